@@ -1,0 +1,53 @@
+/** Stable codes of every failure that a caller can cause or meet. */
+export type ErrorCode =
+  | "ERR_INVALID_ARGUMENT"
+  | "ERR_LIBTORCH_NOT_FOUND"
+  | "ERR_LIBTORCH_VERSION"
+  | "ERR_MODEL_NOT_FOUND"
+  | "ERR_MODEL_INVALID"
+  | "ERR_MODEL_HASH"
+  | "ERR_IMAGE_DECODE"
+  | "ERR_IMAGE_TOO_LARGE"
+  | "ERR_TEXT_TOO_LONG"
+  | "ERR_OUT_OF_MEMORY"
+  | "ERR_DEVICE_LOST"
+  | "ERR_DEVICE_NOT_FOUND"
+  | "ERR_QUEUE_FULL"
+  | "ERR_CLOSED"
+  | "ERR_OFFLINE"
+  | "ERR_INTERNAL";
+
+/** What an error carries beside its code and its sentence. */
+export interface ClipBlipErrorOptions {
+  /** The error underneath, with the native text. */
+  cause?: unknown;
+  /** Position in the list that was passed in, where one item is to blame. */
+  index?: number;
+}
+
+/** Every failure of this package: a stable `code`, and a sentence that says what to do. */
+export class ClipBlipError extends Error {
+  readonly code: ErrorCode;
+  /** Position of the item to blame in the list that was passed in. */
+  readonly index?: number;
+
+  constructor(code: ErrorCode, message: string, options: ClipBlipErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "ClipBlipError";
+    this.code = code;
+    if (options.index !== undefined) this.index = options.index;
+  }
+
+  /** The same error, blamed on item `index` of the caller's list. */
+  at(index: number): ClipBlipError {
+    const copy = new ClipBlipError(this.code, `${this.message} (item ${index})`, { cause: this.cause, index });
+    copy.stack = this.stack;
+    return copy;
+  }
+}
+
+/** `error` as a ClipBlipError; anything unknown becomes ERR_INTERNAL with the original as its cause. */
+export function asClipBlipError(error: unknown, code: ErrorCode = "ERR_INTERNAL"): ClipBlipError {
+  if (error instanceof ClipBlipError) return error;
+  return new ClipBlipError(code, error instanceof Error ? error.message : String(error), { cause: error });
+}
