@@ -1,0 +1,26 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where Linux distributions put the driver's library. */
+const LIBRARY_FOLDERS = [
+  "/usr/lib/x86_64-linux-gnu",
+  "/usr/lib/aarch64-linux-gnu",
+  "/usr/lib64",
+  "/usr/lib",
+  "/usr/lib/wsl/lib",
+  "/usr/local/nvidia/lib64",
+];
+
+/**
+ * Whether this machine has an NVIDIA driver. Only looks for files: a broken driver can hang or kill the process that
+ * opens it.
+ */
+export function hasNvidiaDriver(env: NodeJS.ProcessEnv = process.env): boolean {
+  if (process.platform === "darwin") return false;
+  if (process.platform === "win32") {
+    return existsSync(join(env.SystemRoot ?? "C:\\Windows", "System32", "nvcuda.dll"));
+  }
+  if (existsSync("/proc/driver/nvidia/version")) return true;
+  const searched = (env.LD_LIBRARY_PATH ?? "").split(":").filter(Boolean);
+  return [...searched, ...LIBRARY_FOLDERS].some((folder) => existsSync(join(folder, "libcuda.so.1")));
+}
