@@ -1,0 +1,118 @@
+import type { DeviceQueue } from "./device-queue.js";
+import type { Outcome } from "./split.js";
+
+/** What a batcher needs to know of its operation. */
+export interface BatcherOptions<Item, R> {
+  /** Turns on the device. */
+  queue: DeviceQueue;
+  /** Items of the next batch at most, read when the turn comes. */
+  limit: () => number;
+  /** Runs one batch; one outcome an item, in order. Never rejects. */
+  run: (items: Item[]) => Promise<Outcome<R>[]>;
+  /** Items with another key never share a batch with this one (their options differ). */
+  key: (item: Item) => string;
+}
+
+/** Items that belong to one call of a user: the batcher waits for those that are still being prepared. */
+export interface Call {
+  /** Items that are being decoded or tokenized and will be ready soon. */
+  preparing: number;
+  /** Items that wait for the device. */
+  ready: number;
+}
+
+interface Entry<Item, R> {
+  item: Item;
+  key: string;
+  call: Call;
+  resolve: (value: R) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Collects the items of concurrent calls into batches. A batch starts when the device is free and either enough items
+ * are there to fill it or some call has nothing left to wait for: a call on an idle device starts at once.
+ */
+export class Batcher<Item, R> {
+  readonly #options: BatcherOptions<Item, R>;
+  #ready: Entry<Item, R>[] = [];
+  #turnRequested = false;
+
+  constructor(options: BatcherOptions<Item, R>) {
+    this.#options = options;
+  }
+
+  /** Adds one prepared item of `call`; settles with its own result. */
+  submit(item: Item, call: Call): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      call.ready += 1;
+      this.#ready.push({ item, key: this.#options.key(item), call, resolve, reject });
+      this.poke();
+    });
+  }
+
+  /** Takes everything of `call` out of the queue and rejects it; what runs already is not touched. */
+  cancel(call: Call, reason: unknown): void {
+    this.#rejectWhere((entry) => entry.call === call, reason);
+  }
+
+  /** Takes out everything that waits and rejects it. */
+  cancelAll(reason: unknown): void {
+    this.#rejectWhere(() => true, reason);
+  }
+
+  /** Looks again whether a batch can start; to be called when a call has finished or given up preparing an item. */
+  poke(): void {
+    if (this.#turnRequested || !this.#due()) return;
+    this.#turnRequested = true;
+    void this.#options.queue
+      .run(() => {
+        this.#turnRequested = false;
+        return this.#runBatch();
+      })
+      .finally(() => this.poke());
+  }
+
+  #due(): boolean {
+    if (this.#ready.length === 0) return false;
+    if (this.#ready.length >= this.#options.limit()) return true;
+    return this.#ready.some((entry) => entry.call.preparing === 0);
+  }
+
+  async #runBatch(): Promise<void> {
+    const batch = this.#take();
+    if (batch.length === 0) return;
+    const outcomes = await this.#options.run(batch.map((entry) => entry.item));
+    for (const [position, entry] of batch.entries()) {
+      const outcome = outcomes[position]!;
+      if (outcome.ok) entry.resolve(outcome.value);
+      else entry.reject(outcome.error);
+    }
+  }
+
+  /** The oldest item and those behind it that may run with it. */
+  #take(): Entry<Item, R>[] {
+    const key = this.#ready[0]?.key;
+    const limit = this.#options.limit();
+    const batch: Entry<Item, R>[] = [];
+    const rest: Entry<Item, R>[] = [];
+    for (const entry of this.#ready) {
+      if (entry.key === key && batch.length < limit) batch.push(entry);
+      else rest.push(entry);
+    }
+    this.#ready = rest;
+    for (const entry of batch) entry.call.ready -= 1;
+    return batch;
+  }
+
+  #rejectWhere(condition: (entry: Entry<Item, R>) => boolean, reason: unknown): void {
+    const rejected = this.#ready.filter(condition);
+    if (rejected.length === 0) return;
+    this.#ready = this.#ready.filter((entry) => !condition(entry));
+    for (const entry of rejected) {
+      entry.call.ready -= 1;
+      entry.reject(reason);
+    }
+    this.poke();
+  }
+}
