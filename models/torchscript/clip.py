@@ -61,7 +61,7 @@ def encode_text(self, input_ids: Tensor) -> Tensor:
 def end_position(self, input_ids: Tensor) -> Tensor:
     if self.end_is_largest_id:
         return input_ids.argmax(1)
-    return (input_ids == self.end_token_id).to(torch.int).argmax(1)
+    return (input_ids == self.end_token_id).int().argmax(1)
 
 
 # Self-attention between queries, keys and values that lie side by side: [B, N, 3 * W] -> [B, N, W]
