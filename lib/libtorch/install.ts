@@ -99,7 +99,7 @@ function describeAttempt({ requirement, index }: PipAttempt): string {
 /** What is in `folder`; throws where it is not a LibTorch, or where it does not load. */
 async function inspect(folder: string, verify: boolean, signal?: AbortSignal): Promise<InstallResult> {
   const env = { ...process.env, LIBTORCH: join(folder, "torch") };
-  const location = findLibTorch({ env })!;
+  const location: LibTorchLocation = { ...findLibTorch({ env })!, source: "cache", path: folder };
   if (!verify) return { location };
   const check: LibTorchCheck = await checkLibTorch({ env, signal });
   if (check.ok) return { location, report: check.report };

@@ -77,8 +77,15 @@ export async function runPip(
 ): Promise<{ ok: boolean; said: string }> {
   signal?.throwIfAborted();
   const child = spawn(PYTHON, args, {
-    // A pip configured for --user, or to insist on a virtual environment, would refuse --target.
-    env: { ...process.env, TMPDIR: temporary, PIP_USER: "0", PIP_REQUIRE_VIRTUALENV: "0" },
+    env: {
+      ...process.env,
+      TMPDIR: temporary,
+      // A pip configured for --user, or to insist on a virtual environment, would refuse --target.
+      PIP_USER: "0",
+      PIP_REQUIRE_VIRTUALENV: "0",
+      // Its warning to root is about packages outside --target.
+      PIP_ROOT_USER_ACTION: "ignore",
+    },
     stdio: onLine ? ["ignore", "pipe", "pipe"] : ["ignore", 2, 2],
     windowsHide: true,
   });

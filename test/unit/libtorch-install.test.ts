@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { after, beforeEach, describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { ClipBlipError } from "../../lib/errors.js";
+import { cacheFolder, cacheRoot } from "../../lib/libtorch/cache.js";
+import { installLibTorch } from "../../lib/libtorch/install.js";
+import { withLock } from "../../lib/libtorch/lock.js";
+import { pipArguments, pipAttempts } from "../../lib/libtorch/pip.js";
+import { PINNED_LIBTORCH } from "../../lib/libtorch/version.js";
+
+const scratch = mkdtempSync(join(tmpdir(), "clip-blip-install-"));
+const saved = { ...process.env };
+after(() => {
+  process.env = saved;
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+describe("asking pip", () => {
+  const requirements = (...args: Parameters<typeof pipAttempts>) => pipAttempts(...args).map((a) => a.requirement);
+
+  test("the CPU build on Linux has its own index, and what pip offers itself comes second", () => {
+    const attempts = pipAttempts("2.13.0", "cpu", {}, "linux");
+    assert.deepEqual(attempts[0], {
+      requirement: "torch==2.13.0+cpu",
+      index: ["--extra-index-url", "https://download.pytorch.org/whl/cpu"],
+    });
+    assert.deepEqual(attempts[1], { requirement: "torch==2.13.0", index: [] });
+  });
+
+  test("the default index is right elsewhere", () => {
+    assert.deepEqual(requirements("2.13.0", "cuda", {}, "linux"), ["torch==2.13.0"]);
+    assert.deepEqual(requirements("2.13.0", "cpu", {}, "darwin"), ["torch==2.13.0"]);
+    assert.deepEqual(requirements("2.13.0", "cuda", {}, "win32"), ["torch==2.13.0+cu130"]);
+  });
+
+  test("CLIP_BLIP_TORCH_INDEX replaces every index", () => {
+    const env = { CLIP_BLIP_TORCH_INDEX: "https://mirror.example/cpu" };
+    assert.deepEqual(pipAttempts("2.13.0", "cpu", env, "linux"), [
+      { requirement: "torch==2.13.0", index: ["--index-url", "https://mirror.example/cpu"] },
+    ]);
+  });
+
+  test("Python packages come along for the CUDA build only", () => {
+    const attempt = { requirement: "torch==2.13.0", index: [] };
+    assert.ok(pipArguments(attempt, "/t", "cpu").includes("--no-deps"));
+    assert.ok(!pipArguments(attempt, "/t", "cuda").includes("--no-deps"));
+  });
+});
+
+// The stand-in for python3 is a shell script, and macOS has no variable for the cache folder.
+describe("installing", { skip: process.platform === "win32" || process.platform === "darwin" }, () => {
+  let machine: string;
+  const folder = () => cacheFolder(PINNED_LIBTORCH, "cpu");
+  const install = (signal?: AbortSignal, log: string[] = []) =>
+    installLibTorch({
+      variant: "cpu",
+      verify: false,
+      signal,
+      log: (line) => log.push(line),
+      onPipLine: (line) => log.push(line),
+    });
+
+  /** A python3 whose pip runs `script`; `$target` is where it is to install, `$last` what. */
+  function pip(script: string): void {
+    const lines = [
+      "#!/bin/sh",
+      'case "$*" in *--version*) exit 0;; esac',
+      'while [ $# -gt 0 ]; do [ "$1" = --target ] && target=$2; last=$1; shift; done',
+      `build=cpu; torch() { mkdir -p "$target/torch/lib"; : > "$target/torch/lib/libtorch_cpu.so"; echo "__version__ = '2.13.0+$build'" > "$target/torch/version.py"; }`,
+      script,
+    ];
+    writeFileSync(join(machine, "python3"), lines.join("\n"));
+    chmodSync(join(machine, "python3"), 0o755);
+  }
+
+  beforeEach(() => {
+    machine = mkdtempSync(join(scratch, "machine-"));
+    process.env.XDG_CACHE_HOME = join(machine, "cache");
+    process.env.PATH = `${machine}${delimiter}/usr/bin${delimiter}/bin`;
+    delete process.env.LIBTORCH;
+    delete process.env.CLIP_BLIP_TORCH_INDEX;
+  });
+
+  const onlyTheResult = () => assert.deepEqual(readdirSync(cacheRoot()), [`libtorch-${PINNED_LIBTORCH}-cpu`]);
+  const nothing = () => assert.deepEqual(readdirSync(cacheRoot()), []);
+
+  test("puts what pip installed in the cache, and leaves it alone the second time", async () => {
+    pip("torch; echo done");
+    const log: string[] = [];
+    const { location } = await install(undefined, log);
+    assert.deepEqual([location.source, location.path, location.version], ["cache", folder(), PINNED_LIBTORCH]);
+    assert.ok(log.includes("done"));
+    onlyTheResult();
+    pip("exit 1");
+    assert.equal((await install()).location.root, location.root);
+  });
+
+  test("goes on to the next way when pip fails", async () => {
+    pip('case "$last" in *+cpu) mkdir -p "$target/half"; exit 1;; esac; torch');
+    await install();
+    assert.ok(!existsSync(join(folder(), "half")));
+    onlyTheResult();
+  });
+
+  test("fails with what to do instead, and leaves nothing behind", async () => {
+    pip("echo no such wheel >&2; exit 1");
+    await assert.rejects(install(), (error) => {
+      assert.ok(error instanceof ClipBlipError);
+      assert.equal(error.code, "ERR_LIBTORCH_NOT_FOUND");
+      assert.match(error.message, /set LIBTORCH[\s\S]*no such wheel/);
+      return true;
+    });
+    nothing();
+  });
+
+  test("refuses the CUDA build where the CPU build was asked for", async () => {
+    pip(`build=cu130; torch; : > "$target/torch/lib/libtorch_cuda.so"`);
+    await assert.rejects(install(), /the cu130 build of LibTorch, not the cpu build/);
+    nothing();
+  });
+
+  test("says what is missing where there is no Python, or no pip", async () => {
+    writeFileSync(join(machine, "python3"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    await assert.rejects(install(), /python3 has no pip/);
+    process.env.PATH = join(machine, "empty");
+    await assert.rejects(install(), /python3 is not there/);
+  });
+
+  test("replaces an installation that is not complete, and removes what a killed one left", async () => {
+    pip("torch");
+    mkdirSync(folder(), { recursive: true });
+    mkdirSync(join(cacheRoot(), `.libtorch-${PINNED_LIBTORCH}-cpu.abc123`));
+    await install();
+    onlyTheResult();
+  });
+
+  test("an abort ends pip and leaves nothing behind", async () => {
+    pip("exec sleep 30");
+    const controller = new AbortController();
+    const started = Date.now();
+    setTimeout(() => controller.abort(new Error("stop it")), 300);
+    await assert.rejects(install(controller.signal), /stop it/);
+    assert.ok(Date.now() - started < 5_000);
+    nothing();
+  });
+
+  test("two at a time: one waits, pip runs once", async () => {
+    pip(`echo run >> "${machine}/runs"; sleep 0.3; torch`);
+    const results = await Promise.all([install(), install()]);
+    assert.equal(results[0].location.root, results[1].location.root);
+    assert.equal(readFileSync(join(machine, "runs"), "utf8"), "run\n");
+  });
+});
+
+describe("the lock", () => {
+  const path = () => join(mkdtempSync(join(scratch, "lock-")), "lock");
+
+  test("lets one at a time in, and is given back after a failure", async () => {
+    const lock = path();
+    let inside = 0;
+    const task = async () => {
+      assert.equal(++inside, 1);
+      await delay(20);
+      inside--;
+    };
+    await Promise.all([withLock(lock, task), withLock(lock, task), withLock(lock, task)]);
+    await assert.rejects(withLock(lock, () => Promise.reject(new Error("no"))));
+    assert.ok(!existsSync(lock));
+  });
+
+  test("is taken from a process that died", async () => {
+    const lock = path();
+    mkdirSync(lock);
+    // No process has this id: it is above Linux's and macOS's largest.
+    writeFileSync(join(lock, "owner"), `${hostname()} 99999999`);
+    assert.equal(await withLock(lock, async () => "in"), "in");
+  });
+
+  test("is taken from another host once nobody touches it", async () => {
+    const lock = path();
+    mkdirSync(lock);
+    writeFileSync(join(lock, "owner"), "elsewhere 1");
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error("waited")), 100);
+    await assert.rejects(
+      withLock(lock, async () => "in", { signal: controller.signal }),
+      /waited/,
+    );
+    const old = new Date(Date.now() - 120_000);
+    utimesSync(lock, old, old);
+    assert.equal(await withLock(lock, async () => "in"), "in");
+  });
+});
