@@ -1,0 +1,258 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { Admission } from "../../lib/engine/admission.js";
+import { Batcher } from "../../lib/engine/batcher.js";
+import { DeviceQueue } from "../../lib/engine/device-queue.js";
+import { Pipeline } from "../../lib/engine/pipeline.js";
+import { ClipBlipError } from "../../lib/errors.js";
+
+/** A device that doubles numbers, remembers its batches and can be held up. */
+function fakeDevice({ limit = 4, maxQueue = 1000, forwardMs = 0 } = {}) {
+  const batches: number[][] = [];
+  const queue = new DeviceQueue();
+  let running = 0;
+  let mostRunning = 0;
+  const batcher = new Batcher<number, number>({
+    queue,
+    limit: () => limit,
+    key: (item) => String(item < 0),
+    run: async (items) => {
+      running += 1;
+      mostRunning = Math.max(mostRunning, running);
+      batches.push(items);
+      await sleep(forwardMs);
+      running -= 1;
+      return items.map((item) =>
+        item === 13
+          ? { ok: false, error: new ClipBlipError("ERR_OUT_OF_MEMORY", "unlucky") }
+          : { ok: true, value: item * 2 },
+      );
+    },
+  });
+  const admission = new Admission(maxQueue);
+  const pipeline = (prepare: (input: number, signal: AbortSignal) => Promise<number> | number = (input) => input) =>
+    new Pipeline<number, number, number>({ prepare, batcher, admission, window: () => 2 * limit });
+  return { batches, batcher, queue, admission, pipeline, mostRunning: () => mostRunning };
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 100);
+
+describe("batches", () => {
+  it("keeps the order and fills batches up to the limit", async () => {
+    const device = fakeDevice();
+    const results = await device.pipeline().map(upTo(10));
+    assert.deepEqual(
+      results,
+      upTo(10).map((n) => n * 2),
+    );
+    assert.deepEqual(
+      device.batches.map((batch) => batch.length),
+      [4, 4, 2],
+    );
+    assert.equal(device.admission.accepted, 0);
+  });
+
+  it("starts a call on an idle device at once", async () => {
+    const device = fakeDevice({ limit: 64 });
+    await device.pipeline().map([1]);
+    assert.deepEqual(device.batches, [[1]]);
+  });
+
+  it("shares a batch between the calls that came while the device was busy", async () => {
+    const device = fakeDevice({ limit: 64, forwardMs: 5 });
+    const pipeline = device.pipeline();
+    const results = await Promise.all([1, 2, 3, 4, 5].map((n) => pipeline.map([n])));
+    assert.deepEqual(results, [[2], [4], [6], [8], [10]]);
+    assert.deepEqual(device.batches, [[1], [2, 3, 4, 5]]);
+    assert.equal(device.mostRunning(), 1);
+  });
+
+  it("does not mix items whose options differ", async () => {
+    const device = fakeDevice({ limit: 64, forwardMs: 5 });
+    const pipeline = device.pipeline();
+    await Promise.all([1, -2, 3, -4].map((n) => pipeline.map([n])));
+    assert.deepEqual(device.batches, [[1], [-2, -4], [3]]);
+  });
+
+  it("waits for the items of a call that are still being prepared", async () => {
+    const device = fakeDevice({ limit: 4 });
+    const pipeline = device.pipeline(async (input) => {
+      await sleep(input % 3);
+      return input;
+    });
+    await pipeline.map(upTo(3));
+    assert.deepEqual(
+      device.batches.map((batch) => batch.length),
+      [3],
+    );
+  });
+
+  it("runs one batch at a time, whatever the number of batchers", async () => {
+    const device = fakeDevice({ limit: 2, forwardMs: 1 });
+    const other = new Batcher<number, number>({
+      queue: device.queue,
+      limit: () => 2,
+      key: () => "",
+      run: async (items) => {
+        assert.ok(device.batches.length > 0);
+        await sleep(1);
+        return items.map((value) => ({ ok: true, value }));
+      },
+    });
+    const second = new Pipeline<number, number, number>({
+      prepare: (input) => input,
+      batcher: other,
+      admission: new Admission(100),
+      window: () => 4,
+    });
+    await Promise.all([device.pipeline().map(upTo(8)), second.map(upTo(8))]);
+    assert.equal(device.mostRunning(), 1);
+  });
+});
+
+describe("failures", () => {
+  it("blames the item, and the next call works", async () => {
+    const device = fakeDevice();
+    await assert.rejects(device.pipeline().map([1, 2, 13, 4]), { code: "ERR_OUT_OF_MEMORY", index: 2 });
+    assert.equal(device.admission.accepted, 0);
+    assert.deepEqual(await device.pipeline().map([1]), [2]);
+  });
+
+  it("does not let a failed preparation hold up a batch", async () => {
+    const device = fakeDevice({ limit: 64 });
+    const pipeline = device.pipeline(async (input) => {
+      await nextTurn();
+      if (input === 7) throw new ClipBlipError("ERR_IMAGE_DECODE", "no picture");
+      return input;
+    });
+    const [bad, good] = await Promise.allSettled([pipeline.map([1, 7]), pipeline.map([3])]);
+    assert.equal(bad.status, "rejected");
+    assert.deepEqual(good, { status: "fulfilled", value: [6] });
+  });
+
+  it("refuses the next call when too many items wait", async () => {
+    const device = fakeDevice({ maxQueue: 5, forwardMs: 5 });
+    const first = device.pipeline().map(upTo(20));
+    await assert.rejects(device.pipeline().map([1]), { code: "ERR_QUEUE_FULL" });
+    assert.equal((await first).length, 20);
+    assert.deepEqual(await device.pipeline().map([1]), [2]);
+  });
+
+  it("shows the call of the user in the stack", async () => {
+    const device = fakeDevice();
+    async function theUsersFunction() {
+      await device.pipeline().map([1, 13]);
+    }
+    await assert.rejects(theUsersFunction(), (error: Error) => /theUsersFunction/.test(error.stack ?? ""));
+  });
+});
+
+describe("abort", () => {
+  it("rejects with the reason at once and frees the places", async () => {
+    const device = fakeDevice({ forwardMs: 30, limit: 1 });
+    const controller = new AbortController();
+    const running = device.pipeline().map([1]);
+    const waiting = device.pipeline().map([2, 3], { signal: controller.signal });
+    const reason = new Error("changed my mind");
+    const started = performance.now();
+    controller.abort(reason);
+    await assert.rejects(waiting, (error) => error === reason);
+    assert.ok(performance.now() - started < 15);
+    await running;
+    assert.equal(device.admission.accepted, 0);
+    assert.deepEqual(device.batches, [[1]]);
+  });
+
+  it("rejects before anything is done when aborted already", async () => {
+    const device = fakeDevice();
+    await assert.rejects(device.pipeline().map([1], { signal: AbortSignal.abort("no") }), (reason) => reason === "no");
+    assert.equal(device.batches.length, 0);
+  });
+
+  it("adds one listener a call, not one an item", async () => {
+    const device = fakeDevice();
+    const controller = new AbortController();
+    let added = 0;
+    const add = controller.signal.addEventListener.bind(controller.signal);
+    controller.signal.addEventListener = ((...parameters: Parameters<typeof add>) => {
+      added += 1;
+      add(...parameters);
+    }) as typeof add;
+    await device.pipeline().map(upTo(50), { signal: controller.signal });
+    assert.equal(added, 1);
+  });
+});
+
+describe("streams", () => {
+  it("gives results in order, errors as results, and pulls no more than its window", async () => {
+    const device = fakeDevice({ limit: 2 });
+    let pulled = 0;
+    async function* source() {
+      for (const n of [1, 7, 3, 4, 5, 6, 8, 9, 10, 11]) {
+        pulled += 1;
+        yield n;
+      }
+    }
+    const pipeline = device.pipeline(async (input) => {
+      await sleep(input % 3);
+      if (input === 7) throw new ClipBlipError("ERR_IMAGE_DECODE", "no picture");
+      return input;
+    });
+    const seen: unknown[] = [];
+    for await (const result of pipeline.stream(source())) {
+      seen.push("error" in result ? [result.index, result.error.code] : [result.index, result.value]);
+      assert.ok(pulled <= seen.length + 5, `pulled ${pulled} after ${seen.length}`);
+    }
+    assert.deepEqual(seen.slice(0, 3), [
+      [0, 2],
+      [1, "ERR_IMAGE_DECODE"],
+      [2, 6],
+    ]);
+    assert.equal(seen.length, 10);
+    assert.equal(device.admission.accepted, 0);
+  });
+
+  it("yields what is there while the source is slow", async () => {
+    const device = fakeDevice({ limit: 8 });
+    let release: () => void = () => {};
+    async function* source() {
+      yield 1;
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      yield 2;
+    }
+    const stream = device.pipeline().stream(source());
+    assert.equal((await stream.next()).value?.index, 0);
+    release();
+    assert.equal((await stream.next()).value?.index, 1);
+    assert.equal((await stream.next()).done, true);
+  });
+
+  it("ends its source when the consumer leaves", async () => {
+    const device = fakeDevice();
+    let ended = false;
+    function* source() {
+      try {
+        for (let n = 0; ; n++) yield n;
+      } finally {
+        ended = true;
+      }
+    }
+    for await (const result of device.pipeline().stream(source())) if (result.index === 3) break;
+    await nextTurn();
+    assert.equal(ended, true);
+    await sleep(20);
+    assert.equal(device.admission.accepted, 0);
+  });
+
+  it("rejects with the reason of an abort", async () => {
+    const device = fakeDevice({ forwardMs: 50 });
+    const controller = new AbortController();
+    const stream = device.pipeline().stream(upTo(10), { signal: controller.signal });
+    const next = stream.next();
+    controller.abort("enough");
+    await assert.rejects(next, (reason) => reason === "enough");
+  });
+});
