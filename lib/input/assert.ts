@@ -1,0 +1,85 @@
+import { ClipBlipError } from "../errors.js";
+import { asBytes, isBinary, isBlob, isRawPixels, isReadable, isSharp, isWebStream } from "./kinds.js";
+import { locate } from "./location.js";
+import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";
+
+/**
+ * Checks the type of a picture before anything runs; nothing is read or consumed.
+ *
+ * @param name what the caller knows the value as, such as `images[3]`
+ * @param options with `allowRemote`, whether `http(s):` URLs may pass; without options they pass here and are refused
+ *   when they are to be read
+ * @throws ERR_INVALID_ARGUMENT, synchronously
+ */
+export function assertImageInput(value: unknown, name = "image", options?: DecodeOptions): asserts value is ImageInput {
+  if (typeof value === "string" || value instanceof URL) {
+    const location = locate(value, name);
+    if (location.kind === "remote" && options) assertRemoteAllowed(name, options);
+    return;
+  }
+  if (typeof value === "object" && value !== null) {
+    if (isBinary(value) || isSharp(value) || isReadable(value) || isWebStream(value) || isBlob(value)) return;
+    if (isRawPixels(value)) return assertRawPixels(value, name);
+  }
+  throw invalid(
+    `${name} is ${kindOf(value)}; give a path, a URL, a Buffer or another binary object, a Blob, a stream, ` +
+      "a sharp instance or raw pixels {data, width, height, channels}.",
+  );
+}
+
+/** @throws ERR_INVALID_ARGUMENT where remote pictures are not allowed. */
+export function assertRemoteAllowed(name: string, options: DecodeOptions): void {
+  if (options.allowRemote) return;
+  throw invalid(`${name} is a remote URL; set allowRemote: true to have it fetched, or fetch it yourself.`);
+}
+
+/** @throws ERR_INVALID_ARGUMENT for options of a wrong type or out of range. */
+export function assertDecodeOptions(options: unknown): asserts options is DecodeOptions {
+  if (typeof options !== "object" || options === null) throw invalid(`options is ${kindOf(options)}, not an object.`);
+  const { allowRemote, maxPixels, signal } = options as Record<keyof DecodeOptions, unknown>;
+  if (allowRemote !== undefined && typeof allowRemote !== "boolean") {
+    throw invalid(`allowRemote is ${kindOf(allowRemote)}, not true or false.`);
+  }
+  if (maxPixels !== undefined && !isCount(maxPixels)) {
+    throw invalid(`maxPixels is ${kindOf(maxPixels)}, not a positive whole number.`);
+  }
+  if (signal !== undefined && !(typeof signal === "object" && signal !== null && "aborted" in signal)) {
+    throw invalid(`signal is ${kindOf(signal)}, not an AbortSignal.`);
+  }
+}
+
+function assertRawPixels({ data, width, height, channels }: RawPixels, name: string): void {
+  for (const [field, value] of [["width", width] as const, ["height", height] as const]) {
+    if (!isCount(value)) throw invalid(`${name}.${field} is ${kindOf(value)}, not a positive whole number.`);
+  }
+  if (channels !== 1 && channels !== 3 && channels !== 4) {
+    throw invalid(`${name}.channels is ${kindOf(channels)}, not 1 (grey), 3 (RGB) or 4 (RGB and alpha).`);
+  }
+  const wholeBytes = data instanceof DataView || !ArrayBuffer.isView(data) || data.BYTES_PER_ELEMENT === 1;
+  if (!isBinary(data) || !wholeBytes || data instanceof Int8Array) {
+    throw invalid(`${name}.data is ${kindOf(data)}, not bytes: a Uint8Array, Uint8ClampedArray or ArrayBuffer.`);
+  }
+  const { byteLength } = asBytes(data);
+  if (byteLength !== width * height * channels) {
+    const reason = byteLength === 0 ? " It is empty: was its memory transferred to another thread?" : "";
+    throw invalid(
+      `${name}.data has ${byteLength} bytes, not width * height * channels = ${width * height * channels}.${reason}`,
+    );
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** A value for error messages: short, and never with the caller's data in it. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean")
+    return `${value}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
+  return `an object (${value.constructor?.name ?? "without a prototype"})`;
+}
+
+function invalid(message: string): ClipBlipError {
+  return new ClipBlipError("ERR_INVALID_ARGUMENT", message);
+}

@@ -1,0 +1,51 @@
+import { ClipBlipError } from "../errors.js";
+import { orAbort } from "./abort.js";
+import { assertDecodeOptions, assertImageInput } from "./assert.js";
+import { decodeEncoded } from "./encoded.js";
+import { checkPixels, DEFAULT_MAX_PIXELS } from "./limits.js";
+import { rgbPixels, undecodable } from "./pixels.js";
+import { decodeRaw } from "./raw.js";
+import { type ImageSource, openSource } from "./source.js";
+import type { DecodedImage, DecodeOptions, ImageInput } from "./types.js";
+
+/**
+ * Reads a picture from wherever it is and decodes it to upright, interleaved 8-bit RGB, with the pixels that Pillow's
+ * `ImageOps.exif_transpose(Image.open(file)).convert("RGB")` gives (`decodeEncoded` says where not).
+ *
+ * Memory of the caller is copied before the first `await`: it may be changed or transferred once the call has returned
+ * its promise. A stream is used up. A sharp instance is cloned and its output taken; it must have its input already.
+ * Decoding runs on libuv's threads, one of them for each call in flight.
+ *
+ * @returns pixels in memory of this package
+ * @throws (as a rejection) ERR_INVALID_ARGUMENT for what is no picture and for a remote URL without `allowRemote`;
+ *   ERR_IMAGE_DECODE for what is missing, unreadable, damaged or of another format; ERR_IMAGE_TOO_LARGE past `maxPixels`
+ *   or the limits on encoded bytes; `signal.reason`
+ */
+export async function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<DecodedImage> {
+  assertDecodeOptions(options);
+  assertImageInput(input, "image", options);
+  options.signal?.throwIfAborted();
+  const source = openSource(input, options);
+  return orAbort(decodeSource(source, options.maxPixels ?? DEFAULT_MAX_PIXELS, options.signal), options.signal);
+}
+
+async function decodeSource(source: ImageSource, maxPixels: number, signal?: AbortSignal): Promise<DecodedImage> {
+  const { name } = source;
+  if (source.kind === "encoded") {
+    const bytes = await source.read();
+    // Nobody waits for the result any more: leave the thread to others.
+    signal?.throwIfAborted();
+    return decodeEncoded(bytes, name, maxPixels);
+  }
+  if (source.kind === "raw") {
+    checkPixels(name, source.pixels.width, source.pixels.height, maxPixels);
+    return decodeRaw(source.pixels, name);
+  }
+  try {
+    const image = await rgbPixels(source.pipeline.clone());
+    checkPixels(name, image.width, image.height, maxPixels);
+    return image;
+  } catch (error) {
+    throw error instanceof ClipBlipError ? error : undecodable(name, error);
+  }
+}

@@ -1,0 +1,55 @@
+import type { Metadata, Sharp } from "sharp";
+import { ClipBlipError } from "../errors.js";
+import { cmykToRgb } from "./cmyk.js";
+import { detectFormat } from "./format.js";
+import { decodeGif } from "./gif.js";
+import { checkPixels } from "./limits.js";
+import { turnUpright } from "./orientation.js";
+import { OPEN, rgbPixels, undecodable } from "./pixels.js";
+import { loadSharp } from "./sharp.js";
+import type { DecodedImage } from "./types.js";
+
+/**
+ * Decodes an encoded picture into the pixels that Pillow's `ImageOps.exif_transpose(image).convert("RGB")` gives.
+ *
+ * JPEG, PNG, WebP, GIF and TIFF are equal to Pillow byte for byte; of 16-bit samples the high byte is taken, as Pillow
+ * does for colour (its 16-bit grey it clips at 255, which makes almost any such picture white; that is not copied).
+ * AVIF differs by 1 level, and by more at colour edges where chroma is subsampled: libheif repeats chroma samples where
+ * Pillow's libavif interpolates them.
+ *
+ * @param name of the source in error messages
+ * @throws ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE
+ */
+export async function decodeEncoded(bytes: Uint8Array, name: string, maxPixels: number): Promise<DecodedImage> {
+  const format = detectFormat(bytes, name);
+  try {
+    if (format === "gif") return await decodeGif(bytes, name, maxPixels);
+    const sharp = await loadSharp();
+    const metadata = await sharp(bytes, { ...OPEN, limitInputPixels: false }).metadata();
+    checkPixels(name, metadata.width, metadata.height, maxPixels);
+    checkKind(metadata, name);
+    const image = turnUpright(sharp(bytes, { ...OPEN, limitInputPixels: maxPixels }), metadata);
+    return metadata.space === "cmyk" ? await cmykPixels(image) : await rgbPixels(image);
+  } catch (error) {
+    throw error instanceof ClipBlipError ? error : undecodable(name, error);
+  }
+}
+
+async function cmykPixels(image: Sharp): Promise<DecodedImage> {
+  const output = image.pipelineColourspace("cmyk").toColourspace("cmyk").removeAlpha().raw({ depth: "uchar" });
+  const { data, info } = await output.toBuffer({ resolveWithObject: true });
+  return { data: await cmykToRgb(data), width: info.width, height: info.height };
+}
+
+/** Leaves out what a permitted container may hold all the same: HEVC, floating point, more than four colours. */
+function checkKind(metadata: Metadata, name: string): void {
+  const { format, compression, depth, space } = metadata;
+  if (format === "heif" && compression !== "av1") throw unsupported(name, `${compression} compression`);
+  if (depth !== "uchar" && !(depth === "ushort" && space !== "cmyk"))
+    throw unsupported(name, `${space} ${depth} samples`);
+  if (space === "multiband") throw unsupported(name, "an unknown set of channels");
+}
+
+function unsupported(name: string, what: string): ClipBlipError {
+  return new ClipBlipError("ERR_IMAGE_DECODE", `${name} has ${what}, which is not read; convert it to 8-bit RGB.`);
+}

@@ -1,0 +1,52 @@
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { ClipBlipError } from "../errors.js";
+import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
+
+/**
+ * The bytes of a local file. They are read here, not by the decoder, so that what is missing can be told from what is
+ * damaged, and no format is opened before it has been looked at.
+ *
+ * @param name of the file in error messages
+ * @throws ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE
+ */
+export async function readImageFile(path: string, name: string): Promise<Uint8Array> {
+  try {
+    // Asked before the file is opened: opening a named pipe would wait for its writer.
+    const info = await stat(path);
+    if (!info.isFile()) throw notAFile(name, info.isDirectory());
+    checkBytes(name, info.size, MAX_ENCODED_BYTES);
+    const file = await open(path);
+    try {
+      return await readAll(file, info.size);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw error instanceof ClipBlipError ? error : unreadable(name, error);
+  }
+}
+
+async function readAll(file: FileHandle, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let length = 0;
+  while (length < size) {
+    const { bytesRead } = await file.read(bytes, length, size - length, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return bytes.subarray(0, length);
+}
+
+function notAFile(name: string, directory: boolean): ClipBlipError {
+  const message = directory ? "is a folder; give the path of a picture in it." : "is not a regular file.";
+  return new ClipBlipError("ERR_IMAGE_DECODE", `${name} ${message}`);
+}
+
+function unreadable(name: string, cause: unknown): ClipBlipError {
+  const { code } = cause as NodeJS.ErrnoException;
+  const missing = code === "ENOENT" || code === "ENOTDIR";
+  const message = missing
+    ? `There is no file ${name}; check the path, which is relative to the working directory.`
+    : `${name} cannot be read (${code ?? "unknown error"}); check its permissions.`;
+  return new ClipBlipError("ERR_IMAGE_DECODE", message, { cause });
+}

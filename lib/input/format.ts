@@ -1,0 +1,27 @@
+import { ClipBlipError } from "../errors.js";
+
+/** The formats that are read, in sharp's names. AVIF is "heif" there. */
+export type ImageFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "heif";
+
+/**
+ * Tells the format by the first bytes. Only what is recognised here reaches a decoder: SVG, PDF and the rest are refused
+ * unopened, since parsing them is where most of the holes of image libraries are.
+ *
+ * @throws ERR_IMAGE_DECODE for everything else, empty input included
+ */
+export function detectFormat(bytes: Uint8Array, name: string): ImageFormat {
+  if (bytes.byteLength === 0) throw undecodable(`${name} is empty (0 bytes).`);
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 32)).toString("latin1");
+  if (start.startsWith("\xff\xd8\xff")) return "jpeg";
+  if (start.startsWith("\x89PNG\r\n\x1a\n")) return "png";
+  if (/^RIFF.{4}WEBP/s.test(start)) return "webp";
+  if (/^GIF8[79]a/.test(start)) return "gif";
+  if (/^(?:II[*+]\0|MM\0[*+])/.test(start)) return "tiff";
+  // The brand may be a generic one (mif1); the decoder then says whether it is AV1 inside.
+  if (/^.{4}ftyp(?:avi[fs]|m[is]f1)/s.test(start)) return "heif";
+  throw undecodable(`${name} is not a picture of a format that is read here: JPEG, PNG, WebP, GIF, TIFF or AVIF.`);
+}
+
+function undecodable(message: string): ClipBlipError {
+  return new ClipBlipError("ERR_IMAGE_DECODE", message);
+}

@@ -1,0 +1,45 @@
+import type { Readable } from "node:stream";
+import { types } from "node:util";
+import type { Sharp } from "sharp";
+import type { RawPixels } from "./types.js";
+
+/** A view, or a whole buffer, as bytes without a copy. */
+export function asBytes(value: ArrayBufferView | ArrayBufferLike): Uint8Array {
+  return ArrayBuffer.isView(value)
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(value);
+}
+
+/** Any typed array, DataView, Buffer, ArrayBuffer or SharedArrayBuffer, of any realm. */
+export function isBinary(value: unknown): value is ArrayBufferView | ArrayBufferLike {
+  return ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value);
+}
+
+/** Recognised by its methods: the caller may have another copy of sharp than this package. */
+export function isSharp(value: object): value is Sharp {
+  return hasMethods(value, "metadata", "toBuffer", "clone", "removeAlpha");
+}
+
+/** A Node stream that can be read. */
+export function isReadable(value: object): value is Readable {
+  return hasMethods(value, "pipe", "on") && Symbol.asyncIterator in value;
+}
+
+/** A web stream. */
+export function isWebStream(value: object): value is ReadableStream<Uint8Array> {
+  return hasMethods(value, "getReader", "cancel");
+}
+
+/** A Blob or a File. */
+export function isBlob(value: object): value is Blob {
+  return hasMethods(value, "arrayBuffer", "slice") && "size" in value && typeof value.size === "number";
+}
+
+/** An object with the fields of raw pixels, whatever their values. */
+export function isRawPixels(value: object): value is RawPixels {
+  return "data" in value && "width" in value && "height" in value;
+}
+
+function hasMethods(value: object, ...names: string[]): boolean {
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+}

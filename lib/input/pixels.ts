@@ -1,0 +1,28 @@
+import type { Sharp, SharpOptions } from "sharp";
+import { ClipBlipError } from "../errors.js";
+import type { DecodedImage } from "./types.js";
+
+/**
+ * How files are opened. What Pillow refuses is refused (truncated data), what it lets pass passes (warnings); embedded
+ * colour profiles are not applied; the picture is decoded in full, never shrunk while loading.
+ */
+export const OPEN: SharpOptions = { failOn: "error", ignoreIcc: true, sequentialRead: true, limitInputChannels: 5 };
+
+/** Runs a pipeline to the end and takes its output as interleaved 8-bit RGB; alpha is dropped, not blended. */
+export async function rgbPixels(image: Sharp): Promise<DecodedImage> {
+  const output = image.removeAlpha().toColourspace("srgb").raw({ depth: "uchar" });
+  const { data, info } = await output.toBuffer({ resolveWithObject: true });
+  return { data: plain(data), width: info.width, height: info.height };
+}
+
+/** What went wrong in a decoder, as an error of this package. */
+export function undecodable(name: string, cause: unknown): ClipBlipError {
+  const reason = cause instanceof Error ? cause.message.trim().split("\n")[0] : String(cause);
+  return new ClipBlipError("ERR_IMAGE_DECODE", `${name} cannot be decoded; it is damaged or cut short (${reason}).`, {
+    cause,
+  });
+}
+
+function plain(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}

@@ -1,0 +1,62 @@
+import type { Sharp } from "sharp";
+import { orAbort } from "./abort.js";
+import { assertRemoteAllowed } from "./assert.js";
+import { readDataUrl } from "./data-url.js";
+import { readImageFile } from "./file.js";
+import { asBytes, isBinary, isBlob, isReadable, isSharp, isWebStream } from "./kinds.js";
+import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
+import { describe, locate } from "./location.js";
+import { fetchImage } from "./remote.js";
+import { collectStream } from "./stream.js";
+import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";
+
+/** A picture on its way in: bytes to be had and decoded, a pipeline to be run, or pixels. `name` is for messages. */
+export type ImageSource =
+  | { kind: "encoded"; name: string; read: () => Promise<Uint8Array> }
+  | { kind: "sharp"; name: string; pipeline: Sharp }
+  | { kind: "raw"; name: string; pixels: RawPixels & { data: Uint8Array } };
+
+/**
+ * Resolves an input that has passed `assertImageInput`. Memory of the caller is copied before this returns, so that the
+ * caller may change or transfer it afterwards: the decoder reads it on another thread.
+ *
+ * @throws ERR_INVALID_ARGUMENT for a remote URL without `allowRemote`, ERR_IMAGE_TOO_LARGE
+ */
+export function openSource(input: ImageInput, options: DecodeOptions): ImageSource {
+  const { signal } = options;
+  if (typeof input === "string" || input instanceof URL) return openLocation(input, options);
+  if (isBinary(input)) return openBytes(input);
+  if (isSharp(input)) return { kind: "sharp", name: "sharp pipeline", pipeline: input };
+  if (isReadable(input) || isWebStream(input)) {
+    const limits = { name: "stream", limit: MAX_ENCODED_BYTES, signal };
+    return encoded("stream", () => collectStream(input, limits));
+  }
+  if (isBlob(input)) return openBlob(input, signal);
+  const { data, width, height, channels } = input;
+  return { kind: "raw", name: "raw pixels", pixels: { data: new Uint8Array(asBytes(data)), width, height, channels } };
+}
+
+function openLocation(input: string | URL, options: DecodeOptions): ImageSource {
+  const location = locate(input, "image");
+  const name = describe(location);
+  if (location.kind === "file") return encoded(name, () => readImageFile(location.path, name));
+  if (location.kind === "data") return encoded(name, async () => readDataUrl(location.url));
+  assertRemoteAllowed(name, options);
+  return encoded(name, () => fetchImage(location.url, name, options.signal));
+}
+
+function openBlob(blob: Blob, signal?: AbortSignal): ImageSource {
+  const name = "name" in blob && typeof blob.name === "string" ? `"${blob.name}"` : "blob";
+  checkBytes(name, blob.size, MAX_ENCODED_BYTES);
+  return encoded(name, async () => new Uint8Array(await orAbort(blob.arrayBuffer(), signal)));
+}
+
+function openBytes(input: ArrayBufferView | ArrayBufferLike): ImageSource {
+  checkBytes("buffer", input.byteLength, MAX_ENCODED_BYTES);
+  const copy = new Uint8Array(asBytes(input));
+  return encoded("buffer", async () => copy);
+}
+
+function encoded(name: string, read: () => Promise<Uint8Array>): ImageSource {
+  return { kind: "encoded", name, read };
+}

@@ -1,0 +1,46 @@
+import type { Readable } from "node:stream";
+import type { Sharp } from "sharp";
+
+/** Pixels that are decoded already: rows from the top, samples interleaved, 8 bits each. */
+export interface RawPixels {
+  /** Exactly `width * height * channels` bytes. */
+  data: Uint8Array | Uint8ClampedArray | ArrayBuffer | SharedArrayBuffer;
+  width: number;
+  height: number;
+  /** 1: grey; 3: RGB; 4: RGB and alpha, which is dropped. */
+  channels: 1 | 3 | 4;
+}
+
+/**
+ * Everything that is taken as a picture: the path of a file; a `file:` or `data:` URL; an `http(s):` URL where
+ * `allowRemote` is set; the bytes of an encoded picture in any kind of binary object; a stream of such bytes, which is
+ * used up; a sharp instance, whose output is used; or raw pixels.
+ */
+export type ImageInput =
+  | string
+  | URL
+  | ArrayBufferView
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | Blob
+  | Readable
+  | ReadableStream<Uint8Array>
+  | Sharp
+  | RawPixels;
+
+/** How a picture is read. */
+export interface DecodeOptions {
+  /** Fetch `http(s):` URLs; false by default. */
+  allowRemote?: boolean;
+  /** Pictures of more pixels are refused before they are decoded; 50 million by default. */
+  maxPixels?: number;
+  /** Rejects with `signal.reason`. */
+  signal?: AbortSignal;
+}
+
+/** Interleaved 8-bit RGB, `width * height * 3` bytes, rows from the top. The memory belongs to this package. */
+export interface DecodedImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
