@@ -1,0 +1,134 @@
+"""Trains the demo CLIP: drawn scenes against whole captions, and against short descriptions of single attributes."""
+
+import random
+
+import torch
+import torch.nn.functional as F
+from common import arguments, places, save, train, write_json
+from scenes import BACKGROUNDS, COLOURS, SHAPES, SIDE, SIZES
+from transformers import CLIPConfig, CLIPModel
+from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+from vocabulary import CLIP_LENGTH, clip_tokenizer
+
+PATCH = 12
+
+# What zero-shot classification asks: the candidates of one attribute, the label that answers, and ways to put them.
+QUESTIONS = {
+    "colours": (list(COLOURS), ["a {} shape", "a {} thing", "a {} object", "something {}", "{}", "a picture of a {} shape", "a drawing of a {} shape"]),
+    "shapes": (list(SHAPES), ["a {}", "{}", "a {} shape", "a picture of a {}", "a drawing of a {}", "there is a {}"]),
+    "kinds": ([f"{colour} {shape}" for colour in COLOURS for shape in SHAPES], ["a {}", "{}", "a picture of a {}", "a drawing of a {}"]),
+    "sizes": (list(SIZES), ["a {} shape", "a {} object", "something {}"]),
+    "background": (list(BACKGROUNDS), ["a {} background", "on a {} background", "a picture with a {} background"]),
+}
+
+
+def configuration(tokenizer):
+    vision = dict(hidden_size=128, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4)
+    text = dict(hidden_size=128, intermediate_size=512, num_hidden_layers=3, num_attention_heads=4)
+    start, end, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+    return CLIPConfig(
+        vision_config=dict(**vision, image_size=SIDE, patch_size=PATCH, projection_dim=128),
+        text_config=dict(
+            **text,
+            vocab_size=len(tokenizer),
+            max_position_embeddings=CLIP_LENGTH,
+            projection_dim=128,
+            bos_token_id=start,
+            eos_token_id=end,
+            pad_token_id=pad,
+        ),
+        projection_dim=128,
+    )
+
+
+def contrast(similarity, match):
+    """Contrastive loss both ways where a row or column may have several right answers, or none.
+
+    Two pictures of one batch often share a caption: counting the other's as wrong would teach noise.
+    """
+    loss = 0.0
+    for logits, right in ((similarity, match), (similarity.T, match.T)):
+        count = right.sum(1)
+        some = count > 0
+        target = right[some] / count[some, None]
+        loss = loss - (target * F.log_softmax(logits[some], 1)).sum(1).mean() / 2
+    return loss
+
+
+class Loss:
+    def __init__(self, model, tokenizer, seed):
+        self.model, self.tokenizer = model, tokenizer
+        self.random = random.Random(seed)
+        self.words = {}
+
+    def ids(self, text):
+        if text not in self.words:
+            self.words[text] = self.tokenizer(text).input_ids
+        return self.words[text]
+
+    def texts(self, texts):
+        rows = [self.ids(text) for text in texts]
+        width = max(map(len, rows))
+        ids = torch.tensor([row + [self.tokenizer.pad_token_id] * (width - len(row)) for row in rows])
+        # No mask: the vector is read at the first end token, and attention only looks back.
+        pooled = self.model.text_model(input_ids=ids).pooler_output
+        return F.normalize(self.model.text_projection(pooled).float(), dim=-1)
+
+    def __call__(self, images, labels):
+        pooled = self.model.vision_model(pixel_values=images).pooler_output
+        pictures = F.normalize(self.model.visual_projection(pooled).float(), dim=-1)
+        scale = self.model.logit_scale.clamp(max=4.6052).exp()  # at most 100, as in CLIP
+
+        captions = sorted({label["caption"] for label in labels})
+        match = torch.tensor([[float(label["caption"] == caption) for caption in captions] for label in labels])
+        prompt = self.random.choice(["", "", "", "a picture of ", "a drawing of "])
+        loss = contrast(scale * pictures @ self.texts([prompt + caption for caption in captions]).T, match)
+
+        # All questions go through the text tower in one batch.
+        asked = [(name, candidates, self.random.choice(ways)) for name, (candidates, ways) in QUESTIONS.items()]
+        vectors = self.texts([way.format(candidate) for _, candidates, way in asked for candidate in candidates])
+        for (name, candidates, _), part in zip(asked, vectors.split([len(candidates) for _, candidates, _ in asked])):
+            match = torch.tensor([[float(c == label[name] if name == "background" else c in label[name]) for c in candidates] for label in labels])
+            loss = loss + 0.4 * contrast(scale * pictures @ part.T, match)
+        return loss
+
+
+def main():
+    options = arguments("Train the demo CLIP.", "demo-clip", steps=2500, batch=64)
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    tokenizer = clip_tokenizer()
+    model = CLIPModel(configuration(tokenizer))
+    positions = model.vision_model.embeddings.position_embedding.weight
+    positions.data.copy_(0.3 * places(SIDE // PATCH, positions.shape[-1]))
+    model.train()
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
+    train(model, Loss(model, tokenizer, options.seed), options)
+
+    with torch.no_grad():
+        model.logit_scale.clamp_(max=4.6052)
+    save(model, tokenizer, options.out)
+    # The form of the published files; transformers 5 alone would write only tokenizer.json.
+    bpe = tokenizer.backend_tokenizer.model
+    bpe.save(str(options.out))
+    write_json(
+        options.out / "preprocessor_config.json",
+        {
+            "crop_size": {"height": SIDE, "width": SIDE},
+            "do_center_crop": True,
+            "do_convert_rgb": True,
+            "do_normalize": True,
+            "do_rescale": True,
+            "do_resize": True,
+            "image_mean": OPENAI_CLIP_MEAN,
+            "image_processor_type": "CLIPImageProcessor",
+            "image_std": OPENAI_CLIP_STD,
+            "resample": 3,
+            "rescale_factor": 1 / 255,
+            "size": {"shortest_edge": SIDE},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
