@@ -1,0 +1,103 @@
+import type { Command } from "commander";
+import { ClipBlipError } from "../../errors.js";
+import type { CliContext } from "../context.js";
+import { runJob } from "../job.js";
+import type { CliClip } from "../library.js";
+import { addModelOptions, loadOptions, type ModelFlags } from "../options.js";
+import { failure, type Outcome } from "../outcome.js";
+import { jsonl } from "../output/jsonl.js";
+import { RecordFile } from "../output/record-file.js";
+import { RecordStream } from "../output/record-stream.js";
+import { UsageError } from "../usage-error.js";
+
+type Classified = { labels: { label: string; score: number }[] };
+
+interface ClassifyFlags extends ModelFlags {
+  labels: string;
+  template?: string;
+  out?: string;
+}
+
+interface ClassifyOptions {
+  template?: string;
+  signal: AbortSignal;
+}
+
+/** Pictures of one call: the labels are embedded once for each. */
+const PICTURES_PER_CALL = 64;
+
+/** Errors of one picture, after which the others can go on. */
+const PICTURE_ERRORS = ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_OUT_OF_MEMORY"];
+
+/** `clip-blip classify`: which of some labels fits a picture. */
+export function addClassify(program: Command, context: CliContext, done: (exitCode: number) => void): void {
+  const command = program
+    .command("classify")
+    .summary("which of some labels fits a picture")
+    .description(
+      'Writes one line a picture, the best label first: {"input": "a.jpg", "labels": [{"label": "dog", "score": 0.93}, ...]}. ' +
+        "The scores of a picture sum to 1.",
+    )
+    .argument("<images...>", "files, folders (with all below them) and patterns")
+    .requiredOption("-l, --labels <a,b,c>", "the labels, separated by commas")
+    .option("--template <sentence>", 'what each label is put into (default: "a photo of {}")');
+  addModelOptions(command, "CLIP_MODEL", context)
+    .option("-o, --out <file>", "write there, and go on where an earlier run stopped")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ clip-blip classify photos/ --labels "a dog,a cat,a horse"
+  $ clip-blip classify scan.png --labels invoice,letter,form --template "a scan of a {}"`,
+    )
+    .action(async (inputs: string[], flags: ClassifyFlags) => done(await classify(context, inputs, flags)));
+}
+
+async function classify(context: CliContext, inputs: string[], flags: ClassifyFlags): Promise<number> {
+  const { out, template } = flags;
+  const labels = [...new Set(flags.labels.split(",").map((label) => label.trim()))].filter(Boolean);
+  if (labels.length === 0) throw new UsageError("--labels needs at least one label.");
+  return runJob<Classified>(context, {
+    inputs,
+    unit: "images",
+    toStdout: out === undefined,
+    openWriter: async () =>
+      out === undefined ? new RecordStream(context.stdout, jsonl()) : RecordFile.open(out, jsonl()),
+    run: async function* (paths) {
+      const { ClipModel } = await context.library();
+      const clip = await ClipModel.load(flags.model, loadOptions(flags, context.signal));
+      try {
+        for (let start = 0; start < paths.length; start += PICTURES_PER_CALL) {
+          const some = paths.slice(start, start + PICTURES_PER_CALL);
+          yield* classifySome(clip, some, labels, { template, signal: context.signal });
+        }
+      } finally {
+        await clip.close();
+      }
+    },
+  });
+}
+
+/** Classifies pictures in one call, and again without each one that turns out to be unreadable. */
+async function* classifySome(
+  clip: CliClip,
+  paths: string[],
+  labels: string[],
+  options: ClassifyOptions,
+): AsyncGenerator<Outcome<Classified>> {
+  let left = paths;
+  while (left.length > 0) {
+    try {
+      const results = await clip.classify(left, labels, options);
+      for (const [index, input] of left.entries()) yield { input, labels: results[index]! };
+      return;
+    } catch (error) {
+      if (!(error instanceof ClipBlipError) || !PICTURE_ERRORS.includes(error.code)) throw error;
+      // A call with one picture has no need to say which.
+      const index = left.length === 1 ? 0 : error.index;
+      if (index === undefined) throw error;
+      yield { input: left[index]!, ...failure(error) };
+      left = left.toSpliced(index, 1);
+    }
+  }
+}

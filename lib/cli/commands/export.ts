@@ -1,0 +1,33 @@
+import { stat } from "node:fs/promises";
+import type { Command } from "commander";
+import type { CliContext } from "../context.js";
+import { formatBytes } from "../format-bytes.js";
+
+/** `clip-blip export`: a checkpoint to one file. */
+export function addExport(program: Command, context: CliContext, done: (exitCode: number) => void): void {
+  program
+    .command("export")
+    .summary("a Hugging Face checkpoint to a TorchScript archive")
+    .description(
+      "Writes weights, code, tokenizer and preprocessing of a CLIP or BLIP checkpoint into one file, which loads on any " +
+        "device and in any dtype. The file appears whole or not at all.",
+    )
+    .argument("<checkpoint>", "a checkpoint folder, or a hub id")
+    .argument("<out.pt>", "the archive to write")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ clip-blip export openai/clip-vit-base-patch32 clip.pt
+  $ clip-blip export ./my-finetuned-blip blip.pt
+  $ CLIP_MODEL=clip.pt clip-blip embed photos/`,
+    )
+    .action(async (checkpoint: string, out: string) => {
+      const { exportCheckpoint } = await context.library();
+      const start = performance.now();
+      await exportCheckpoint(checkpoint, out, { signal: context.signal });
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      context.stdout.write(`${out}: ${formatBytes((await stat(out)).size)}, written in ${seconds} s\n`);
+      done(0);
+    });
+}

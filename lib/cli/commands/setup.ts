@@ -1,0 +1,41 @@
+import { type Command, Option } from "commander";
+import type { CliContext } from "../context.js";
+
+/** `clip-blip setup`: installs LibTorch. */
+export function addSetup(program: Command, context: CliContext, done: (exitCode: number) => void): void {
+  program
+    .command("setup")
+    .summary("install LibTorch")
+    .description(
+      "Installs the LibTorch that this version works with into your cache folder, with pip, and loads it once to check it. " +
+        "Without an option it is the CUDA build where this machine has an NVIDIA driver, else the CPU build.",
+    )
+    .addOption(new Option("--cpu", "the CPU build (0.2 GB to download)").conflicts("cuda"))
+    .addOption(new Option("--cuda", "the CUDA build (some GB to download)").conflicts("cpu"))
+    .addHelpText(
+      "after",
+      `
+Environment:
+  CLIP_BLIP_TORCH_INDEX   the package index to take it from instead of pip's and PyTorch's own
+  XDG_CACHE_HOME          where the cache folder is (Linux; default: ~/.cache)
+  LIBTORCH                the folder of a LibTorch to use instead of installing one`,
+    )
+    .action(async ({ cpu, cuda }: { cpu?: boolean; cuda?: boolean }) => done(await setup(context, { cpu, cuda })));
+}
+
+async function setup(context: CliContext, wanted: { cpu?: boolean; cuda?: boolean }): Promise<number> {
+  const { hasNvidiaDriver } = await import("../../libtorch/driver.js");
+  const { installLibTorch } = await import("../../libtorch/install.js");
+  const { stdout, stderr, signal, env } = context;
+  const { report } = await installLibTorch({
+    variant: wanted.cuda || (!wanted.cpu && hasNvidiaDriver(env)) ? "cuda" : "cpu",
+    signal,
+    log: (line) => stderr.write(`${line}\n`),
+    // On a terminal pip draws its own progress bar.
+    onPipLine: stderr.isTTY ? undefined : (line) => stderr.write(`${line}\n`),
+  });
+  const names = report?.devices.map(({ name }) => name).join(", ");
+  stdout.write(`LibTorch ${report?.torchVersion} is ready; devices: ${names}.\n`);
+  if (env.LIBTORCH) stdout.write(`LIBTORCH is set to ${env.LIBTORCH} and comes before it: unset it to use this one.\n`);
+  return 0;
+}

@@ -1,0 +1,90 @@
+import { createRequire } from "node:module";
+import { checkLibTorch, type LibTorchReport } from "../../libtorch/check.js";
+import { hasNvidiaDriver } from "../../libtorch/driver.js";
+import { type LibTorchSearch, searchLibTorch } from "../../libtorch/find.js";
+import { minorOf, PINNED_LIBTORCH } from "../../libtorch/version.js";
+import { packagePath } from "../../package-path.js";
+import { formatBytes } from "../format-bytes.js";
+import type { Check } from "./check.js";
+
+/** The addon, LibTorch, and the devices that the two of them can use. */
+export async function checkNative(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Check[]> {
+  const addon = checkAddon();
+  const found = search(env);
+  const libtorch = checkLocation(found);
+  if (addon.status === "missing" || libtorch.status === "missing") return [addon, libtorch];
+  const loaded = await checkLibTorch({ env, signal });
+  if (loaded.ok) return [addon, libtorch, ...checkDevices(loaded.report, found, env)];
+  const remedy = "run `npx clip-blip setup`, or set LIBTORCH to the folder of another LibTorch";
+  return [addon, libtorch, { name: "Devices", status: "missing", detail: loaded.error.message, remedy }];
+}
+
+function checkAddon(): Check {
+  const name = "Addon";
+  try {
+    const gyp = createRequire(import.meta.url)("node-gyp-build") as { path(folder: string): string };
+    const path = gyp.path(packagePath("."));
+    const data = { path, libtorch: PINNED_LIBTORCH };
+    return { name, status: "ok", detail: `${path}, for LibTorch ${minorOf(PINNED_LIBTORCH)}`, data };
+  } catch {
+    const detail = `no binary for ${process.platform}-${process.arch}`;
+    return { name, status: "missing", detail, remedy: "build it: npm install in a clone of the repository" };
+  }
+}
+
+/** A search, or the error of a LIBTORCH that leads nowhere. */
+function search(env: NodeJS.ProcessEnv): LibTorchSearch | { error: Error } {
+  try {
+    return searchLibTorch({ env });
+  } catch (error) {
+    return { error: error as Error };
+  }
+}
+
+function checkLocation(found: LibTorchSearch | { error: Error }): Check {
+  const name = "LibTorch";
+  if ("error" in found) return { name, status: "missing", detail: found.error.message };
+  const { location, skipped } = found;
+  const passed = skipped.map(({ path, reason }) => `${path} ${reason}`).join("; ");
+  if (!location) {
+    const detail = `not found${passed ? ` (${passed})` : ""}`;
+    return { name, status: "missing", detail, remedy: "run `npx clip-blip setup`, or set LIBTORCH", data: { skipped } };
+  }
+  const { version, build, source, root } = location;
+  const from = { LIBTORCH: "named by LIBTORCH", cache: "in the cache", python: "of python3" }[source];
+  const detail = `${version} (${build}) ${from}: ${root}${passed ? `; passed over: ${passed}` : ""}`;
+  return { name, status: "ok", detail, data: { ...location, skipped } };
+}
+
+function checkDevices(
+  report: LibTorchReport,
+  found: LibTorchSearch | { error: Error },
+  env: NodeJS.ProcessEnv,
+): Check[] {
+  const { devices, fastBfloat16 } = report;
+  const used = devices.find(({ name }) => name !== "cpu")?.name ?? "cpu";
+  const bfloat16: Check = {
+    name: "bfloat16",
+    status: "ok",
+    detail: fastBfloat16
+      ? "the CPU multiplies it in hardware"
+      : "the CPU does not multiply it in hardware: float32 is used",
+    data: { fast: fastBfloat16 },
+  };
+  const check: Check = {
+    name: "Devices",
+    status: "ok",
+    detail: `${devices.map(describe).join(", ")}; "auto" is ${used}`,
+    data: { devices, auto: used },
+  };
+  if (used !== "cpu" || !hasNvidiaDriver(env)) return [check, bfloat16];
+  const cuda = "location" in found && found.location?.cuda;
+  const remedy = cuda
+    ? "LibTorch cannot use the NVIDIA driver: see whether `nvidia-smi` works and whether the driver is recent enough"
+    : "this machine has an NVIDIA driver: `npx clip-blip setup --cuda` installs the LibTorch that can use it";
+  return [{ ...check, status: "note", remedy }, bfloat16];
+}
+
+function describe({ name, description, total }: LibTorchReport["devices"][number]): string {
+  return name === "cpu" ? name : `${name} (${description}${total ? `, ${formatBytes(total)}` : ""})`;
+}

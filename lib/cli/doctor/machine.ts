@@ -1,0 +1,60 @@
+import { arch, availableParallelism, cpus, platform, release } from "node:os";
+import { availableMemory, totalMemory } from "../../system-memory.js";
+import { formatBytes } from "../format-bytes.js";
+import type { Check } from "./check.js";
+
+/** The oldest Node that this package runs on. */
+const OLDEST_NODE = [20, 19] as const;
+
+/** Node, the operating system, the CPU and memory. */
+export function checkMachine(): Check[] {
+  return [checkNode(process.versions.node), checkPlatform(), checkCpu(), checkMemory()];
+}
+
+/** Whether a version of Node is new enough. */
+export function checkNode(version: string): Check {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const recent = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  return {
+    name: "Node",
+    status: recent ? "ok" : "missing",
+    detail: version,
+    remedy: recent ? undefined : `install Node ${OLDEST_NODE.join(".")} or newer`,
+    data: { version },
+  };
+}
+
+function checkPlatform(): Check {
+  const data: Record<string, unknown> = { platform: platform(), arch: arch(), release: release() };
+  const check: Check = { name: "Platform", status: "ok", detail: `${platform()} ${arch()}, ${release()}`, data };
+  if (platform() !== "linux") return check;
+  const glibc = glibcVersion();
+  data.glibc = glibc;
+  if (glibc) return { ...check, detail: `${check.detail}, glibc ${glibc}` };
+  const remedy =
+    "LibTorch needs glibc: use Debian, Ubuntu or another distribution that has it, instead of musl (Alpine)";
+  return { ...check, status: "missing", detail: `${check.detail}, no glibc`, remedy };
+}
+
+function glibcVersion(): string | undefined {
+  // Without this the report asks the network for the names of all interfaces.
+  (process.report as { excludeNetwork?: boolean }).excludeNetwork = true;
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime;
+}
+
+function checkCpu(): Check {
+  const cores = availableParallelism();
+  const model = cpus()[0]?.model.trim() ?? "unknown";
+  return { name: "CPU", status: "ok", detail: `${model}, ${cores} cores`, data: { model, cores } };
+}
+
+function checkMemory(): Check {
+  const [free, total] = [availableMemory(), totalMemory()];
+  return {
+    name: "Memory",
+    status: "ok",
+    detail: `${formatBytes(free)} free of ${formatBytes(total)}`,
+    data: { free, total },
+  };
+}

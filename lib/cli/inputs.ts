@@ -1,0 +1,54 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { convertPathToPattern, glob } from "tinyglobby";
+import type { Failure, Subject } from "./outcome.js";
+
+/** Endings of the files that are taken from folders and patterns. A file that is named itself may have any. */
+const EXTENSIONS = ["jpg", "jpeg", "jfif", "png", "webp", "gif", "avif", "heic", "heif", "tif", "tiff", "bmp", "svg"];
+
+/** What the arguments of a command stand for. */
+export interface ExpandedInputs {
+  /** Paths in the order of the arguments, each once. */
+  paths: string[];
+  /** The arguments that stand for nothing. */
+  missing: (Subject & Failure)[];
+}
+
+/** Turns files, folders (with everything below them) and patterns into paths of pictures. */
+export async function expandInputs(inputs: string[]): Promise<ExpandedInputs> {
+  const paths = new Set<string>();
+  const missing: ExpandedInputs["missing"] = [];
+  for (const input of inputs) {
+    const found = await expand(input);
+    if (typeof found === "string") missing.push({ input, error: { code: "ERR_IMAGE_DECODE", message: found } });
+    else for (const path of found) paths.add(path);
+  }
+  return { paths: [...paths], missing };
+}
+
+/** The paths of one argument, or a sentence that says why there are none. */
+async function expand(input: string): Promise<string[] | string> {
+  const status = await stat(input).catch(() => undefined);
+  // What exists is taken as it is, even where its name looks like a pattern.
+  if (status?.isDirectory()) {
+    const found = await pictures("**/*", input);
+    return found.length ? found.map((name) => join(input, name)) : `The folder ${input} has no pictures.`;
+  }
+  if (status) return [input];
+  const found = /[*?[{]/.test(input) ? await pictures(asPattern(input)) : [];
+  return found.length ? found : `There is no file, folder or match for ${input}.`;
+}
+
+async function pictures(pattern: string, cwd?: string): Promise<string[]> {
+  const found = await glob(pattern, { cwd, onlyFiles: true, expandDirectories: false });
+  return found.filter(isPicture).sort((a, b) => (a < b ? -1 : 1));
+}
+
+function isPicture(path: string): boolean {
+  return EXTENSIONS.includes(path.slice(path.lastIndexOf(".") + 1).toLowerCase());
+}
+
+/** Windows separates folders by what escapes a character of a pattern. */
+function asPattern(input: string): string {
+  return process.platform === "win32" ? convertPathToPattern(input).replaceAll(/\\([*?[\]{}!])/g, "$1") : input;
+}

@@ -1,0 +1,77 @@
+import type { CliContext } from "./context.js";
+import { expandInputs } from "./inputs.js";
+import type { StreamItem } from "./library.js";
+import { type Failure, failure, keyOf, type Outcome, type Subject } from "./outcome.js";
+import type { ResultWriter } from "./output/writer.js";
+import { showProgress } from "./progress.js";
+
+/** Work on many inputs whose results go to one output. */
+export interface Job<V extends object> {
+  /** Files, folders and patterns. */
+  inputs: string[];
+  texts?: string[];
+  /** What the progress counts, such as "images". */
+  unit: string;
+  /** Whether results go to standard output. */
+  toStdout: boolean;
+  /** Opens the output; called once it is known that there is something to write. */
+  openWriter: () => Promise<ResultWriter<V>>;
+  /** Results of what an earlier run has not done, in any order. */
+  run: (paths: string[], texts: string[]) => AsyncIterable<Outcome<V>>;
+}
+
+/** Runs a job; the exit code says whether some inputs failed. */
+export async function runJob<V extends object>(context: CliContext, job: Job<V>): Promise<number> {
+  const { paths, missing } = await expandInputs(job.inputs);
+  const writer = await job.openWriter();
+  const removeCleanup = context.onInterrupt(() => writer.close());
+  try {
+    const isNew = (subject: Subject) => !writer.done.has(keyOf(subject));
+    const images = paths.filter((input) => isNew({ input }));
+    const texts = [...new Set(job.texts)].filter((text) => isNew({ text }));
+    let failed = 0;
+    const write = async (outcome: Outcome<V>) => {
+      if ("error" in outcome) failed += 1;
+      await writer.write(outcome);
+    };
+    for (const outcome of missing) await write(outcome);
+    if (images.length + texts.length > 0) await runAll(context, job, images, texts, write);
+    if (failed > 0) {
+      const total = images.length + texts.length + missing.length;
+      context.stderr.write(`clip-blip: ${failed} of ${total} inputs failed; their errors are among the results.\n`);
+    }
+    return failed > 0 ? 1 : 0;
+  } finally {
+    removeCleanup();
+    await writer.close();
+  }
+}
+
+async function runAll<V extends object>(
+  context: CliContext,
+  job: Job<V>,
+  images: string[],
+  texts: string[],
+  write: (outcome: Outcome<V>) => Promise<void>,
+): Promise<void> {
+  const { unit, toStdout } = job;
+  const progress = await showProgress(context, { total: images.length + texts.length, unit, toStdout });
+  try {
+    for await (const outcome of job.run(images, texts)) {
+      context.signal.throwIfAborted();
+      await write(outcome);
+      progress.step();
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+/** A result of the library's streams as a line of results. */
+export function outcomeOf<V extends object, W extends object>(item: StreamItem<V>, value: (item: V) => W): Outcome<W> {
+  const subject = { input: String(item.input) };
+  if (!("error" in item)) return { ...subject, ...value(item as V) };
+  // Every input after it would fail the same way.
+  if (item.error.code === "ERR_DEVICE_LOST" || item.error.code === "ERR_CLOSED") throw item.error;
+  return { ...subject, ...(failure(item.error) satisfies Failure) };
+}

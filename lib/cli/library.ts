@@ -1,0 +1,43 @@
+import type { ClipBlipError } from "../errors.js";
+import type { LoadOptions, LoadProgress } from "../options.js";
+
+/** One picture of a stream: its value, or what was wrong with it alone. */
+export type StreamItem<V extends object> = { input: unknown } & (V | { error: ClipBlipError });
+
+interface Loaded {
+  close(): Promise<void>;
+}
+
+/** What the commands use of a CLIP model. */
+export interface CliClip extends Loaded {
+  encodeImageStream(
+    images: Iterable<string>,
+    options: { normalize?: boolean; signal?: AbortSignal },
+  ): AsyncIterable<StreamItem<{ embedding: Float32Array }>>;
+  encodeTexts(texts: string[], options: { normalize?: boolean; signal?: AbortSignal }): Promise<Float32Array[]>;
+  classify(
+    images: string[],
+    labels: string[],
+    options: { template?: string; signal?: AbortSignal },
+  ): Promise<{ label: string; score: number }[][]>;
+  capabilities(): { dimension?: number };
+}
+
+/** What the commands use of a BLIP model. */
+export interface CliBlip extends Loaded {
+  captionStream(
+    images: Iterable<string>,
+    options: { prompt?: string; maxLength?: number; minLength?: number; signal?: AbortSignal },
+  ): AsyncIterable<StreamItem<{ caption: { text: string } }>>;
+}
+
+/** What the commands use of the library: no more than its public names, so that tests can put something else here. */
+export interface Library {
+  ClipModel: { load(source: string, options: LoadOptions): Promise<CliClip> };
+  BlipModel: { load(source: string, options: LoadOptions): Promise<CliBlip> };
+  exportCheckpoint(
+    source: string,
+    path: string,
+    options: { signal?: AbortSignal; onProgress?: (progress: LoadProgress) => void },
+  ): Promise<void>;
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+import { handleInterrupts } from "./interrupt.js";
+import { runProgram } from "./program.js";
+
+const interrupts = handleInterrupts();
+
+// `clip-blip embed … | head`: when the reader has enough, the work ends and nothing is wrong.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  interrupts.abort();
+});
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  library: () => import("../index.js"),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  signal: interrupts.signal,
+  onInterrupt: interrupts.onInterrupt,
+});
+await interrupts.finish();

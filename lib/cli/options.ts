@@ -1,0 +1,52 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { LoadOptions } from "../options.js";
+import type { CliContext } from "./context.js";
+
+/** The options of every command that loads a model. */
+export interface ModelFlags {
+  model: string;
+  device?: string;
+  dtype?: string;
+  batchSize?: number;
+}
+
+/** Adds the options of a command that loads a model; `variable` names the model that is the default. */
+export function addModelOptions(command: Command, variable: "CLIP_MODEL" | "BLIP_MODEL", context: CliContext): Command {
+  return command
+    .addOption(
+      new Option("-m, --model <source>", `"demo", an archive (.pt), a checkpoint folder or a hub id`).default(
+        context.env[variable] || "demo",
+        `${variable}, else "demo"`,
+      ),
+    )
+    .option("--device <name>", "auto, cpu, cuda or cuda:<index> (default: auto)")
+    .addOption(
+      new Option("--dtype <name>", "what the model computes in (default: auto)").choices([
+        "auto",
+        "float32",
+        "bfloat16",
+        "float16",
+      ]),
+    )
+    .option("--batch-size <n>", "inputs of one forward at most (default: as measured)", wholeNumber(1));
+}
+
+/** What the library is told for these options. */
+export function loadOptions(flags: ModelFlags, signal: AbortSignal): LoadOptions {
+  return {
+    // The library judges the device: it knows which there are.
+    device: (flags.device ?? "auto") as LoadOptions["device"],
+    dtype: (flags.dtype ?? "auto") as LoadOptions["dtype"],
+    maxBatchSize: flags.batchSize ?? "auto",
+    signal,
+  };
+}
+
+/** A parser for a whole number of at least `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= least) return number;
+    throw new InvalidArgumentError(`It is not a whole number of at least ${least}.`);
+  };
+}

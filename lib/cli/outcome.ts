@@ -1,0 +1,30 @@
+import type { ClipBlipError } from "../errors.js";
+
+/** What a line of results is about: a picture, or a text. */
+export type Subject = { input: string } | { text: string };
+
+/** Why there is no result. */
+export interface Failure {
+  error: { code: string; message: string };
+}
+
+/** One line of results. */
+export type Outcome<V extends object> = Subject & (V | Failure);
+
+/** The same for two subjects only where they are equal. */
+export function keyOf(subject: Subject): string {
+  return "input" in subject ? `input ${subject.input}` : `text ${subject.text}`;
+}
+
+/** The subject of a line that was read back, or undefined where it has none. */
+export function subjectOf(line: unknown): Subject | undefined {
+  if (typeof line !== "object" || line === null) return undefined;
+  if ("input" in line && typeof line.input === "string") return { input: line.input };
+  if ("text" in line && typeof line.text === "string") return { text: line.text };
+  return undefined;
+}
+
+/** An error as results show it: no stack, no cause. */
+export function failure({ code, message }: Pick<ClipBlipError, "code" | "message">): Failure {
+  return { error: { code, message } };
+}

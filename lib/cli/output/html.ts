@@ -1,0 +1,82 @@
+import { keyOf } from "../outcome.js";
+import type { RecordFormat } from "./writer.js";
+
+/** Longest side of a thumbnail, in pixels: sharp on screens of twice the density. */
+const THUMBNAIL = 480;
+
+/** Captions as one page that needs nothing beside it: thumbnails with what the model saw in them. */
+export const html: RecordFormat<{ caption: string }> = {
+  name: "HTML",
+  header: `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Captions</title>
+<style>
+:root { color-scheme: light dark; --page: #f6f6f4; --card: #fff; --text: #1c1c1a; --faint: #6b6b66; --line: #e2e2dd; --bad: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --page: #161615; --card: #212120; --text: #ececea; --faint: #a3a39d; --line: #363634; --bad: #f2877f; } }
+* { box-sizing: border-box; }
+body { margin: 0; padding: 2rem clamp(1rem, 4vw, 3rem); background: var(--page); color: var(--text); font: 1rem/1.45 system-ui, sans-serif; }
+main { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); }
+figure { margin: 0; overflow: hidden; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; }
+img { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: contain; background: var(--page); }
+figcaption { padding: .8rem 1rem 1rem; }
+p { margin: 0 0 .35rem; }
+small { color: var(--faint); overflow-wrap: anywhere; }
+.failed p { color: var(--bad); }
+</style>
+</head>
+<body>
+<main>
+`,
+  footer: "</main>\n</body>\n</html>\n",
+  encode: async (outcome) => {
+    const input = "input" in outcome ? outcome.input : outcome.text;
+    const name = escaped(input);
+    if ("error" in outcome) {
+      const text = `<p>${escaped(outcome.error.message)}</p><small>${name}</small>`;
+      return `<figure class="failed" data-input="${name}"><figcaption>${text}</figcaption></figure>\n`;
+    }
+    const caption = escaped(outcome.caption);
+    // The caption counts even where no thumbnail can be made, as of a file that is gone by now.
+    const source = await thumbnail(input).catch(() => undefined);
+    const image = source ? `<img loading="lazy" alt="${caption}" src="${source}">` : "";
+    return `<figure data-input="${name}">${image}<figcaption><p>${caption}</p><small>${name}</small></figcaption></figure>\n`;
+  },
+  decode: (record) => {
+    const match = /^<figure (class="failed" )?data-input="([^"]*)">.*<\/figure>\n$/.exec(record);
+    return match ? { key: keyOf({ input: unescaped(match[2]!) }), failed: match[1] !== undefined } : undefined;
+  },
+};
+
+/** A small copy of a picture as a data URL. */
+async function thumbnail(path: string): Promise<string> {
+  const { default: sharp } = await import("sharp");
+  const bytes = await sharp(path, { failOn: "none" })
+    .autoOrient()
+    .resize(THUMBNAIL, THUMBNAIL, { fit: "inside", withoutEnlargement: true })
+    .webp({ quality: 75 })
+    .toBuffer();
+  return `data:image/webp;base64,${bytes.toString("base64")}`;
+}
+
+const ENTITIES: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+  "\n": "&#10;",
+  "\r": "&#13;",
+};
+
+/** Text that stands for itself between tags and in attributes, and has no line break: a record is one line. */
+function escaped(text: string): string {
+  return text.replaceAll(/[&<>"'\n\r]/g, (character) => ENTITIES[character]!);
+}
+
+function unescaped(text: string): string {
+  const characters = Object.entries(ENTITIES);
+  return text.replaceAll(/&[^;]+;/g, (entity) => characters.find(([, name]) => name === entity)?.[0] ?? entity);
+}

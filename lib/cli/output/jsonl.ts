@@ -1,0 +1,30 @@
+import { keyOf, type Outcome, subjectOf } from "../outcome.js";
+import type { RecordFormat } from "./writer.js";
+
+/** JSON Lines: one object a result, as api.md shows them. */
+export function jsonl<V extends object>(): RecordFormat<V> {
+  return {
+    name: "JSON Lines",
+    header: "",
+    footer: "",
+    encode: (outcome: Outcome<V>) => `${JSON.stringify(outcome, shortened)}\n`,
+    decode: (record) => {
+      const line = parse(record);
+      const subject = subjectOf(line);
+      return subject && { key: keyOf(subject), failed: "error" in (line as object) };
+    },
+  };
+}
+
+/** Embeddings as arrays, with the nine digits that tell any two float32 apart instead of a double's seventeen. */
+function shortened(_key: string, value: unknown): unknown {
+  return value instanceof Float32Array ? Array.from(value, (number) => Number(number.toPrecision(9))) : value;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,111 @@
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import type { Outcome } from "../outcome.js";
+import { UsageError } from "../usage-error.js";
+import { scanFile } from "./scan.js";
+import type { RecordFormat, ResultWriter } from "./writer.js";
+
+/**
+ * A text file of results that goes on where an earlier run stopped. Its footer is written with each record and
+ * overwritten by the next one, so that the file is valid whenever the process ends.
+ */
+export class RecordFile<V extends object> implements ResultWriter<V> {
+  readonly done: ReadonlySet<string>;
+  readonly #file: FileHandle;
+  readonly #format: RecordFormat<V>;
+  /** Where the next record goes. */
+  #end: number;
+  #pending: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  private constructor(file: FileHandle, format: RecordFormat<V>, end: number, done: Set<string>) {
+    this.#file = file;
+    this.#format = format;
+    this.#end = end;
+    this.done = done;
+  }
+
+  /** Opens or makes a file. Results of an earlier run stay, but for errors: those are tried again. */
+  static async open<V extends object>(path: string, format: RecordFormat<V>): Promise<RecordFile<V>> {
+    let file = await openForUpdate(path);
+    try {
+      const { records, kept } = await scanFile(file, path, format);
+      if (kept.length > 1) file = await rewrite(file, path, kept);
+      const end = kept.reduce((sum, part) => sum + part.end - part.start, 0);
+      await file.truncate(end);
+      const writer = new RecordFile(file, format, end, new Set(records.map((record) => record.key)));
+      await writer.#append(end === 0 ? format.header : "");
+      return writer;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  write(outcome: Outcome<V>): Promise<void> {
+    const written = this.#pending.then(async () => {
+      if (!this.#closed) await this.#append(await this.#format.encode(outcome));
+    });
+    this.#pending = written.catch(() => {});
+    return written;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#pending;
+    await this.#file.close();
+  }
+
+  async #append(record: string): Promise<void> {
+    const bytes = Buffer.from(record + this.#format.footer);
+    await writeAll(this.#file, bytes, this.#end);
+    this.#end += Buffer.byteLength(record);
+  }
+}
+
+/** Opens a file for reading and writing, and makes it where it is not there. */
+export async function openForUpdate(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "r+").catch((error) => {
+      if (error.code !== "ENOENT") throw error;
+      return open(path, "wx+");
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = { ENOENT: "its folder does not exist", EISDIR: "it is a folder", EACCES: "it is not writable" }[code!];
+    throw new UsageError(`${path} cannot be written: ${why ?? (error as Error).message}.`);
+  }
+}
+
+/** Writes all of `bytes` at `position`: a single write may do less. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** Replaces a file by parts of itself, whole or not at all. */
+async function rewrite(file: FileHandle, path: string, parts: { start: number; end: number }[]): Promise<FileHandle> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  const copy = await open(temporary, "wx+");
+  try {
+    const buffer = Buffer.alloc(1 << 20);
+    let position = 0;
+    for (const { start, end } of parts) {
+      for (let from = start; from < end; ) {
+        const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - from), from);
+        await writeAll(copy, buffer.subarray(0, bytesRead), position);
+        from += bytesRead;
+        position += bytesRead;
+      }
+    }
+    await file.close();
+    await rename(temporary, path);
+    return copy;
+  } catch (error) {
+    await copy.close();
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

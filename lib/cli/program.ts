@@ -1,0 +1,56 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { packagePath } from "../package-path.js";
+import { addCaption } from "./commands/caption.js";
+import { addClassify } from "./commands/classify.js";
+import { addDoctor } from "./commands/doctor.js";
+import { addEmbed } from "./commands/embed.js";
+import { addExport } from "./commands/export.js";
+import { addSetup } from "./commands/setup.js";
+import type { CliContext } from "./context.js";
+import { exitCodeOf, failureText } from "./failure-text.js";
+
+/** Runs a command line, without the program's name; resolves with the exit code. */
+export async function runProgram(args: string[], context: CliContext): Promise<number> {
+  let exitCode = 0;
+  const program = buildProgram(context, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // The user knows that they interrupted, or that nobody reads the results.
+    if (context.signal.aborted) return 0;
+    context.stderr.write(failureText(error, context.env));
+    return exitCodeOf(error);
+  }
+}
+
+function buildProgram(context: CliContext, done: (exitCode: number) => void): Command {
+  const { stdout, stderr } = context;
+  const { version } = JSON.parse(readFileSync(packagePath("package.json"), "utf8"));
+  const program = new Command("clip-blip")
+    .description("CLIP embeddings and BLIP captions through LibTorch, on the GPU or the CPU, without Python.")
+    .version(version)
+    .exitOverride()
+    .configureHelp({ helpWidth: 100 })
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "clip-blip: ")),
+    })
+    .addHelpText(
+      "after",
+      `
+Results go to standard output or --out; progress goes to standard error. The exit code is 0 when all
+went well, 1 when some inputs failed, 2 for wrong usage.
+
+Examples:
+  $ clip-blip doctor
+  $ clip-blip caption photos/ --out photos.html
+  $ clip-blip embed photos/ --out photos.npy`,
+    );
+  for (const add of [addDoctor, addSetup, addExport, addEmbed, addCaption, addClassify]) add(program, context, done);
+  return program;
+}

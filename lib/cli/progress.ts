@@ -1,0 +1,51 @@
+import type { CliContext } from "./context.js";
+
+/** How far a command has come, as the user sees it. */
+export interface ProgressDisplay {
+  /** One more input is done. */
+  step(): void;
+  /** Takes the display off the terminal. */
+  stop(): void;
+}
+
+const SILENT: ProgressDisplay = { step: () => {}, stop: () => {} };
+
+/**
+ * A bar with images a second and the time left, on standard error and only on a terminal; not where results scroll
+ * through the same terminal.
+ */
+export async function showProgress(
+  { stderr, stdout, onInterrupt }: CliContext,
+  options: { total: number; unit: string; toStdout: boolean },
+): Promise<ProgressDisplay> {
+  const { total, unit, toStdout } = options;
+  if (!stderr.isTTY || (toStdout && stdout.isTTY)) return SILENT;
+  const { default: cliProgress } = await import("cli-progress");
+  const bar = new cliProgress.SingleBar(
+    {
+      stream: stderr,
+      format: `{bar} {value}/{total} | {rate} ${unit}/s | {eta_formatted} left`,
+      barsize: 30,
+      hideCursor: true,
+      clearOnComplete: true,
+      // The program's own handler of interrupts stops the bar.
+      gracefulExit: false,
+    },
+    cliProgress.Presets.shades_classic,
+  );
+  bar.start(total, 0, { rate: "-" });
+  const start = performance.now();
+  let done = 0;
+  const stop = () => bar.stop();
+  const removeCleanup = onInterrupt(stop);
+  return {
+    step: () => {
+      done += 1;
+      bar.increment({ rate: ((done * 1000) / (performance.now() - start)).toFixed(1) });
+    },
+    stop: () => {
+      removeCleanup();
+      stop();
+    },
+  };
+}

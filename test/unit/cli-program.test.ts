@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { ClipBlipError } from "../../lib/errors.js";
+import { jsonLines, run } from "./support/cli.js";
+
+const folder = mkdtempSync(join(tmpdir(), "clip-blip-program-"));
+const home = process.cwd();
+before(() => {
+  process.chdir(folder);
+  for (const name of ["a.png", "bad.png", "c.png", "fatal.png"]) writeFileSync(name, "");
+});
+after(() => {
+  process.chdir(home);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify"];
+
+describe("help and usage", () => {
+  test("every command has help that fits 100 columns", async () => {
+    for (const args of [["--help"], ...COMMANDS.map((command) => [command, "--help"])]) {
+      const { code, out, err } = await run(args);
+      assert.deepEqual([code, err], [0, ""]);
+      for (const line of out.split("\n")) assert.ok(line.length <= 100, `${args}: ${line}`);
+    }
+    const { out } = await run(["--help"]);
+    for (const command of COMMANDS) assert.match(out, new RegExp(`^  ${command} `, "m"));
+  });
+
+  test("--version prints the package's version", async () => {
+    const { code, out } = await run(["--version"]);
+    assert.equal(code, 0);
+    assert.match(out, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  test("wrong usage is exit code 2 with one sentence, and loads nothing", async () => {
+    for (const args of [
+      [],
+      ["paint"],
+      ["embed"],
+      ["embed", "a.png", "--frobnicate"],
+      ["embed", "a.png", "--dtype", "int8"],
+      ["embed", "a.png", "--batch-size", "0"],
+      ["embed", "a.png", "--format", "csv"],
+      ["caption"],
+      ["caption", "a.png", "--max-length", "ten"],
+      ["caption", "a.png", "--num-beams", "4"],
+      ["classify", "a.png"],
+      ["classify", "a.png", "--labels", " , "],
+      ["setup", "--cpu", "--cuda"],
+      ["export", "only-one"],
+      ["embed", "a.png", "--out", "no/such/folder.jsonl"],
+      ["embed", "a.png", "--out", "."],
+    ]) {
+      const { code, out, err, calls } = await run(args);
+      assert.deepEqual([code, out, calls], [2, "", []], args.join(" "));
+      if (args.length) assert.match(err, /^clip-blip: /, args.join(" "));
+      else assert.match(err, /^Usage: clip-blip/);
+    }
+  });
+
+  test("an argument that the library refuses is wrong usage too", async () => {
+    const loadError = new ClipBlipError("ERR_INVALID_ARGUMENT", "Expected a device");
+    const { code, err } = await run(["embed", "a.png", "--device", "toaster"], { loadError });
+    assert.deepEqual([code, err], [2, "clip-blip: Expected a device\n"]);
+  });
+
+  test("other errors are exit code 1, without a stack unless NODE_DEBUG asks for it", async () => {
+    const loadError = new ClipBlipError("ERR_MODEL_NOT_FOUND", "There is no such model");
+    const plain = await run(["embed", "a.png"], { loadError });
+    assert.deepEqual([plain.code, plain.err], [1, "clip-blip: There is no such model\n"]);
+    const debug = await run(["embed", "a.png"], { loadError }, { env: { NODE_DEBUG: "http,clip-blip" } });
+    assert.match(debug.err, /There is no such model\n[\s\S]*\n {4}at /);
+  });
+});
+
+describe("options", () => {
+  test("the model is --model, else the environment's, else the demo", async () => {
+    const env = { CLIP_MODEL: "env/clip", BLIP_MODEL: "env/blip" };
+    const sourceOf = async (args: string[], context = {}) => ((await run(args, {}, context)).calls[0] as unknown[])[1];
+    assert.equal(await sourceOf(["embed", "a.png"]), "demo");
+    assert.equal(await sourceOf(["embed", "a.png"], { env }), "env/clip");
+    assert.equal(await sourceOf(["classify", "a.png", "-l", "x"], { env }), "env/clip");
+    assert.equal(await sourceOf(["caption", "a.png"], { env }), "env/blip");
+    assert.equal(await sourceOf(["caption", "a.png", "--model", "mine"], { env }), "mine");
+  });
+
+  test("device, dtype and batch size reach the library", async () => {
+    const { calls } = await run(["embed", "a.png", "--device", "cuda:1", "--dtype", "float16", "--batch-size", "7"]);
+    assert.deepEqual(calls[0], ["clip", "demo", { device: "cuda:1", dtype: "float16", maxBatchSize: 7 }]);
+    const plain = await run(["caption", "a.png"]);
+    assert.deepEqual(plain.calls[0], ["blip", "demo", { device: "auto", dtype: "auto", maxBatchSize: "auto" }]);
+  });
+
+  test("the options of captions reach the library", async () => {
+    const args = ["caption", "a.png", "--prompt", "a sketch of", "--max-length", "30", "--min-length", "5"];
+    const { calls } = await run(args);
+    assert.deepEqual(calls[1], ["captions", ["a.png"], { prompt: "a sketch of", maxLength: 30, minLength: 5 }]);
+  });
+
+  test("--no-normalize reaches the library", async () => {
+    assert.deepEqual((await run(["embed", "a.png", "--no-normalize"])).calls[1], ["images", ["a.png"], false]);
+    assert.deepEqual((await run(["embed", "a.png"])).calls[1], ["images", ["a.png"], true]);
+  });
+});
+
+describe("results", () => {
+  test("embed prints a line an input, errors among them", async () => {
+    const { code, out, err, calls } = await run(["embed", "a.png", "bad.png", "c.png", "nowhere.png"]);
+    assert.equal(code, 1);
+    assert.deepEqual(
+      jsonLines(out).map(({ input, embedding, error }) => [input, embedding, (error as { code: string })?.code]),
+      [
+        ["nowhere.png", undefined, "ERR_IMAGE_DECODE"],
+        ["a.png", [1.66666663, 1.25, 1], undefined],
+        ["bad.png", undefined, "ERR_IMAGE_DECODE"],
+        ["c.png", [1.66666663, 1.25, 1], undefined],
+      ],
+    );
+    assert.match(err, /2 of 4 inputs failed/);
+    assert.equal(calls.at(-1), "close");
+  });
+
+  test("numbers are the float32 that the model gave", async () => {
+    const { out } = await run(["embed", "--text", "a dog", "x".repeat(977)]);
+    for (const { text, embedding } of jsonLines(out)) {
+      const expected = Float32Array.of(...[3, 4, 5].map((divisor) => (text as string).length / divisor));
+      assert.deepEqual(Float32Array.from(embedding as number[]), expected);
+    }
+  });
+
+  test("many texts go in several calls, each text once", async () => {
+    const texts = Array.from({ length: 300 }, (_, index) => `text ${index}`);
+    const { out, calls } = await run(["embed", "--text", ...texts, "text 0"]);
+    assert.deepEqual(calls.slice(1, 3), [
+      ["texts", 256],
+      ["texts", 44],
+    ]);
+    assert.deepEqual(
+      jsonLines(out).map(({ text }) => text),
+      texts,
+    );
+  });
+
+  test("inputs that stand for nothing load no model", async () => {
+    const { code, calls } = await run(["caption", "nowhere.png"]);
+    assert.deepEqual([code, calls], [1, []]);
+  });
+
+  test("caption prints a line an input", async () => {
+    const { code, out } = await run(["caption", "a.png"]);
+    assert.deepEqual([code, jsonLines(out)], [0, [{ input: "a.png", caption: 'a picture of "a.png" & <more>' }]]);
+  });
+
+  test("classify goes on without the pictures that fail", async () => {
+    const { code, out, calls } = await run(["classify", "a.png", "bad.png", "c.png", "--labels", "dog, cat,dog"]);
+    assert.equal(code, 1);
+    assert.deepEqual(
+      jsonLines(out).map(({ input, labels, error }) => [input, labels, (error as { code: string })?.code]),
+      [
+        ["bad.png", undefined, "ERR_IMAGE_DECODE"],
+        [
+          "a.png",
+          [
+            { label: "dog", score: 0.5 },
+            { label: "cat", score: 0.5 },
+          ],
+          undefined,
+        ],
+        [
+          "c.png",
+          [
+            { label: "dog", score: 0.5 },
+            { label: "cat", score: 0.5 },
+          ],
+          undefined,
+        ],
+      ],
+    );
+    assert.deepEqual(calls[1], ["classify", ["a.png", "bad.png", "c.png"], ["dog", "cat"], undefined]);
+    assert.equal((await run(["classify", "bad.png", "--labels", "dog"])).code, 1);
+  });
+
+  test("a lost device ends the run instead of failing every input after it", async () => {
+    const { code, out, err, calls } = await run(["embed", "a.png", "fatal.png", "c.png"]);
+    assert.deepEqual([code, jsonLines(out).length, err], [1, 1, "clip-blip: The device is gone\n"]);
+    assert.equal(calls.at(-1), "close");
+  });
+
+  test("an interrupt keeps what is done and says nothing", async () => {
+    const controller = new AbortController();
+    const onPicture = (path: string) => {
+      if (path === "c.png") controller.abort(new Error("interrupted"));
+    };
+    const args = ["embed", "a.png", "c.png", "fatal.png", "--out", "out.jsonl"];
+    const { code, err } = await run(args, { onPicture }, { signal: controller.signal });
+    assert.deepEqual([code, err], [0, ""]);
+    const again = await run(["embed", "a.png", "c.png", "--out", "out.jsonl"]);
+    assert.deepEqual(again.calls[1], ["images", ["c.png"], true]);
+  });
+});
