@@ -1,0 +1,110 @@
+import type { ModelDtype } from "../native/types.js";
+import { invalidModel } from "./invalid.js";
+import { JsonObject } from "./json.js";
+
+/** Format of `clip-blip.json`; another one is refused. */
+const FORMAT_VERSION = 1;
+
+/** Options of generation that apply where a call names none; they mean what they mean in Hugging Face transformers. */
+export interface GenerationDefaults {
+  /** Tokens of the whole sequence, prompt and start token included. */
+  maxLength: number;
+  minLength: number;
+  numBeams: number;
+  numReturnSequences: number;
+  repetitionPenalty: number;
+  lengthPenalty: number;
+  noRepeatNgramSize: number;
+  doSample: boolean;
+  temperature: number;
+  /** 0: no limit. */
+  topK: number;
+  topP: number;
+}
+
+/** What a model says of itself, stored in an archive as `clip-blip.json`. */
+export interface ModelDescription {
+  formatVersion: 1;
+  architecture: "clip" | "blip";
+  /** Pixels of a side of the picture that the image tower takes. */
+  imageSize: number;
+  /** Tokens of the longest text, start and end included. */
+  contextLength: number;
+  /** Token ids are below this. */
+  vocabularySize: number;
+  /** First token of every text. */
+  startTokenId: number;
+  /** Last token of every text: CLIP pools there, BLIP stops there. */
+  endTokenId: number;
+  /** Fills up rows that are shorter than the longest; never changes a result. */
+  padTokenId: number;
+  /** What the weights are stored in. */
+  weightsDtype: ModelDtype | "float64";
+  /** CLIP only: length of an embedding. */
+  dimension?: number;
+  /** CLIP only: what cosines are multiplied by before the softmax (100 for OpenAI's models). */
+  logitScale?: number;
+  /** BLIP only. */
+  generation?: GenerationDefaults;
+}
+
+/**
+ * Reads `clip-blip.json`. Fields that it does not know are ignored.
+ * @throws ClipBlipError ERR_MODEL_INVALID for another format version, and for a missing or wrong field
+ */
+export function parseDescription(text: string): ModelDescription {
+  const json = JsonObject.parse(text, "clip-blip.json");
+  const version = json.raw("formatVersion");
+  if (version !== FORMAT_VERSION) {
+    throw invalidModel(
+      `The archive has format version ${JSON.stringify(version)}, this package reads ${FORMAT_VERSION}: export the checkpoint again`,
+    );
+  }
+  const architecture = oneOf(json, "architecture", ["clip", "blip"] as const);
+  const vocabularySize = json.integer("vocabularySize", { min: 1 });
+  const token = (key: string) => json.integer(key, { max: vocabularySize - 1 });
+  const common = {
+    formatVersion: FORMAT_VERSION as 1,
+    architecture,
+    imageSize: json.integer("imageSize", { min: 1, max: 1 << 16 }),
+    contextLength: json.integer("contextLength", { min: 2 }),
+    vocabularySize,
+    startTokenId: token("startTokenId"),
+    endTokenId: token("endTokenId"),
+    padTokenId: token("padTokenId"),
+    weightsDtype: oneOf(json, "weightsDtype", ["float32", "bfloat16", "float16", "float64"] as const),
+  };
+  if (architecture === "clip") {
+    return {
+      ...common,
+      dimension: json.integer("dimension", { min: 1 }),
+      logitScale: json.number("logitScale", { min: 0 }),
+    };
+  }
+  const generation = json.object("generation");
+  if (generation === undefined) throw json.wrong("generation", "an object", undefined);
+  return { ...common, generation: parseGeneration(generation) };
+}
+
+function parseGeneration(json: JsonObject): GenerationDefaults {
+  return {
+    maxLength: json.integer("maxLength", { min: 1 }),
+    minLength: json.integer("minLength"),
+    numBeams: json.integer("numBeams", { min: 1 }),
+    numReturnSequences: json.integer("numReturnSequences", { min: 1 }),
+    repetitionPenalty: json.number("repetitionPenalty", { min: Number.MIN_VALUE }),
+    lengthPenalty: json.number("lengthPenalty"),
+    noRepeatNgramSize: json.integer("noRepeatNgramSize"),
+    doSample: json.boolean("doSample"),
+    temperature: json.number("temperature", { min: 0 }),
+    topK: json.integer("topK"),
+    topP: json.number("topP", { min: 0, max: 1 }),
+  };
+}
+
+function oneOf<const Choice extends string>(json: JsonObject, key: string, choices: readonly Choice[]): Choice {
+  const value = json.text(key);
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) throw json.wrong(key, `one of ${choices.join(", ")}`, value);
+  return found;
+}

@@ -1,0 +1,36 @@
+import { type FileHandle, readFile, stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { invalidModel } from "./invalid.js";
+
+/** No text file of a checkpoint comes near this size (the largest tokenizers have 35 MB). */
+const MAX_TEXT_BYTES = 100_000_000;
+
+/** `length` bytes from `position` on; a file that ends before is ERR_MODEL_INVALID. */
+export async function readExactly(file: FileHandle, position: number, length: number, path: string): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(buffer, done, length - done, position + done);
+    if (bytesRead === 0)
+      throw invalidModel(`${path} ended at byte ${position + done} while ${length} bytes were expected`);
+    done += bytesRead;
+  }
+  return buffer;
+}
+
+/** The text of a file, or undefined when there is none. */
+export async function readTextIfPresent(path: string): Promise<string | undefined> {
+  const size = await fileSize(path);
+  if (size === undefined) return undefined;
+  if (size > MAX_TEXT_BYTES) throw invalidModel(`${basename(path)} has ${size} bytes: too large for a text file`);
+  return readFile(path, "utf8");
+}
+
+/** Bytes of a regular file, or undefined when there is none at this path. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw invalidModel(`${path} cannot be read: ${error.message}`, error);
+  });
+  return found?.isFile() ? found.size : undefined;
+}

@@ -1,0 +1,103 @@
+import { invalidModel, quote } from "./invalid.js";
+
+/** Bounds of a number, both included. */
+export interface Bounds {
+  min?: number;
+  max?: number;
+}
+
+/**
+ * A JSON object from a file that is not trusted. Every getter checks the type and throws ERR_MODEL_INVALID with the
+ * file's name and the key; a key that is absent or null gives the fallback, or throws where there is none.
+ */
+export class JsonObject {
+  readonly #values: Record<string, unknown>;
+  /** The file, and the path of keys to this object in it, for messages. */
+  readonly where: string;
+
+  constructor(values: unknown, where: string) {
+    if (values === null || typeof values !== "object" || Array.isArray(values)) {
+      throw invalidModel(`${where}: expected a JSON object`);
+    }
+    this.#values = values as Record<string, unknown>;
+    this.where = where;
+  }
+
+  /** @throws ClipBlipError ERR_MODEL_INVALID when `text` is not a JSON object */
+  static parse(text: string, where: string): JsonObject {
+    let values: unknown;
+    try {
+      // Files written on Windows may begin with a byte order mark.
+      values = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+    } catch (cause) {
+      throw invalidModel(`${where} is not valid JSON`, cause);
+    }
+    return new JsonObject(values, where);
+  }
+
+  /** The value as it is; undefined when absent or null. Never reads a prototype. */
+  raw(key: string): unknown {
+    return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined;
+  }
+
+  entries(): [string, unknown][] {
+    return Object.entries(this.#values);
+  }
+
+  object(key: string): JsonObject | undefined {
+    const value = this.raw(key);
+    return value === undefined ? undefined : new JsonObject(value, `${this.where}: ${quote(key)}`);
+  }
+
+  integer(key: string, { fallback, min = 0, max = 2 ** 31 - 1 }: Bounds & { fallback?: number } = {}): number {
+    const value = this.raw(key) ?? fallback;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+      throw this.wrong(key, `a whole number from ${min} to ${max}`, value);
+    }
+    return value;
+  }
+
+  number(
+    key: string,
+    {
+      fallback,
+      min = Number.NEGATIVE_INFINITY,
+      max = Number.POSITIVE_INFINITY,
+    }: Bounds & {
+      fallback?: number;
+    } = {},
+  ): number {
+    const value = this.raw(key) ?? fallback;
+    if (typeof value !== "number" || !Number.isFinite(value) || value < min || value > max) {
+      throw this.wrong(key, `a number from ${min} to ${max}`, value);
+    }
+    return value;
+  }
+
+  boolean(key: string, fallback?: boolean): boolean {
+    const value = this.raw(key) ?? fallback;
+    if (typeof value !== "boolean") throw this.wrong(key, "true or false", value);
+    return value;
+  }
+
+  text(key: string, fallback?: string): string {
+    const value = this.raw(key) ?? fallback;
+    if (typeof value !== "string") throw this.wrong(key, "a string", value);
+    return value;
+  }
+
+  /** A list of strings; empty when absent. */
+  texts(key: string): string[] {
+    const value = this.raw(key) ?? [];
+    if (!Array.isArray(value) || value.some((item) => typeof item !== "string")) {
+      throw this.wrong(key, "a list of strings", value);
+    }
+    return value;
+  }
+
+  /** The error for a key whose value is not `expected`. */
+  wrong(key: string, expected: string, value: unknown): Error {
+    const found = value === undefined ? "nothing" : quote(JSON.stringify(value) ?? String(value));
+    return invalidModel(`${this.where}: expected ${expected} for ${quote(key)} but found ${found}`);
+  }
+}

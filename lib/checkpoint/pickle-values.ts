@@ -1,0 +1,59 @@
+import type { TensorDtype } from "../native/types.js";
+
+/** What a pickle of a state dict is made of. Nothing in it can be called, and no class of JavaScript is built from it. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | string
+  | PickleTuple
+  | PickleDict
+  | PickleStorageClass
+  | PickleFunction
+  | PickleStorage
+  | PickleTensor;
+
+export class PickleTuple {
+  constructor(readonly items: readonly PickleValue[]) {}
+}
+
+/** A dict or an OrderedDict; attributes that a pickle gives an OrderedDict are dropped. */
+export class PickleDict {
+  readonly entries = new Map<string | number, PickleValue>();
+}
+
+/** A class such as torch.FloatStorage: it says what the elements are. */
+export class PickleStorageClass {
+  constructor(
+    readonly name: string,
+    readonly dtype: TensorDtype,
+  ) {}
+}
+
+/** One of the few functions that a state dict calls, as this package carries it out. */
+export class PickleFunction {
+  constructor(
+    readonly name: string,
+    readonly call: (args: readonly PickleValue[]) => PickleValue,
+  ) {}
+}
+
+/** Bytes in a record of the archive, which several tensors may share. */
+export class PickleStorage {
+  constructor(
+    /** Name of the record below `data/`. */
+    readonly key: string,
+    readonly dtype: TensorDtype,
+    readonly elements: number,
+  ) {}
+}
+
+/** A view of a storage; offset and strides in elements. Not checked against the storage yet. */
+export class PickleTensor {
+  constructor(
+    readonly storage: PickleStorage,
+    readonly offset: number,
+    readonly shape: number[],
+    readonly strides: number[],
+  ) {}
+}

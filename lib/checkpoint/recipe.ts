@@ -1,0 +1,35 @@
+import type { ModuleSpec } from "../native/types.js";
+import type { ModelDescription } from "./description.js";
+import type { JsonObject } from "./json.js";
+import type { SpecialTokens } from "./special-tokens.js";
+import type { WeightTable } from "./weights.js";
+
+/** What a recipe reads from a checkpoint. */
+export interface RecipeInput {
+  /** config.json. */
+  config: JsonObject;
+  /** generation_config.json, where there is one. */
+  generation: JsonObject | undefined;
+  weights: WeightTable;
+  tokens: SpecialTokens;
+}
+
+/** What a recipe makes of it. */
+export interface RecipeOutput {
+  description: ModelDescription;
+  spec: ModuleSpec;
+  /** Sentences about what may be wrong with the checkpoint, each with what to do. */
+  warnings: string[];
+}
+
+/** How the checkpoints of one architecture become TorchScript modules. */
+export interface Recipe {
+  /** `model_type` in config.json. */
+  modelType: string;
+  /** The class of transformers that the checkpoint was saved from. */
+  className: string;
+  /** What it is for, in messages. */
+  purpose: string;
+  /** @throws ClipBlipError ERR_MODEL_INVALID */
+  build: (input: RecipeInput) => Promise<RecipeOutput>;
+}

@@ -1,0 +1,50 @@
+import { openPromise } from "yauzl";
+import { ClipBlipError } from "../errors.js";
+import { invalidModel, quote } from "./invalid.js";
+
+/** A record of a zip file that is stored as it is. */
+export interface ZipRecord {
+  /** First byte of its data in the file. */
+  offset: number;
+  byteLength: number;
+}
+
+/** A checkpoint has one record for each tensor. */
+const MAX_RECORDS = 100_000;
+
+/**
+ * Finds the records of a zip file, by name. Their data is not read.
+ * @throws ClipBlipError ERR_MODEL_INVALID for a damaged file, and for records that are compressed, encrypted, named
+ * twice, or reach beyond the file
+ */
+export async function readZipRecords(path: string): Promise<Map<string, ZipRecord>> {
+  try {
+    return await readRecords(path);
+  } catch (error) {
+    if (error instanceof ClipBlipError) throw error;
+    throw invalidModel(`${path} is damaged or cut off: ${error instanceof Error ? error.message : error}`, error);
+  }
+}
+
+async function readRecords(path: string): Promise<Map<string, ZipRecord>> {
+  const records = new Map<string, ZipRecord>();
+  const zip = await openPromise(path, { autoClose: false });
+  try {
+    if (zip.entryCount > MAX_RECORDS) throw invalidModel(`${path} has ${zip.entryCount} records: too many for a model`);
+    for await (const entry of zip.eachEntry()) {
+      const { fileName, compressionMethod, compressedSize, uncompressedSize } = entry;
+      const where = `Record ${quote(fileName)} in ${path}`;
+      if (compressionMethod !== 0 || entry.isEncrypted() || compressedSize !== uncompressedSize) {
+        throw invalidModel(`${where} is compressed or encrypted: weights are expected as torch.save stores them`);
+      }
+      if (records.has(fileName)) throw invalidModel(`${where} is there twice`);
+      const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
+      if (fileDataStart + compressedSize > zip.fileSize)
+        throw invalidModel(`${where} reaches beyond the end of the file`);
+      records.set(fileName, { offset: fileDataStart, byteLength: compressedSize });
+    }
+  } finally {
+    zip.close();
+  }
+  return records;
+}
