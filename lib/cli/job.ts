@@ -3,7 +3,7 @@ import { expandInputs } from "./inputs.js";
 import type { StreamItem } from "./library.js";
 import { type Failure, failure, keyOf, type Outcome, type Subject } from "./outcome.js";
 import type { ResultWriter } from "./output/writer.js";
-import { showProgress } from "./progress.js";
+import { type ProgressDisplay, showProgress } from "./progress.js";
 
 /** Work on many inputs whose results go to one output. */
 export interface Job<V extends object> {
@@ -55,15 +55,17 @@ async function runAll<V extends object>(
   write: (outcome: Outcome<V>) => Promise<void>,
 ): Promise<void> {
   const { unit, toStdout } = job;
-  const progress = await showProgress(context, { total: images.length + texts.length, unit, toStdout });
+  let progress: ProgressDisplay | undefined;
   try {
     for await (const outcome of job.run(images, texts)) {
+      // Begun with the first result: the time that loading took would spoil the time left.
+      progress ??= await showProgress(context, { total: images.length + texts.length, unit, toStdout });
       context.signal.throwIfAborted();
       await write(outcome);
       progress.step();
     }
   } finally {
-    progress.stop();
+    progress?.stop();
   }
 }
 

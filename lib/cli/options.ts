@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LoadOptions } from "../options.js";
 import type { CliContext } from "./context.js";
+import { whileLoading } from "./loading.js";
 
 /** The options of every command that loads a model. */
 export interface ModelFlags {
@@ -31,15 +32,22 @@ export function addModelOptions(command: Command, variable: "CLIP_MODEL" | "BLIP
     .option("--batch-size <n>", "inputs of one forward at most (default: as measured)", wholeNumber(1));
 }
 
-/** What the library is told for these options. */
-export function loadOptions(flags: ModelFlags, signal: AbortSignal): LoadOptions {
-  return {
-    // The library judges the device: it knows which there are.
-    device: (flags.device ?? "auto") as LoadOptions["device"],
-    dtype: (flags.dtype ?? "auto") as LoadOptions["dtype"],
-    maxBatchSize: flags.batchSize ?? "auto",
-    signal,
-  };
+/** Loads the model that the options name, with one of the library's classes. */
+export function loadModel<M>(
+  context: CliContext,
+  flags: ModelFlags,
+  Model: { load(source: string, options: LoadOptions): Promise<M> },
+): Promise<M> {
+  return whileLoading(context, (onProgress) =>
+    Model.load(flags.model, {
+      // The library judges the device: it knows which there are.
+      device: (flags.device ?? "auto") as LoadOptions["device"],
+      dtype: (flags.dtype ?? "auto") as LoadOptions["dtype"],
+      maxBatchSize: flags.batchSize ?? "auto",
+      signal: context.signal,
+      onProgress,
+    }),
+  );
 }
 
 /** A parser for a whole number of at least `least`. */

@@ -34,14 +34,17 @@ export async function showProgress(
     cliProgress.Presets.shades_classic,
   );
   bar.start(total, 0, { rate: "-" });
-  const start = performance.now();
+  // The first result is the end of a batch whose begin was not seen: the rate counts from it.
+  let first: number | undefined;
   let done = 0;
   const stop = () => bar.stop();
   const removeCleanup = onInterrupt(stop);
   return {
     step: () => {
       done += 1;
-      bar.increment({ rate: ((done * 1000) / (performance.now() - start)).toFixed(1) });
+      first ??= performance.now();
+      const seconds = (performance.now() - first) / 1000;
+      bar.increment(seconds > 0.2 ? { rate: ((done - 1) / seconds).toFixed(1) } : {});
     },
     stop: () => {
       removeCleanup();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { ClipBlipError } from "../../lib/errors.js";
 import { jsonLines, run } from "./support/cli.js";
@@ -200,5 +201,29 @@ describe("results", () => {
     assert.deepEqual([code, err], [0, ""]);
     const again = await run(["embed", "a.png", "c.png", "--out", "out.jsonl"]);
     assert.deepEqual(again.calls[1], ["images", ["c.png"], true]);
+  });
+});
+
+describe("progress", () => {
+  const terminal = () => {
+    let text = "";
+    const stream = new PassThrough().on("data", (chunk) => {
+      text += chunk;
+    });
+    return { stream: Object.assign(stream, { isTTY: true, columns: 80 }), text: () => text };
+  };
+
+  test("is drawn on a terminal when the results go elsewhere, and taken away", async () => {
+    const { stream: stderr, text } = terminal();
+    await run(["embed", "a.png", "c.png", "--out", "progress.jsonl"], {}, { stderr });
+    assert.match(text(), /\/2 \| .* images\/s \| .* left/);
+    assert.ok(text().includes("\u001b[?25h"), "the cursor comes back");
+  });
+
+  test("is not drawn between results on the same terminal, nor into a file", async () => {
+    const both = terminal();
+    await run(["embed", "a.png"], {}, { stderr: both.stream, stdout: terminal().stream });
+    assert.doesNotMatch(both.text(), /images\/s/);
+    assert.equal((await run(["embed", "a.png", "--out", "progress2.jsonl"])).err, "");
   });
 });

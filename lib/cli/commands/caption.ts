@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { CliContext } from "../context.js";
 import { outcomeOf, runJob } from "../job.js";
-import { addModelOptions, loadOptions, type ModelFlags, wholeNumber } from "../options.js";
+import { addModelOptions, loadModel, type ModelFlags, wholeNumber } from "../options.js";
 import { csv } from "../output/csv.js";
 import { chooseFormat } from "../output/format.js";
 import { html } from "../output/html.js";
@@ -61,7 +61,7 @@ async function caption(context: CliContext, inputs: string[], flags: CaptionFlag
       out === undefined ? new RecordStream(context.stdout, format) : RecordFile.open(out, format),
     run: async function* (paths) {
       const { BlipModel } = await context.library();
-      const blip = await BlipModel.load(flags.model, loadOptions(flags, context.signal));
+      const blip = await loadModel(context, flags, BlipModel);
       try {
         const options = { prompt, maxLength, minLength, signal: context.signal };
         for await (const item of blip.captionStream(paths, options)) {

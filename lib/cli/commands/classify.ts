@@ -3,7 +3,7 @@ import { ClipBlipError } from "../../errors.js";
 import type { CliContext } from "../context.js";
 import { runJob } from "../job.js";
 import type { CliClip } from "../library.js";
-import { addModelOptions, loadOptions, type ModelFlags } from "../options.js";
+import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
 import { failure, type Outcome } from "../outcome.js";
 import { jsonl } from "../output/jsonl.js";
 import { RecordFile } from "../output/record-file.js";
@@ -65,7 +65,7 @@ async function classify(context: CliContext, inputs: string[], flags: ClassifyFl
       out === undefined ? new RecordStream(context.stdout, jsonl()) : RecordFile.open(out, jsonl()),
     run: async function* (paths) {
       const { ClipModel } = await context.library();
-      const clip = await ClipModel.load(flags.model, loadOptions(flags, context.signal));
+      const clip = await loadModel(context, flags, ClipModel);
       try {
         for (let start = 0; start < paths.length; start += PICTURES_PER_CALL) {
           const some = paths.slice(start, start + PICTURES_PER_CALL);

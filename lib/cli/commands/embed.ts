@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { CliContext } from "../context.js";
 import { outcomeOf, runJob } from "../job.js";
 import type { CliClip } from "../library.js";
-import { addModelOptions, loadOptions, type ModelFlags } from "../options.js";
+import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
 import type { Outcome } from "../outcome.js";
 import { chooseFormat } from "../output/format.js";
 import { jsonl } from "../output/jsonl.js";
@@ -62,7 +62,7 @@ async function embed(context: CliContext, inputs: string[], flags: EmbedFlags): 
   // The array's rows have a length that only the model knows, so it may be loaded before there is work for it.
   let model: CliClip | undefined;
   const load = async () => {
-    model ??= await (await context.library()).ClipModel.load(flags.model, loadOptions(flags, context.signal));
+    model ??= await loadModel(context, flags, (await context.library()).ClipModel);
     return model;
   };
   const openWriter = async (): Promise<ResultWriter<Embedded>> => {

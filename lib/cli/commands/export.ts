@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { formatBytes } from "../format-bytes.js";
+import { whileLoading } from "../loading.js";
 
 /** `clip-blip export`: a checkpoint to one file. */
 export function addExport(program: Command, context: CliContext, done: (exitCode: number) => void): void {
@@ -25,7 +26,8 @@ Examples:
     .action(async (checkpoint: string, out: string) => {
       const { exportCheckpoint } = await context.library();
       const start = performance.now();
-      await exportCheckpoint(checkpoint, out, { signal: context.signal });
+      const { signal } = context;
+      await whileLoading(context, (onProgress) => exportCheckpoint(checkpoint, out, { signal, onProgress }));
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       context.stdout.write(`${out}: ${formatBytes((await stat(out)).size)}, written in ${seconds} s\n`);
       done(0);

@@ -3,6 +3,7 @@ import type { CliContext } from "../../../lib/cli/context.js";
 import type { CliBlip, CliClip, Library } from "../../../lib/cli/library.js";
 import { runProgram } from "../../../lib/cli/program.js";
 import { ClipBlipError } from "../../../lib/errors.js";
+import type { LoadOptions } from "../../../lib/options.js";
 
 /** What a command line did. */
 export interface Ran {
@@ -34,8 +35,8 @@ function check(path: string, behaviour: Behaviour): ClipBlipError | undefined {
 function fakeLibrary(calls: unknown[], behaviour: Behaviour): Library {
   const dimension = behaviour.dimension ?? 3;
   const vector = (text: string) => Float32Array.from({ length: dimension }, (_, index) => text.length / (index + 3));
-  const load = (kind: string, source: string, options: object) => {
-    const { signal: _, ...shown } = options as { signal?: AbortSignal };
+  const load = (kind: string, source: string, options: LoadOptions) => {
+    const { signal: _signal, onProgress: _onProgress, ...shown } = options;
     calls.push([kind, source, shown]);
     if (behaviour.loadError) throw behaviour.loadError;
   };
