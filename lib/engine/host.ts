@@ -29,6 +29,8 @@ export class ModelHost {
   #module: ModuleHandle | undefined;
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
+  /** Calls so far: an idle unload that had to wait for its turn sees whether it is still wanted. */
+  #calls = 0;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -54,6 +56,7 @@ export class ModelHost {
   async call<T>(work: (module: ModuleHandle, options: RunOptions) => Promise<T>): Promise<T> {
     const { queue, releaseCache, memoryLimit } = this.#options;
     if (queue.lost) throw queue.lost;
+    this.#calls += 1;
     clearTimeout(this.#idleTimer);
     try {
       return await work(await this.#load(), { memoryLimit, releaseCache: releaseCache === "after-call" });
@@ -106,7 +109,12 @@ export class ModelHost {
     const { idleUnload } = this.#options;
     if (idleUnload === undefined || this.#closed || !this.#module) return;
     // A timer alone must not keep the process alive.
-    this.#idleTimer = setTimeout(() => void this.unload(), idleUnload).unref();
+    this.#idleTimer = setTimeout(() => {
+      const calls = this.#calls;
+      void this.#options.queue.run(async () => {
+        if (calls === this.#calls) this.#drop();
+      });
+    }, idleUnload).unref();
   }
 }
 

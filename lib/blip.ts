@@ -1,0 +1,140 @@
+import { type Caption, type CaptionRequest, captionOperation } from "./blip-operations.js";
+import type { ClipBlipError } from "./errors.js";
+import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "./images.js";
+import type { ImageInput } from "./input/types.js";
+import { Model, openRuntime, type Runtime } from "./model.js";
+import type { LoadOptions } from "./options.js";
+import { assertInteger, assertIterable, assertOptions, assertStrings, invalidArgument } from "./validate.js";
+
+/** Options of generation; they mean what they mean in Hugging Face transformers. */
+export interface GenerationOptions {
+  /** Tokens of the whole caption at most, start token and prompt included. Default: the checkpoint's, else 20. */
+  maxLength?: number;
+  /** The caption does not end before it has this many tokens. Default: the checkpoint's, else 0. */
+  minLength?: number;
+}
+
+/** Options of `caption`. */
+export interface CaptionOptions extends ImageCallOptions, GenerationOptions {
+  /** The beginning of the caption: one for all pictures, or one for each. Default: none. */
+  prompt?: string | string[];
+}
+
+/** Options of `captionStream`. */
+export interface CaptionStreamOptions extends Omit<CaptionOptions, "onProgress" | "prompt"> {
+  /** The beginning of every caption. Default: none. */
+  prompt?: string;
+}
+
+/** One picture of a stream. */
+export type CaptionedImage =
+  | { index: number; input: ImageInput; caption: Caption }
+  | { index: number; input: ImageInput; error: ClipBlipError };
+
+type CaptionOperation = ReturnType<typeof captionOperation>;
+
+/** A BLIP model: pictures to sentences. */
+export class BlipModel extends Model {
+  readonly #captions: CaptionOperation;
+  readonly #contextLength: number;
+
+  private constructor(runtime: Runtime, captions: CaptionOperation) {
+    super(runtime, [captions]);
+    this.#captions = captions;
+    this.#contextLength = runtime.description.contextLength;
+  }
+
+  /**
+   * Loads a model; `source` and errors as in `ClipModel.load`.
+   * An archive runs code of its own: load only those that you trust.
+   */
+  static async load(source: string, options: LoadOptions = {}): Promise<BlipModel> {
+    const runtime = await openRuntime(source, "blip", options);
+    try {
+      const model = new BlipModel(runtime, captionOperation(runtime));
+      await model.firstProbe();
+      return model;
+    } catch (error) {
+      await runtime.host.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Writes a caption for each picture, in the order given, by greedy search.
+   * One picture that cannot be read rejects the call with an error whose `index` says which.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_TEXT_TOO_LONG (a prompt that leaves no room below maxLength),
+   * ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
+   */
+  async caption(images: ImageInput[], options: CaptionOptions = {}): Promise<Caption[]> {
+    this.#assertCaptionOptions(options);
+    assertImages(images, options);
+    const { prompt } = options;
+    if (prompt !== undefined && typeof prompt !== "string") {
+      assertStrings(prompt, "options.prompt");
+      if (prompt.length !== images.length) {
+        throw invalidArgument(
+          "options.prompt",
+          `a string, or one string for each of ${images.length} pictures`,
+          prompt,
+        );
+      }
+    }
+    this.assertOpen();
+    const requests = images.map(
+      (image, index): CaptionRequest => ({ image, prompt: Array.isArray(prompt) ? prompt[index] : prompt, options }),
+    );
+    return this.#captions.pipeline.map(requests, options);
+  }
+
+  /**
+   * Captions the pictures of any iterable, with bounded memory: results come in order, and a picture that cannot be
+   * read is a result with an `error`.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
+   */
+  captionStream(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    options: CaptionStreamOptions = {},
+  ): AsyncGenerator<CaptionedImage, void, undefined> {
+    assertIterable(images, "images");
+    this.#assertCaptionOptions(options);
+    if (options.prompt !== undefined && typeof options.prompt !== "string") {
+      throw invalidArgument("options.prompt", "a string", options.prompt);
+    }
+    this.assertOpen();
+    return this.#stream(images, options);
+  }
+
+  async *#stream(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    options: CaptionStreamOptions,
+  ): AsyncGenerator<CaptionedImage, void, undefined> {
+    for await (const result of this.#captions.pipeline.stream(requests(images, options), options)) {
+      const { index, input } = result;
+      yield "error" in result
+        ? { index, input: input.image, error: result.error }
+        : { index, input: input.image, caption: result.value };
+    }
+  }
+
+  #assertCaptionOptions(options: CaptionOptions): void {
+    assertOptions(options, "options", ["prompt", "maxLength", "minLength", ...IMAGE_CALL_OPTIONS]);
+    assertImageCallOptions(options);
+    assertInteger(options.maxLength, "options.maxLength", 2);
+    assertInteger(options.minLength, "options.minLength", 0);
+    if (options.maxLength !== undefined && options.maxLength > this.#contextLength) {
+      throw invalidArgument(
+        "options.maxLength",
+        `at most ${this.#contextLength}, the model's context`,
+        options.maxLength,
+      );
+    }
+  }
+}
+
+async function* requests(
+  images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+  options: CaptionStreamOptions,
+): AsyncGenerator<CaptionRequest, void, undefined> {
+  for await (const image of images) yield { image, prompt: options.prompt, options };
+}

@@ -1,0 +1,105 @@
+import { Operation } from "./engine/operation.js";
+import { type ImageCallOptions, pixelBatch, preparePixels } from "./images.js";
+import { readPreprocessorConfig } from "./input/preprocessor-config.js";
+import type { ImageInput } from "./input/types.js";
+import type { Runtime } from "./model.js";
+import type { EmbeddingResult } from "./native/types.js";
+import { createClipTokenizer } from "./text/clip-tokenizer.js";
+
+/** What one picture's embedding depends on beside the picture. */
+interface EmbedImageOptions extends Pick<ImageCallOptions, "allowRemote" | "maxPixels"> {
+  normalize?: boolean;
+}
+
+/** What one text's embedding depends on beside the text. */
+interface EmbedTextOptions {
+  normalize?: boolean;
+  truncate?: boolean;
+}
+
+export interface ImageRequest {
+  image: ImageInput;
+  options: EmbedImageOptions;
+}
+
+export interface ImageItem {
+  pixels: Uint8Array;
+  normalize: boolean;
+}
+
+export interface TextRequest {
+  text: string;
+  options: EmbedTextOptions;
+}
+
+export interface TextItem {
+  ids: number[];
+  normalize: boolean;
+}
+
+/** Batches beyond these sizes are no faster (items; measured on a CPU and planned for a GPU). */
+const LARGEST_USEFUL = { cpu: 16, accelerator: 256 };
+
+/** Pictures to embeddings. */
+export function imageOperation(runtime: Runtime): Operation<ImageRequest, ImageItem, Float32Array> {
+  const { native, description, extraFiles } = runtime;
+  const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, "clip", description.imageSize);
+  return new Operation({
+    ...shared(runtime),
+    prepare: async ({ image, options }, signal) => ({
+      pixels: await preparePixels(native, image, plan, options, signal),
+      normalize: options.normalize ?? true,
+    }),
+    key: (item) => String(item.normalize),
+    forward: async (module, items, run) => {
+      const batch = pixelBatch(
+        items.map((item) => item.pixels),
+        plan,
+      );
+      return rows(await native.encodeImages(module, batch, items[0]!.normalize, run));
+    },
+    sample: () => ({ pixels: new Uint8Array(plan.height * plan.width * 3), normalize: true }),
+  });
+}
+
+/** Texts to embeddings. */
+export function textOperation(runtime: Runtime): Operation<TextRequest, TextItem, Float32Array> {
+  const { native, description, extraFiles } = runtime;
+  const { contextLength, padTokenId } = description;
+  const tokenizer = createClipTokenizer(extraFiles["tokenizer.json"]!, extraFiles["tokenizer_config.json"] ?? "{}", {
+    contextLength,
+    padTokenId,
+  });
+  const longest = tokenizer.encode("a ".repeat(contextLength), { truncate: true });
+  return new Operation({
+    ...shared(runtime),
+    prepare: ({ text, options }) => ({
+      ids: tokenizer.encode(text, { truncate: options.truncate ?? true }),
+      normalize: options.normalize ?? true,
+    }),
+    key: (item) => String(item.normalize),
+    forward: async (module, items, run) => {
+      const ids = tokenizer.pad(items.map((item) => item.ids));
+      return rows(await native.encodeTexts(module, ids, items.length, items[0]!.normalize, run));
+    },
+    sample: () => ({ ids: longest, normalize: true }),
+  });
+}
+
+/** What both operations of a model have in common. */
+function shared({ host, queue, admission, device, options }: Runtime) {
+  return {
+    host,
+    queue,
+    admission,
+    largestUseful: device === "cpu" ? LARGEST_USEFUL.cpu : LARGEST_USEFUL.accelerator,
+    maxBatchSize: options.maxBatchSize === "auto" ? undefined : options.maxBatchSize,
+  };
+}
+
+/** A batch's rows as views of its one array. */
+function rows({ data, dimension, peakBytes }: EmbeddingResult): { values: Float32Array[]; peakBytes: number } {
+  const values: Float32Array[] = [];
+  for (let start = 0; start < data.length; start += dimension) values.push(data.subarray(start, start + dimension));
+  return { values, peakBytes };
+}

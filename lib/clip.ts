@@ -1,0 +1,196 @@
+import { type ImageRequest, imageOperation, textOperation } from "./clip-operations.js";
+import type { CallOptions } from "./engine/pipeline.js";
+import type { ClipBlipError } from "./errors.js";
+import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "./images.js";
+import type { ImageInput } from "./input/types.js";
+import { Model, openRuntime, type Runtime } from "./model.js";
+import type { LoadOptions } from "./options.js";
+import { softmax } from "./similarity.js";
+import {
+  assertBoolean,
+  assertIterable,
+  assertOptions,
+  assertSignal,
+  assertStrings,
+  invalidArgument,
+} from "./validate.js";
+
+/** Options of `encodeImages`. */
+export interface EncodeImagesOptions extends ImageCallOptions {
+  /** Scale each embedding to length 1, so that a dot product is a cosine. Default true. */
+  normalize?: boolean;
+}
+
+/** Options of `encodeTexts`. */
+export interface EncodeTextsOptions extends CallOptions {
+  /** Scale each embedding to length 1. Default true. */
+  normalize?: boolean;
+  /** Cut a text that is longer than the model's context. Default true; false rejects with ERR_TEXT_TOO_LONG. */
+  truncate?: boolean;
+}
+
+/** Options of `classify`. */
+export interface ClassifyOptions extends ImageCallOptions {
+  /** The sentence that each label is put into, at `{}`. Default "a photo of {}". */
+  template?: string;
+}
+
+/** One label and how probable it is among the labels that were asked for. */
+export interface LabelScore {
+  label: string;
+  /** From 0 to 1; the scores of a picture sum to 1. */
+  score: number;
+}
+
+/** One picture of a stream. */
+export type EmbeddedImage =
+  | { index: number; input: ImageInput; embedding: Float32Array }
+  | { index: number; input: ImageInput; error: ClipBlipError };
+
+type ImageOperation = ReturnType<typeof imageOperation>;
+type TextOperation = ReturnType<typeof textOperation>;
+
+/** A CLIP model: pictures and texts to vectors of one space. */
+export class ClipModel extends Model {
+  readonly #images: ImageOperation;
+  readonly #texts: TextOperation;
+  readonly #dimension: number;
+  readonly #logitScale: number;
+
+  private constructor(runtime: Runtime, images: ImageOperation, texts: TextOperation) {
+    super(runtime, [images, texts]);
+    this.#images = images;
+    this.#texts = texts;
+    this.#dimension = runtime.description.dimension!;
+    this.#logitScale = runtime.description.logitScale!;
+  }
+
+  /**
+   * Loads a model.
+   *
+   * `source`: "demo", the path of an archive, the path of a Hugging Face checkpoint directory, or a hub id such as
+   * "openai/clip-vit-base-patch32". An archive runs code of its own: load only those that you trust.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,
+   * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_NOT_FOUND, ERR_OUT_OF_MEMORY
+   */
+  static async load(source: string, options: LoadOptions = {}): Promise<ClipModel> {
+    const runtime = await openRuntime(source, "clip", options);
+    try {
+      const model = new ClipModel(runtime, imageOperation(runtime), textOperation(runtime));
+      await model.firstProbe();
+      return model;
+    } catch (error) {
+      await runtime.host.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Embeds pictures: one Float32Array of `dimension` numbers a picture, in the order given, rows of one buffer.
+   * One picture that cannot be read rejects the call with an error whose `index` says which.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY,
+   * ERR_DEVICE_LOST, ERR_CLOSED
+   */
+  async encodeImages(images: ImageInput[], options: EncodeImagesOptions = {}): Promise<Float32Array[]> {
+    assertOptions(options, "options", ["normalize", ...IMAGE_CALL_OPTIONS]);
+    assertImageCallOptions(options);
+    assertBoolean(options.normalize, "options.normalize");
+    assertImages(images, options);
+    this.assertOpen();
+    const requests = images.map((image) => ({ image, options }));
+    return rowsOfOneBuffer(await this.#images.pipeline.map(requests, options), this.#dimension);
+  }
+
+  /**
+   * Embeds texts: one Float32Array of `dimension` numbers a text, in the order given, rows of one buffer.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_TEXT_TOO_LONG, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST,
+   * ERR_CLOSED
+   */
+  async encodeTexts(texts: string[], options: EncodeTextsOptions = {}): Promise<Float32Array[]> {
+    assertStrings(texts, "texts");
+    assertOptions(options, "options", ["normalize", "truncate", "signal", "onProgress"]);
+    assertSignal(options.signal, "options.signal");
+    assertBoolean(options.normalize, "options.normalize");
+    assertBoolean(options.truncate, "options.truncate");
+    this.assertOpen();
+    const requests = texts.map((text) => ({ text, options }));
+    return rowsOfOneBuffer(await this.#texts.pipeline.map(requests, options), this.#dimension);
+  }
+
+  /**
+   * Scores labels for each picture without any training: the softmax over the labels of the cosine similarities times
+   * the checkpoint's temperature, as in section 3.1.2 of the CLIP paper (Radford et al., 2021). Best label first.
+   * @throws ClipBlipError as encodeImages and encodeTexts
+   */
+  async classify(images: ImageInput[], labels: string[], options: ClassifyOptions = {}): Promise<LabelScore[][]> {
+    assertStrings(labels, "labels");
+    assertOptions(options, "options", ["template", ...IMAGE_CALL_OPTIONS]);
+    const { template = "a photo of {}", ...imageOptions } = options;
+    if (typeof template !== "string" || !template.includes("{}")) {
+      throw invalidArgument("options.template", 'a string with "{}" where the label goes', template);
+    }
+    if (labels.length === 0) throw invalidArgument("labels", "at least one label", labels);
+    const sentences = labels.map((label) => template.replaceAll("{}", () => label));
+    const [pictures, classes] = await Promise.all([
+      this.encodeImages(images, imageOptions),
+      this.encodeTexts(sentences, { signal: imageOptions.signal }),
+    ]);
+    return pictures.map((picture) => {
+      const scores = softmax(classes.map((text) => this.#logitScale * dot(picture, text)));
+      return labels
+        .map((label, index) => ({ label, score: scores[index]! }))
+        .sort((one, other) => other.score - one.score);
+    });
+  }
+
+  /**
+   * Embeds the pictures of any iterable, with bounded memory: results come in order, and a picture that cannot be
+   * read is a result with an `error`.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
+   */
+  encodeImageStream(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    options: Omit<EncodeImagesOptions, "onProgress"> = {},
+  ): AsyncGenerator<EmbeddedImage, void, undefined> {
+    assertIterable(images, "images");
+    assertOptions(options, "options", ["normalize", ...IMAGE_CALL_OPTIONS]);
+    assertImageCallOptions(options);
+    assertBoolean(options.normalize, "options.normalize");
+    this.assertOpen();
+    return this.#stream(images, options);
+  }
+
+  async *#stream(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    options: EncodeImagesOptions,
+  ): AsyncGenerator<EmbeddedImage, void, undefined> {
+    for await (const result of this.#images.pipeline.stream(requests(images, options), options)) {
+      const { index, input } = result;
+      yield "error" in result
+        ? { index, input: input.image, error: result.error }
+        : { index, input: input.image, embedding: result.value.slice() };
+    }
+  }
+}
+
+/** The rows of several batches, copied into one buffer in the order of the call. */
+function rowsOfOneBuffer(embeddings: Float32Array[], dimension: number): Float32Array[] {
+  const matrix = new Float32Array(embeddings.length * dimension);
+  return embeddings.map((embedding, index) => {
+    matrix.set(embedding, index * dimension);
+    return matrix.subarray(index * dimension, (index + 1) * dimension);
+  });
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index++) sum += a[index]! * b[index]!;
+  return sum;
+}
+
+async function* requests(
+  images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+  options: EncodeImagesOptions,
+): AsyncGenerator<ImageRequest, void, undefined> {
+  for await (const image of images) yield { image, options };
+}

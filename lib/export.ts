@@ -1,0 +1,55 @@
+import { openCheckpoint } from "./checkpoint/directory.js";
+import { locateModel } from "./checkpoint/source.js";
+import { fromNative } from "./engine/native-error.js";
+import { ClipBlipError } from "./errors.js";
+import { native } from "./native/instance.js";
+import type { LoadProgress } from "./options.js";
+import { assertFunction, assertOptions, assertSignal, invalidArgument } from "./validate.js";
+
+/** Options of `exportCheckpoint`. */
+export interface ExportOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: LoadProgress) => void;
+}
+
+/**
+ * Writes a Hugging Face checkpoint as one TorchScript archive: weights in the dtype that they are stored in, code,
+ * tokenizer and preprocessing. No Python takes part. The file appears whole or not at all.
+ *
+ * `source`: path of a checkpoint directory, or a hub id. `path`: the archive to write, by custom with the ending `.pt`.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OFFLINE,
+ * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION
+ */
+export async function exportCheckpoint(source: string, path: string, options: ExportOptions = {}): Promise<void> {
+  if (typeof source !== "string" || source === "") throw invalidArgument("source", "a path or a hub id", source);
+  if (typeof path !== "string" || path === "") throw invalidArgument("path", "the path of the archive to write", path);
+  assertOptions(options, "options", ["signal", "onProgress"]);
+  assertSignal(options.signal, "options.signal");
+  assertFunction(options.onProgress, "options.onProgress");
+  const { signal, onProgress } = options;
+  signal?.throwIfAborted();
+
+  const location = await locateModel(source, { signal, onProgress });
+  if (location.kind === "archive") {
+    throw new ClipBlipError(
+      "ERR_INVALID_ARGUMENT",
+      `${location.path} is an archive already: it can be loaded as it is`,
+    );
+  }
+  const { spec, extraFiles, warnings } = await openCheckpoint(location.path);
+  for (const warning of warnings) process.emitWarning(warning, { code: "CLIP_BLIP_CHECKPOINT" });
+  signal?.throwIfAborted();
+  const binding = native();
+  try {
+    const module = await binding.buildModule(spec, { device: "cpu" });
+    try {
+      signal?.throwIfAborted();
+      await binding.saveModule(module, path, extraFiles);
+    } finally {
+      binding.unloadModule(module);
+    }
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw fromNative(error);
+  }
+}

@@ -1,0 +1,73 @@
+import { fromNative } from "./engine/native-error.js";
+import type { CallOptions } from "./engine/pipeline.js";
+import { preparation } from "./engine/preparation.js";
+import { ClipBlipError } from "./errors.js";
+import { assertImageInput } from "./input/assert.js";
+import { decodeImage } from "./input/decode.js";
+import { assertModelSize, type PreprocessPlan } from "./input/preprocessor-config.js";
+import type { ImageInput } from "./input/types.js";
+import type { NativeBinding, PixelBatch } from "./native/types.js";
+import { assertArray, assertBoolean, assertFunction, assertInteger, assertSignal } from "./validate.js";
+
+/** Options of every call that takes pictures. */
+export interface ImageCallOptions extends CallOptions {
+  /** Fetch `http(s):` URLs. Default false: a URL that a stranger chose can reach into your network. */
+  allowRemote?: boolean;
+  /** Pixels of a picture above which it is refused with ERR_IMAGE_TOO_LARGE. Default 50,000,000. */
+  maxPixels?: number;
+}
+
+/** Names of the options of every call that takes pictures. */
+export const IMAGE_CALL_OPTIONS = ["signal", "onProgress", "allowRemote", "maxPixels"] as const;
+
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT */
+export function assertImageCallOptions(options: ImageCallOptions): void {
+  assertSignal(options.signal, "options.signal");
+  assertFunction(options.onProgress, "options.onProgress");
+  assertBoolean(options.allowRemote, "options.allowRemote");
+  assertInteger(options.maxPixels, "options.maxPixels", 1);
+}
+
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT with the index of the first item that is no picture */
+export function assertImages(images: unknown, options: ImageCallOptions): asserts images is ImageInput[] {
+  assertArray(images, "images");
+  // An index loop, because forEach skips the holes of a sparse array.
+  for (let index = 0; index < images.length; index++) {
+    try {
+      assertImageInput(images[index], `images[${index}]`, options);
+    } catch (error) {
+      throw blameItem(error, index);
+    }
+  }
+}
+
+function blameItem(error: unknown, index: number): unknown {
+  return error instanceof ClipBlipError
+    ? new ClipBlipError(error.code, error.message, { cause: error.cause, index })
+    : error;
+}
+
+/** Decodes a picture and brings it to the model's size: [height, width, 3] uint8. */
+export async function preparePixels(
+  binding: NativeBinding,
+  image: ImageInput,
+  plan: PreprocessPlan,
+  options: Pick<ImageCallOptions, "allowRemote" | "maxPixels">,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  return preparation(async () => {
+    signal.throwIfAborted();
+    const { data, width, height } = await decodeImage(image, { ...options, signal });
+    signal.throwIfAborted();
+    const result = await binding.preprocess(data, width, height, plan.resize).catch((error) => {
+      throw fromNative(error);
+    });
+    assertModelSize(plan, result.width, result.height);
+    return result.pixels;
+  });
+}
+
+/** A batch for the addon. */
+export function pixelBatch(pixels: Uint8Array[], plan: PreprocessPlan): PixelBatch {
+  return { pixels, height: plan.height, width: plan.width, normalize: plan.normalize };
+}

@@ -1,0 +1,24 @@
+export {
+  BlipModel,
+  type CaptionedImage,
+  type CaptionOptions,
+  type CaptionStreamOptions,
+  type GenerationOptions,
+} from "./blip.js";
+export type { Caption } from "./blip-operations.js";
+export {
+  type ClassifyOptions,
+  ClipModel,
+  type EmbeddedImage,
+  type EncodeImagesOptions,
+  type EncodeTextsOptions,
+  type LabelScore,
+} from "./clip.js";
+export { type Device, devices, type MemoryInfo } from "./devices.js";
+export type { Progress } from "./engine/pipeline.js";
+export { ClipBlipError, type ClipBlipErrorOptions, type ErrorCode } from "./errors.js";
+export { type ExportOptions, exportCheckpoint } from "./export.js";
+export type { ImageInput, RawPixels } from "./input/types.js";
+export type { Capabilities } from "./model.js";
+export type { LoadOptions, LoadProgress } from "./options.js";
+export { cosineSimilarity } from "./similarity.js";

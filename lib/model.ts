@@ -1,0 +1,191 @@
+import type { ModelDescription } from "./checkpoint/description.js";
+import { deviceMemory, type MemoryInfo, resolveDevice, resolveDtype } from "./devices.js";
+import { Admission } from "./engine/admission.js";
+import { type DeviceQueue, deviceQueue } from "./engine/device-queue.js";
+import { closedError, type HostState, ModelHost } from "./engine/host.js";
+import type { Operation } from "./engine/operation.js";
+import type { MemoryModel } from "./engine/probe.js";
+import { type ExtraFiles, openModel } from "./model-source.js";
+import { native } from "./native/instance.js";
+import type { ModelDtype, NativeBinding } from "./native/types.js";
+import { assertLoadOptions, type LoadOptions } from "./options.js";
+
+/** What a model is, where it runs and how much it can take at a time. */
+export interface Capabilities {
+  architecture: "clip" | "blip";
+  /** "cpu", "cuda:0", … */
+  device: string;
+  dtype: ModelDtype;
+  /** Numbers in an embedding; CLIP only. */
+  dimension?: number;
+  /** Side of the square that pictures are brought to, in pixels. */
+  imageSize: number;
+  /** Pictures that fit into one forward, as measured by the probe. */
+  safeBatchSize: number;
+  /** Bytes of activations that each further picture of a batch takes, as measured by the probe. */
+  bytesPerItem: number;
+  memory: MemoryInfo;
+  /** Version of LibTorch. */
+  libtorch: string;
+  state: HostState;
+}
+
+/** A model that is being loaded: what both architectures need before their operations exist. */
+export interface Runtime {
+  native: NativeBinding;
+  device: string;
+  dtype: ModelDtype;
+  queue: DeviceQueue;
+  host: ModelHost;
+  admission: Admission;
+  description: ModelDescription;
+  extraFiles: ExtraFiles;
+  options: LoadOptions;
+  /** The same for every load of the same model, dtype, device and limit. */
+  probeKey: string;
+}
+
+/** Finds a model, resolves device and dtype, and puts the weights on the device. */
+export async function openRuntime(
+  source: string,
+  architecture: "clip" | "blip",
+  options: LoadOptions,
+): Promise<Runtime> {
+  assertLoadOptions(options);
+  options.signal?.throwIfAborted();
+  const binding = native();
+  const device = resolveDevice(binding, options.device);
+  const dtype = resolveDtype(binding, device, options.dtype);
+  const opened = await openModel(binding, source, architecture, options);
+  const queue = deviceQueue(device);
+  const host = new ModelHost({
+    native: binding,
+    device,
+    queue,
+    load: () => opened.place({ device, dtype }),
+    releaseCache: options.releaseCache ?? "after-call",
+    memoryLimit: options.memoryLimit,
+    idleUnload: options.idleUnload,
+  });
+  options.onProgress?.({ phase: "load" });
+  await host.ensureLoaded();
+  if (options.signal?.aborted) {
+    await host.close();
+    throw options.signal.reason;
+  }
+  return {
+    native: binding,
+    device,
+    dtype,
+    queue,
+    host,
+    admission: new Admission(options.maxQueue ?? 1024),
+    description: opened.description,
+    extraFiles: opened.extraFiles,
+    options,
+    probeKey: [opened.path, dtype, device, options.memoryLimit, options.memoryFraction, options.maxBatchSize].join("|"),
+  };
+}
+
+/** What an operation of any model offers to its owner. */
+type AnyOperation = Pick<Operation<never, never, never>, "probe" | "adopt" | "warmup" | "cancelAll">;
+
+/** Results of earlier probes in this process. */
+const probed = new Map<string, MemoryModel[]>();
+
+/** What CLIP and BLIP models have in common: memory, life and what they tell of themselves. */
+export abstract class Model {
+  readonly #runtime: Runtime;
+  readonly #operations: AnyOperation[];
+  #memory: MemoryModel = { bytesPerItem: 0, fixedBytes: 0, safeBatchSize: 1 };
+  #closing: Promise<void> | undefined;
+
+  /** `operations`: the one on pictures first; its measurements are those that capabilities() tells. */
+  protected constructor(runtime: Runtime, operations: AnyOperation[]) {
+    this.#runtime = runtime;
+    this.#operations = operations;
+  }
+
+  /** What this model is, where it runs and how much it can take at a time. */
+  capabilities(): Capabilities {
+    const { native, device, dtype, description, host } = this.#runtime;
+    return {
+      architecture: description.architecture,
+      device,
+      dtype,
+      ...(description.dimension === undefined ? {} : { dimension: description.dimension }),
+      imageSize: description.imageSize,
+      safeBatchSize: this.#memory.safeBatchSize,
+      bytesPerItem: this.#memory.bytesPerItem,
+      memory: deviceMemory(native, device),
+      libtorch: native.torchVersion(),
+      state: host.state,
+    };
+  }
+
+  /**
+   * Measures again how many items fit into the memory that is free now.
+   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST
+   */
+  async probe(): Promise<Capabilities> {
+    this.assertOpen();
+    const results: MemoryModel[] = [];
+    for (const operation of this.#operations) results.push(await operation.probe(this.#budget()));
+    probed.set(this.#runtime.probeKey, results);
+    this.#memory = results[0]!;
+    return this.capabilities();
+  }
+
+  /** Loads the weights if they are not there, and runs a batch of one and one of the full size. */
+  async warmup(): Promise<void> {
+    this.assertOpen();
+    await this.#runtime.host.ensureLoaded();
+    for (const operation of this.#operations) await operation.warmup();
+  }
+
+  /** Waits for the call that runs, then takes the weights off the device. The next call brings them back. */
+  async unload(): Promise<void> {
+    this.assertOpen();
+    await this.#runtime.host.unload();
+  }
+
+  /**
+   * Ends the model: calls that wait reject with ERR_CLOSED, what runs on the device finishes, the weights leave it.
+   * Calling it again gives the same promise.
+   */
+  close(): Promise<void> {
+    if (!this.#closing) {
+      for (const operation of this.#operations) operation.cancelAll(closedError());
+      this.#closing = this.#runtime.host.close();
+    }
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** The probe of a load: taken over from an earlier load of the same model where there was one. */
+  protected async firstProbe(): Promise<void> {
+    const known = probed.get(this.#runtime.probeKey);
+    if (!known) {
+      this.#runtime.options.onProgress?.({ phase: "probe" });
+      await this.probe();
+      return;
+    }
+    for (const [index, operation] of this.#operations.entries()) operation.adopt(known[index]!);
+    this.#memory = known[0]!;
+  }
+
+  /** @throws ClipBlipError ERR_CLOSED */
+  protected assertOpen(): void {
+    if (this.#closing) throw closedError();
+  }
+
+  /** Bytes that activations may take: a part of what is free now, and never more than the user allows. */
+  #budget(): number {
+    const { native, device, options } = this.#runtime;
+    const free = deviceMemory(native, device).free * (options.memoryFraction ?? 0.8);
+    return Math.floor(Math.min(free, options.memoryLimit ?? Number.POSITIVE_INFINITY));
+  }
+}

@@ -1,0 +1,89 @@
+import type { CacheRelease } from "./engine/host.js";
+import type { ModelDtype } from "./native/types.js";
+import {
+  assertFunction,
+  assertInteger,
+  assertNumber,
+  assertOneOf,
+  assertOptions,
+  assertSignal,
+  invalidArgument,
+} from "./validate.js";
+
+/** How far loading has come. */
+export interface LoadProgress {
+  /** "download": a file comes from the hub; "load": the weights go onto the device; "probe": memory is measured. */
+  phase: "download" | "load" | "probe";
+  /** The file that is downloaded. */
+  file?: string;
+  /** Bytes. */
+  loaded?: number;
+  /** Bytes. */
+  total?: number;
+}
+
+/** Options of `ClipModel.load` and `BlipModel.load`. */
+export interface LoadOptions {
+  /** "auto": the first CUDA device, else the CPU. Default "auto". */
+  device?: "auto" | "cpu" | "cuda" | `cuda:${number}`;
+  /** "auto": float16 on CUDA, bfloat16 where the CPU multiplies it in hardware, else float32. Default "auto". */
+  dtype?: "auto" | ModelDtype;
+  /** Items of one forward at most; "auto": what the probe finds. Default "auto". */
+  maxBatchSize?: "auto" | number;
+  /** Part of the memory that is free at the probe which activations may take, above 0 and at most 1. Default 0.8. */
+  memoryFraction?: number;
+  /** Bytes of activations that a call of this model may hold; also on the CPU. Default: no limit but memoryFraction. */
+  memoryLimit?: number;
+  /**
+   * When the blocks that the device's allocator keeps for reuse are given back. "after-call" (default): after each
+   * call; "when-idle": when no call waits; "on-out-of-memory": only when memory runs out. The CPU keeps none.
+   */
+  releaseCache?: CacheRelease;
+  /** Items waiting from which on the next call rejects with ERR_QUEUE_FULL. Default 1024. */
+  maxQueue?: number;
+  /** Milliseconds without a call after which the weights leave the device; the next call brings them back. Default: never. */
+  idleUnload?: number;
+  /** Expected SHA-256 of the archive, in hexadecimal; another one rejects with ERR_MODEL_HASH before anything is loaded. */
+  sha256?: string;
+  /** Stops the load; it rejects with `signal.reason`. */
+  signal?: AbortSignal;
+  onProgress?: (progress: LoadProgress) => void;
+}
+
+const KEYS = [
+  "device",
+  "dtype",
+  "maxBatchSize",
+  "memoryFraction",
+  "memoryLimit",
+  "releaseCache",
+  "maxQueue",
+  "idleUnload",
+  "sha256",
+  "signal",
+  "onProgress",
+] as const satisfies (keyof LoadOptions)[];
+
+/** Longest delay of a Node timer, in milliseconds. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT */
+export function assertLoadOptions(options: LoadOptions): void {
+  assertOptions(options, "options", KEYS);
+  const { device, maxBatchSize, sha256 } = options;
+  if (device !== undefined && !(typeof device === "string" && /^(auto|cpu|cuda(:\d{1,3})?)$/.test(device))) {
+    throw invalidArgument("options.device", '"auto", "cpu", "cuda" or "cuda:<index>"', device);
+  }
+  assertOneOf(options.dtype, "options.dtype", ["auto", "float32", "bfloat16", "float16"]);
+  if (maxBatchSize !== "auto") assertInteger(maxBatchSize, "options.maxBatchSize", 1);
+  assertNumber(options.memoryFraction, "options.memoryFraction", 0, 1);
+  assertInteger(options.memoryLimit, "options.memoryLimit", 1);
+  assertOneOf(options.releaseCache, "options.releaseCache", ["after-call", "when-idle", "on-out-of-memory"]);
+  assertInteger(options.maxQueue, "options.maxQueue", 1);
+  assertNumber(options.idleUnload, "options.idleUnload", 0, MAX_TIMEOUT);
+  if (sha256 !== undefined && !(typeof sha256 === "string" && /^[0-9a-f]{64}$/i.test(sha256))) {
+    throw invalidArgument("options.sha256", "64 hexadecimal digits", sha256);
+  }
+  assertSignal(options.signal, "options.signal");
+  assertFunction(options.onProgress, "options.onProgress");
+}

@@ -1,0 +1,20 @@
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { BlipModel, ClipModel, type LoadOptions } from "clip-blip";
+
+/** Path of a file in the repository. */
+export const repositoryPath = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+
+/** Paths of the demo pictures, in the order of their names. */
+export const demoPictures = readdirSync(repositoryPath("models/demo-pictures"))
+  .filter((name) => /\.(jpg|png|webp)$/.test(name))
+  .sort()
+  .map((name) => repositoryPath(`models/demo-pictures/${name}`));
+
+/** The demo CLIP on the CPU in float32, where numbers are compared. */
+export const loadClip = (options: LoadOptions = {}) =>
+  ClipModel.load("demo", { device: "cpu", dtype: "float32", ...options });
+
+/** The demo BLIP on the CPU in float32, where token ids are compared. */
+export const loadBlip = (options: LoadOptions = {}) =>
+  BlipModel.load("demo", { device: "cpu", dtype: "float32", ...options });
