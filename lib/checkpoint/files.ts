@@ -34,3 +34,8 @@ export async function fileSize(path: string): Promise<number | undefined> {
   });
   return found?.isFile() ? found.size : undefined;
 }
+
+/** Whether an error comes from a file system: a full disk, missing rights. */
+export function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && ("path" in error || error.syscall === "write");
+}

@@ -1,0 +1,50 @@
+import { join } from "node:path";
+import { fileSize } from "./files.js";
+import { shardNames } from "./sharded.js";
+import { WEIGHT_FORMATS } from "./weights.js";
+
+/** Files beside the weights that are taken where they are there. */
+const SMALL_FILES = [
+  "config.json",
+  "preprocessor_config.json",
+  "processor_config.json",
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+];
+
+/** What tokenizer.json can be made from, where it is missing. */
+const VOCABULARY_FILES = ["vocab.json", "merges.txt", "vocab.txt"];
+
+/** What to take from a repository. */
+export interface NeededFiles {
+  small: string[];
+  /** The weight file, or the index that names several; undefined when there are no weights that can be read. */
+  weights: { file: string; index: boolean } | undefined;
+}
+
+/** Chooses from the names of a repository's files: one kind of weights, in the order of transformers. */
+export function neededFiles(names: ReadonlySet<string>): NeededFiles {
+  const wanted = names.has("tokenizer.json") ? SMALL_FILES : [...SMALL_FILES, ...VOCABULARY_FILES];
+  return {
+    small: wanted.filter((name) => names.has(name)),
+    weights: WEIGHT_FORMATS.find(({ file }) => names.has(file)),
+  };
+}
+
+/** The first file without which a snapshot directory is no model; undefined when nothing is missing. */
+export async function missingFile(directory: string): Promise<string | undefined> {
+  const has = async (file: string) => (await fileSize(join(directory, file))) !== undefined;
+  const hasAny = async (files: string[]) => (await Promise.all(files.map(has))).includes(true);
+  if (!(await has("config.json"))) return "config.json";
+  if (!(await hasAny(["preprocessor_config.json", "processor_config.json"]))) return "preprocessor_config.json";
+  if (!(await hasAny(["tokenizer.json", "vocab.json", "vocab.txt"]))) return "tokenizer.json";
+  for (const { file, index } of WEIGHT_FORMATS) {
+    if (!(await has(file))) continue;
+    for (const shard of index ? await shardNames(join(directory, file)) : []) {
+      if (!(await has(shard))) return shard;
+    }
+    return undefined;
+  }
+  return WEIGHT_FORMATS[0]!.file;
+}

@@ -1,0 +1,41 @@
+import { stat } from "node:fs/promises";
+import { ClipBlipError } from "../errors.js";
+import { fetchFromHub, type HubOptions, isHubId } from "./hub.js";
+import { quote } from "./invalid.js";
+
+/** Where a model's files are. */
+export interface ModelLocation {
+  /** A TorchScript archive, or a checkpoint directory. */
+  kind: "archive" | "directory";
+  path: string;
+}
+
+/**
+ * Finds the files that a source means: a file is an archive, a directory is a checkpoint, and what does not exist on
+ * disk but looks like `organisation/name` is looked up on the Hugging Face hub.
+ * @throws ClipBlipError ERR_MODEL_NOT_FOUND that says what was tried; ERR_OFFLINE, ERR_MODEL_INVALID; `signal.reason`
+ */
+export async function locateModel(
+  source: string,
+  { signal, onProgress }: Pick<HubOptions, "signal" | "onProgress"> = {},
+): Promise<ModelLocation> {
+  const found = await stat(source).catch(() => undefined);
+  if (found?.isFile()) return { kind: "archive", path: source };
+  if (found?.isDirectory()) return { kind: "directory", path: source };
+  if (!isHubId(source)) {
+    throw new ClipBlipError(
+      "ERR_MODEL_NOT_FOUND",
+      `There is no file or directory ${quote(source)}, and it is not a hub id such as "openai/clip-vit-base-patch32"`,
+    );
+  }
+  try {
+    return { kind: "directory", path: await fetchFromHub(source, { signal, onProgress }) };
+  } catch (error) {
+    if (error instanceof ClipBlipError && ["ERR_MODEL_NOT_FOUND", "ERR_OFFLINE"].includes(error.code)) {
+      throw new ClipBlipError(error.code, `There is no file or directory ${quote(source)}. ${error.message}`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
