@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { checkLibTorch, type LibTorchReport } from "../../libtorch/check.js";
 import { hasNvidiaDriver } from "../../libtorch/driver.js";
 import { type LibTorchSearch, searchLibTorch } from "../../libtorch/find.js";
-import { minorOf, PINNED_LIBTORCH } from "../../libtorch/version.js";
+import { minorOf } from "../../libtorch/version.js";
 import { packagePath } from "../../package-path.js";
 import { formatBytes } from "../format-bytes.js";
 import type { Check } from "./check.js";
@@ -19,16 +19,19 @@ export async function checkNative(env: NodeJS.ProcessEnv, signal: AbortSignal): 
   return [addon, libtorch, { name: "Devices", status: "missing", detail: loaded.error.message, remedy }];
 }
 
+/** Only the loader is read here: it has no LibTorch in it, and cannot do harm. */
 function checkAddon(): Check {
   const name = "Addon";
   try {
-    const gyp = createRequire(import.meta.url)("node-gyp-build") as { path(folder: string): string };
-    const path = gyp.path(packagePath("."));
-    const data = { path, libtorch: PINNED_LIBTORCH };
-    return { name, status: "ok", detail: `${path}, for LibTorch ${minorOf(PINNED_LIBTORCH)}`, data };
-  } catch {
-    const detail = `no binary for ${process.platform}-${process.arch}`;
-    return { name, status: "missing", detail, remedy: "build it: npm install in a clone of the repository" };
+    const require = createRequire(import.meta.url);
+    const { path: find } = require("node-gyp-build") as { path(folder: string): string };
+    const path = find(packagePath("."));
+    const { builtForTorch } = require(path) as { builtForTorch: string };
+    const data = { path, libtorch: builtForTorch };
+    return { name, status: "ok", detail: `${path}, for LibTorch ${minorOf(builtForTorch)}`, data };
+  } catch (error) {
+    const [detail] = (error as Error).message.split("\n");
+    return { name, status: "missing", detail: detail!, remedy: "build it: npm install in a clone of the repository" };
   }
 }
 
