@@ -1,6 +1,6 @@
 import { ClipBlipError } from "../errors.js";
 import { loadTokenizer } from "./load-tokenizer.js";
-import { lowerSigma } from "./lowercase.js";
+import { lowerSigma, separateIdeographs } from "./python-parity.js";
 import { normaliseText } from "./text.js";
 
 /** What the tokenizer has to know of the model. */
@@ -45,7 +45,7 @@ export function createBlipTokenizer(
   function encodePrompt(value: string): number[] {
     const text = normaliseText(value, "prompt");
     if (text.length > maxTokens * CHARACTERS_PER_TOKEN) throw tooLong(`${text.length} characters`, maxTokens);
-    const { ids } = tokenizer.encode(lowerSigma(text), { add_special_tokens: false });
+    const { ids } = tokenizer.encode(separateIdeographs(lowerSigma(text)), { add_special_tokens: false });
     if (ids.length >= maxTokens) throw tooLong(`${ids.length} tokens`, maxTokens);
     return [startTokenId, ...ids];
   }

@@ -1,7 +1,7 @@
 import { ClipBlipError } from "../errors.js";
 import { clipWindow } from "./clip-window.js";
 import { loadTokenizer, tokenId } from "./load-tokenizer.js";
-import { lowerSigma } from "./lowercase.js";
+import { guardLookalikes, lowerSigma } from "./python-parity.js";
 import { normaliseText } from "./text.js";
 
 /** What the tokenizer has to know of the model. */
@@ -52,11 +52,13 @@ export function createClipTokenizer(
 ): ClipTokenizer {
   const tokenizer = loadTokenizer(tokenizerJson, tokenizerConfigJson);
   const endTokenId = tokenId(tokenizer, END);
+  const added = [...tokenizer.get_added_tokens_decoder().values()];
+  const special = added.filter((token) => !token.normalized).map((token) => token.content);
   const window = { longestToken: longestToken(tokenizer.get_vocab(false).keys()), tokens: contextLength };
 
   function encode(value: string, { truncate = true }: { truncate?: boolean } = {}): number[] {
     const { text, cut } = clipWindow(normaliseText(value), window);
-    const { ids } = tokenizer.encode(lowerSigma(text));
+    const { ids } = tokenizer.encode(guardLookalikes(lowerSigma(text), special));
     if (ids.length <= contextLength) return ids;
     if (!truncate) throw tooLong(ids.length, contextLength, cut);
     return [...ids.slice(0, contextLength - 1), endTokenId];

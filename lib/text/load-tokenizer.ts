@@ -1,5 +1,6 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { ClipBlipError } from "../errors.js";
+import { splitByteLevel } from "./python-parity.js";
 
 /**
  * Builds a tokenizer from the two files of a checkpoint.
@@ -10,7 +11,7 @@ export function loadTokenizer(tokenizerJson: string, tokenizerConfigJson: string
   const tokenizer = parse(tokenizerJson, "tokenizer.json");
   const config = parse(tokenizerConfigJson, "tokenizer_config.json");
   try {
-    return new Tokenizer(tokenizer, config);
+    return new Tokenizer({ ...tokenizer, pre_tokenizer: splitByteLevel(tokenizer.pre_tokenizer) }, config);
   } catch (cause) {
     throw invalid("tokenizer.json describes no tokenizer that is supported", cause);
   }
@@ -23,7 +24,7 @@ export function tokenId(tokenizer: Tokenizer, token: string): number {
   return id;
 }
 
-function parse(text: string, file: string): object {
+function parse(text: string, file: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -31,7 +32,7 @@ function parse(text: string, file: string): object {
     throw invalid(`${file} is not valid JSON`, cause);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(`${file} is not an object`);
-  return value;
+  return value as Record<string, unknown>;
 }
 
 function invalid(what: string, cause?: unknown): ClipBlipError {

@@ -1,0 +1,61 @@
+/**
+ * Where @huggingface/tokenizers differs from the Rust library that Python uses, and what can be done about it from
+ * outside: change the text before it is tokenized, or the description of the tokenizer before it is built. Every
+ * character of Unicode was compared. What stays different are characters newer than the Unicode tables of one side.
+ */
+
+/** A part of tokenizer.json. */
+type Part = Record<string, unknown>;
+
+/** The pattern that a byte-level pre-tokenizer splits by where it says `use_regex`. */
+const BYTE_LEVEL = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+/** Ideographs outside the basic plane, as the Rust library lists them (its 2B920 for 2B820 included). */
+const RARE_IDEOGRAPH = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
+
+/**
+ * Lower-cases the one letter whose small form depends on its place in the word: JavaScript makes a capital sigma at the
+ * end of a word a final sigma, Rust lower-cases letter by letter.
+ */
+export function lowerSigma(text: string): string {
+  return text.includes("\u03a3") ? text.replaceAll("\u03a3", "\u03c3") : text;
+}
+
+/** Sets ideographs apart as words of their own; the JavaScript tokenizer does so in the basic plane only. */
+export function separateIdeographs(text: string): string {
+  return text.replace(RARE_IDEOGRAPH, " $& ");
+}
+
+/**
+ * Splits byte-level pre-tokenizers in two, a regular expression and the byte mapping. The one that is built into the
+ * JavaScript library takes U+FEFF, the byte order mark, for white space; expressions of tokenizer.json are translated
+ * with care.
+ */
+export function splitByteLevel(preTokenizer: unknown): unknown {
+  if (typeof preTokenizer !== "object" || preTokenizer === null) return preTokenizer;
+  const part = preTokenizer as Part;
+  if (part.type === "Sequence" && Array.isArray(part.pretokenizers)) {
+    return { ...part, pretokenizers: part.pretokenizers.map(splitByteLevel) };
+  }
+  if (part.type !== "ByteLevel" || part.use_regex === false || part.add_prefix_space === true) return part;
+  const split = { type: "Split", pattern: { Regex: BYTE_LEVEL }, behavior: "Removed", invert: true };
+  return { type: "Sequence", pretokenizers: [split, { ...part, use_regex: false }] };
+}
+
+/**
+ * Keeps a text such as "<|ENDOFTEXT|>" from being taken for the special token that it becomes in small letters: the
+ * JavaScript tokenizer compares what stands between two special tokens, or alone, after normalisation. A blank behind it
+ * makes no token.
+ *
+ * @param special the contents of the special tokens that are looked for before normalisation
+ */
+export function guardLookalikes(text: string, special: readonly string[]): string {
+  if (!special.some((token) => text.toLowerCase().includes(token))) return text;
+  const exact = new RegExp(`(${special.map((token) => token.replace(/[^\w\s]/g, "\\$&")).join("|")})`);
+  const parts = text.split(exact);
+  return parts.map((part) => (isLookalike(part, special) ? `${part} ` : part)).join("");
+}
+
+function isLookalike(part: string, special: readonly string[]): boolean {
+  return !special.includes(part) && special.includes(part.toLowerCase());
+}
