@@ -1,0 +1,105 @@
+import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ClipBlipError } from "../errors.js";
+import { minorOf } from "../libtorch/version.js";
+import type { NativeBinding } from "./types.js";
+
+/** What the loader addon exports: it has no LibTorch in it, and opens LibTorch for the addon that has. */
+interface Loader {
+  /** The LibTorch release that both addons were built with, such as "2.13.0". */
+  builtForTorch: string;
+  /** Opens each library, in order, for the whole process and for good. */
+  openLibraries(paths: string[]): void;
+}
+
+const require = createRequire(import.meta.url);
+const nodeGypBuild = require("node-gyp-build") as { path(packageRoot: string): string };
+
+/** Two levels above lib/native, and equally above dist/native. */
+const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** LibTorch's libraries in the order in which they are opened; those of CUDA are in a CUDA build only. */
+const LIBRARIES = [
+  { name: "libc10.so", required: true },
+  { name: "libtorch_cpu.so", required: true },
+  { name: "libc10_cuda.so", required: false },
+  { name: "libtorch_cuda.so", required: false },
+  { name: "libtorch.so", required: true },
+];
+
+/** Loads the addon over the LibTorch in `torchLibDir`, once per thread. Throws a ClipBlipError. */
+export function loadNative(torchLibDir: string, torchVersion: string): NativeBinding {
+  const { loader, path } = loadLoader();
+  if (minorOf(loader.builtForTorch) !== minorOf(torchVersion)) {
+    throw new ClipBlipError(
+      "ERR_LIBTORCH_VERSION",
+      `The addon was built for LibTorch ${minorOf(loader.builtForTorch)}, and ${torchLibDir} has ${torchVersion}: run ` +
+        "`npx clip-blip setup` for the right one, or build the addon for this one with `npm run build:addon`.",
+    );
+  }
+
+  const libraries = librariesIn(torchLibDir);
+  try {
+    loader.openLibraries(libraries);
+  } catch (cause) {
+    throw new ClipBlipError(
+      "ERR_LIBTORCH_NOT_FOUND",
+      `LibTorch in ${torchLibDir} cannot be loaded (${text(cause)}): install it again with \`npx clip-blip setup\`.`,
+      { cause },
+    );
+  }
+
+  const addon = join(dirname(path), "clip_blip_torch.so");
+  if (!existsSync(addon)) throw missingAddon(`${addon} is missing`);
+  const module = { exports: {} as NativeBinding };
+  try {
+    process.dlopen(module, addon, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_LOCAL);
+  } catch (cause) {
+    throw new ClipBlipError(
+      "ERR_LIBTORCH_VERSION",
+      `The addon does not fit LibTorch ${torchVersion} in ${torchLibDir} (${text(cause)}): build it for this one with ` +
+        "`npm run build:addon`.",
+      { cause },
+    );
+  }
+  return module.exports;
+}
+
+/** The loader addon: a local build, or a published binary. */
+function loadLoader(): { loader: Loader; path: string } {
+  let path: string;
+  try {
+    path = nodeGypBuild.path(PACKAGE_ROOT);
+  } catch (cause) {
+    throw missingAddon("There is no addon for this platform", cause);
+  }
+  try {
+    return { loader: require(path) as Loader, path };
+  } catch (cause) {
+    throw missingAddon(`${path} cannot be loaded (${text(cause)})`, cause);
+  }
+}
+
+function missingAddon(problem: string, cause?: unknown): ClipBlipError {
+  return new ClipBlipError("ERR_INTERNAL", `${problem}: run \`npm run build:addon\` in ${PACKAGE_ROOT}.`, { cause });
+}
+
+/** The full paths of what LibTorch has of LIBRARIES. */
+function librariesIn(folder: string): string[] {
+  const present = new Set(existsSync(folder) ? readdirSync(folder) : []);
+  const missing = LIBRARIES.find(({ name, required }) => required && !present.has(name));
+  if (missing) {
+    throw new ClipBlipError(
+      "ERR_LIBTORCH_NOT_FOUND",
+      `${folder} has no ${missing.name}: install LibTorch with \`npx clip-blip setup\`, or set LIBTORCH to the folder of one.`,
+    );
+  }
+  return LIBRARIES.filter(({ name }) => present.has(name)).map(({ name }) => join(folder, name));
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,46 @@
+// The addon's export list; each function is explained in lib/native/types.ts.
+
+#include "bindings/errors.h"
+#include "bindings/operations.h"
+#include "core/runtime.h"
+#include "napi_setup.h"
+
+namespace clip_blip {
+namespace {
+
+template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
+Napi::Function Export(Napi::Env env, const char* name) {
+  return Napi::Function::New<Function>(env, name);
+}
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  InitializeProcess();
+
+#define CLIP_BLIP_EXPORT(name, how, function) \
+  exports.Set(name, Export<how<function>>(env, name))
+  CLIP_BLIP_EXPORT("torchVersion", Throwing, TorchVersion);
+  CLIP_BLIP_EXPORT("devices", Throwing, Devices);
+  CLIP_BLIP_EXPORT("cpuHasFastBfloat16", Throwing, CpuHasFastBfloat16Value);
+  CLIP_BLIP_EXPORT("buildModule", Rejecting, BuildModuleAsync);
+  CLIP_BLIP_EXPORT("saveModule", Rejecting, SaveModuleAsync);
+  CLIP_BLIP_EXPORT("readExtraFiles", Rejecting, ReadExtraFilesAsync);
+  CLIP_BLIP_EXPORT("loadModule", Rejecting, LoadModuleAsync);
+  CLIP_BLIP_EXPORT("unloadModule", Throwing, UnloadModule);
+  CLIP_BLIP_EXPORT("moduleBytes", Throwing, ModuleBytes);
+  CLIP_BLIP_EXPORT("liveModules", Throwing, LiveModules);
+  CLIP_BLIP_EXPORT("preprocess", Rejecting, PreprocessAsync);
+  CLIP_BLIP_EXPORT("encodeImages", Rejecting, EncodeImagesAsync);
+  CLIP_BLIP_EXPORT("encodeTexts", Rejecting, EncodeTextsAsync);
+  CLIP_BLIP_EXPORT("caption", Rejecting, CaptionAsync);
+  CLIP_BLIP_EXPORT("memory", Throwing, Memory);
+  CLIP_BLIP_EXPORT("resetPeak", Throwing, ResetPeakOf);
+  CLIP_BLIP_EXPORT("emptyCache", Throwing, EmptyCacheOf);
+#undef CLIP_BLIP_EXPORT
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(clip_blip_torch, Initialize)
+
+}  // namespace clip_blip

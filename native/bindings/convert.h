@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "../core/failure.h"
+#include "../core/types.h"
+#include "../napi_setup.h"
+
+namespace clip_blip {
+
+// JavaScript values as plain data. TypeScript has validated what people pass; here is checked what
+// would be unsafe to trust. Each throws INVALID_ARGUMENT with the name of the value.
+
+[[noreturn]] void RefuseValue(const std::string& name, const std::string& expected);
+
+Napi::Object ToObject(const Napi::Value& value, const std::string& name);
+Napi::Array ToArray(const Napi::Value& value, const std::string& name);
+std::string ToString(const Napi::Value& value, const std::string& name);
+bool ToBool(const Napi::Value& value, const std::string& name);
+double ToDouble(const Napi::Value& value, const std::string& name);
+/// A whole number that a double holds exactly.
+int64_t ToInt(const Napi::Value& value, const std::string& name);
+int64_t ToInt(const Napi::Value& value, const std::string& name, int64_t least, int64_t most);
+/// Absent: undefined or null.
+bool IsAbsent(const Napi::Value& value);
+
+std::vector<int32_t> CopyInt32Array(const Napi::Value& value, const std::string& name);
+
+Placement ToPlacement(const Napi::Value& value);
+RunOptions ToRunOptions(const Napi::Value& value);
+
+/// Byte arrays that a worker reads in place. The references keep them alive; that nobody detaches
+/// them is promised by the caller, who never shows them to anyone.
+class ByteArrays {
+ public:
+  /// Of exactly `length` bytes.
+  const uint8_t* Hold(const Napi::Value& value, int64_t length, const std::string& name);
+
+ private:
+  std::vector<Napi::ObjectReference> references_;
+};
+
+PixelBatch ToPixelBatch(const Napi::Value& value, ByteArrays& arrays);
+
+}  // namespace clip_blip

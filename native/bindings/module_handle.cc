@@ -1,0 +1,58 @@
+#include "module_handle.h"
+
+#include "../core/failure.h"
+
+namespace clip_blip {
+namespace {
+
+constexpr napi_type_tag kModuleTag = {0x1c5f8e2b9a7d4036, 0xb2e47a90c6d1835f};
+
+struct Handle {
+  ModulePointer module;
+  // What V8 was told about the weights, so that exactly this is taken back.
+  int64_t told_bytes = 0;
+};
+
+Handle& HandleOf(const Napi::Value& value) {
+  if (value.IsExternal()) {
+    auto external = value.As<Napi::External<Handle>>();
+    if (external.CheckTypeTag(&kModuleTag)) return *external.Data();
+  }
+  throw Failure(ErrorCode::kInvalidArgument,
+                "module must be what buildModule or loadModule returned");
+}
+
+void Release(Napi::BasicEnv env, Handle& handle) {
+  handle.module.reset();
+  if (handle.told_bytes == 0) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env, -handle.told_bytes);
+  handle.told_bytes = 0;
+}
+
+}  // namespace
+
+Napi::Value WrapModule(Napi::Env env, ModulePointer module) {
+  auto handle = std::make_unique<Handle>();
+  int64_t bytes = module->bytes();
+  handle->module = std::move(module);
+  auto external = Napi::External<Handle>::New(env, handle.get(), [](Napi::BasicEnv env, Handle* owned) {
+    Release(env, *owned);
+    delete owned;
+  });
+  Handle* owned = handle.release();  // by the external from here on
+  external.TypeTag(&kModuleTag);
+  // Lets the garbage collector see that a small object holds much, and collect forgotten handles.
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+  owned->told_bytes = bytes;
+  return external;
+}
+
+ModulePointer UnwrapModule(const Napi::Value& value) {
+  Handle& handle = HandleOf(value);
+  if (!handle.module) throw Failure(ErrorCode::kUnloaded, "The module has been unloaded");
+  return handle.module;
+}
+
+void ReleaseModule(const Napi::Value& value) { Release(value.Env(), HandleOf(value)); }
+
+}  // namespace clip_blip

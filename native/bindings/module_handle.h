@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "../core/loaded_module.h"
+#include "../napi_setup.h"
+
+namespace clip_blip {
+
+using ModulePointer = std::shared_ptr<LoadedModule>;
+
+/// A handle for JavaScript: an external with a type tag, so that no other external passes for it.
+Napi::Value WrapModule(Napi::Env env, ModulePointer module);
+
+/// The module of a handle. INVALID_ARGUMENT for any other value, UNLOADED after unloadModule.
+ModulePointer UnwrapModule(const Napi::Value& value);
+
+/// Lets a handle's module go; the weights are freed when no call uses them any more. Idempotent.
+void ReleaseModule(const Napi::Value& value);
+
+}  // namespace clip_blip

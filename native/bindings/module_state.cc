@@ -1,0 +1,19 @@
+#include "module_handle.h"
+#include "operations.h"
+
+namespace clip_blip {
+
+Napi::Value UnloadModule(const Napi::CallbackInfo& info) {
+  ReleaseModule(info[0]);
+  return info.Env().Undefined();
+}
+
+Napi::Value ModuleBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(UnwrapModule(info[0])->bytes()));
+}
+
+Napi::Value LiveModules(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(LoadedModule::LiveCount()));
+}
+
+}  // namespace clip_blip

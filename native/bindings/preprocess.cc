@@ -1,0 +1,92 @@
+#include "../core/preprocess.h"
+
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "../promise_worker.h"
+#include "convert.h"
+#include "operations.h"
+
+namespace clip_blip {
+namespace {
+
+constexpr int64_t kMaxSide = std::numeric_limits<int32_t>::max();
+
+Resample ToResample(const Napi::Value& value) {
+  std::string name = ToString(value, "plan.resample");
+  if (name == "nearest") return Resample::kNearest;
+  if (name == "bilinear") return Resample::kBilinear;
+  if (name == "bicubic") return Resample::kBicubic;
+  if (name == "lanczos") return Resample::kLanczos;
+  RefuseValue("plan.resample", "nearest, bilinear, bicubic or lanczos");
+}
+
+PictureSize ToSize(const Napi::Object& object, const std::string& name) {
+  PictureSize size;
+  size.height = ToInt(object.Get("height"), name + ".height", 1, kMaxSide);
+  size.width = ToInt(object.Get("width"), name + ".width", 1, kMaxSide);
+  return size;
+}
+
+ResizePlan ToPlan(const Napi::Value& value) {
+  Napi::Object object = ToObject(value, "plan");
+  ResizePlan plan;
+  plan.resample = ToResample(object.Get("resample"));
+  Napi::Value resize_value = object.Get("resize");
+  if (!IsAbsent(resize_value)) {
+    Napi::Object resize = ToObject(resize_value, "plan.resize");
+    Napi::Value edge = resize.Get("shortestEdge");
+    if (IsAbsent(edge)) {
+      plan.exact = ToSize(resize, "plan.resize");
+    } else {
+      plan.shortest_edge = ToInt(edge, "plan.resize.shortestEdge", 1, kMaxSide);
+    }
+  }
+  Napi::Value crop = object.Get("crop");
+  if (!IsAbsent(crop)) plan.crop = ToSize(ToObject(crop, "plan.crop"), "plan.crop");
+  return plan;
+}
+
+class PreprocessWorker final : public PromiseWorker {
+ public:
+  PreprocessWorker(Napi::Env env, ByteArrays arrays, const uint8_t* rgb, PictureSize size,
+                   ResizePlan plan)
+      : PromiseWorker(env), arrays_(std::move(arrays)), rgb_(rgb), size_(size), plan_(plan) {}
+
+ private:
+  void Work() override { picture_ = Preprocess(rgb_, size_, plan_); }
+
+  Napi::Value Result(Napi::Env env) override {
+    Napi::Uint8Array pixels = Napi::Uint8Array::New(env, picture_.pixels.size());
+    std::memcpy(pixels.Data(), picture_.pixels.data(), picture_.pixels.size());
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("pixels", pixels);
+    result.Set("height", static_cast<double>(picture_.height));
+    result.Set("width", static_cast<double>(picture_.width));
+    return result;
+  }
+
+  ByteArrays arrays_;
+  const uint8_t* rgb_;
+  PictureSize size_;
+  ResizePlan plan_;
+  Picture picture_;
+};
+
+}  // namespace
+
+Napi::Value PreprocessAsync(const Napi::CallbackInfo& info) {
+  PictureSize size;
+  size.width = ToInt(info[1], "width", 1, kMaxSide);
+  size.height = ToInt(info[2], "height", 1, kMaxSide);
+  if (size.width > std::numeric_limits<int64_t>::max() / 3 / size.height) {
+    RefuseValue("width", "smaller");
+  }
+  ByteArrays arrays;
+  const uint8_t* rgb = arrays.Hold(info[0], size.width * size.height * 3, "rgb");
+  return PromiseWorker::Start<PreprocessWorker>(info.Env(), std::move(arrays), rgb, size,
+                                                ToPlan(info[3]));
+}
+
+}  // namespace clip_blip

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+#include <vector>
+
+#include "types.h"
+
+namespace clip_blip {
+
+/// The CPU, then every accelerator. A driver that fails counts as no accelerator.
+std::vector<DeviceInfo> ListDevices() noexcept;
+
+/// "cpu", "cuda" (the first one) or "cuda:<index>"; throws DEVICE_NOT_FOUND for what is not there.
+c10::Device ParseDevice(const std::string& name);
+
+/// Whether the CPU multiplies bfloat16 matrices in hardware.
+bool CpuHasFastBfloat16();
+
+}  // namespace clip_blip

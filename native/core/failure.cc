@@ -1,0 +1,109 @@
+#include "failure.h"
+
+#include <c10/util/Exception.h>
+
+#include <array>
+#include <new>
+#include <string_view>
+#include <utility>
+
+namespace clip_blip {
+namespace {
+
+bool ContainsAny(std::string_view text, std::initializer_list<std::string_view> needles) {
+  for (std::string_view needle : needles) {
+    if (text.find(needle) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+// The second net, for allocation failures of libraries under LibTorch, which arrive as plain text.
+bool SaysOutOfMemory(std::string_view text) {
+  return ContainsAny(text, {"out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+                            "CUDNN_STATUS_ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+                            "DefaultCPUAllocator: can't allocate memory",
+                            "DefaultCPUAllocator: not enough memory"});
+}
+
+// Faults after which CUDA answers every call of the process with the same error.
+bool SaysDeviceLost(std::string_view text) {
+  return ContainsAny(text, {"illegal memory access", "device-side assert", "misaligned address",
+                            "unspecified launch failure", "illegal instruction was encountered",
+                            "invalid program counter", "hardware stack error",
+                            "uncorrectable ECC error", "ECC error", "CUDA error: unknown error",
+                            "device is lost", "GPU is lost", "Fallen off the bus"});
+}
+
+// Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames.
+std::string WithoutBacktrace(std::string text) {
+  for (std::string_view mark : {"\nException raised from ", "\nframe #0", "\n\nC++ CapturedTraceback",
+                                "\nC++ CapturedTraceback"}) {
+    size_t at = text.find(mark);
+    if (at != std::string::npos) text.resize(at);
+  }
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+ErrorCode CodeOfText(std::string_view text, ErrorCode fallback) {
+  // In this order: a fault's text may go on about memory.
+  if (SaysDeviceLost(text)) return ErrorCode::kDeviceLost;
+  if (SaysOutOfMemory(text)) return ErrorCode::kOutOfMemory;
+  return fallback;
+}
+
+}  // namespace
+
+const char* CodeName(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kOutOfMemory:
+      return "OUT_OF_MEMORY";
+    case ErrorCode::kDeviceLost:
+      return "DEVICE_LOST";
+    case ErrorCode::kDeviceNotFound:
+      return "DEVICE_NOT_FOUND";
+    case ErrorCode::kModelInvalid:
+      return "MODEL_INVALID";
+    case ErrorCode::kInvalidArgument:
+      return "INVALID_ARGUMENT";
+    case ErrorCode::kUnloaded:
+      return "UNLOADED";
+    case ErrorCode::kIo:
+      return "IO";
+    case ErrorCode::kInternal:
+      break;
+  }
+  return "INTERNAL";
+}
+
+Failure::Failure(ErrorCode code, std::string message)
+    : code_(code), message_(message.empty() ? "failed without a message" : std::move(message)) {}
+
+Failure CurrentFailure(ErrorCode fallback) noexcept {
+  try {
+    throw;
+  } catch (const Failure& failure) {
+    return failure;
+  } catch (const c10::OutOfMemoryError& error) {
+    return Failure(ErrorCode::kOutOfMemory, WithoutBacktrace(error.what_without_backtrace()));
+  } catch (const c10::AcceleratorError& error) {
+    // Its texts include "out of memory" of the driver, which is no fault.
+    std::string text = WithoutBacktrace(error.what_without_backtrace());
+    ErrorCode code = SaysOutOfMemory(text) ? ErrorCode::kOutOfMemory : ErrorCode::kDeviceLost;
+    return Failure(code, std::move(text));
+  } catch (const c10::Error& error) {
+    std::string text = WithoutBacktrace(error.what_without_backtrace());
+    ErrorCode code = CodeOfText(text, fallback);
+    return Failure(code, std::move(text));
+  } catch (const std::bad_alloc&) {
+    return Failure(ErrorCode::kOutOfMemory, "The process could not allocate memory");
+  } catch (const std::exception& error) {
+    std::string text = WithoutBacktrace(error.what());
+    ErrorCode code = CodeOfText(text, fallback);
+    return Failure(code, std::move(text));
+  } catch (...) {
+    return Failure(fallback, "An exception of an unknown type was thrown");
+  }
+}
+
+}  // namespace clip_blip

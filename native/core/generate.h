@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "loaded_module.h"
+#include "types.h"
+
+namespace clip_blip {
+
+/// Greedy captions, one prompt per picture. The module has the methods encode_image, project and
+/// decode and the ints text_layers, text_heads and text_head_dim.
+CaptionResult Caption(const LoadedModule& module, const PixelBatch& batch,
+                      const std::vector<std::vector<int32_t>>& prompts,
+                      const GenerationOptions& generation, const RunOptions& options);
+
+}  // namespace clip_blip

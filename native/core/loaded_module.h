@@ -1,0 +1,53 @@
+#pragma once
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace clip_blip {
+
+/// "float32", "bfloat16" or "float16"; throws INVALID_ARGUMENT for anything else.
+c10::ScalarType ParseDtype(const std::string& name);
+
+/// A TorchScript module on its device, ready to run. Shared by the handle and by running calls; the
+/// weights go when the last of them lets go.
+class LoadedModule {
+ public:
+  /// Moves what is not there yet to `device`, casts floating tensors to `dtype`, one at a time, and
+  /// puts the module into eval mode. The module must not be shared with anybody else.
+  LoadedModule(torch::jit::Module module, c10::Device device, std::optional<c10::ScalarType> dtype);
+  ~LoadedModule();
+  LoadedModule(const LoadedModule&) = delete;
+  LoadedModule& operator=(const LoadedModule&) = delete;
+
+  c10::Device device() const { return device_; }
+  /// Of the floating parameters; what inputs are cast to.
+  c10::ScalarType dtype() const { return dtype_; }
+  int64_t bytes() const { return bytes_; }
+  const torch::jit::Module& module() const { return module_; }
+
+  /// Runs a method; MODEL_INVALID where the module has none of that name.
+  c10::IValue Run(const char* method, std::vector<c10::IValue> inputs) const;
+
+  /// An int attribute; MODEL_INVALID where the module has none of that name.
+  int64_t Int(const char* name) const;
+  std::optional<int64_t> FindInt(const char* name) const;
+
+  /// Modules that are alive in this process.
+  static int64_t LiveCount() { return live_.load(); }
+
+ private:
+  torch::jit::Module module_;
+  c10::Device device_;
+  c10::ScalarType dtype_ = c10::kFloat;
+  int64_t bytes_ = 0;
+
+  static std::atomic<int64_t> live_;
+};
+
+}  // namespace clip_blip

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "types.h"
+
+namespace clip_blip {
+
+/// Puts an allocator that counts in the place of LibTorch's CPU allocator. Once, before any tensor.
+void InstallCountingAllocator();
+
+/// Counts what the calling thread allocates on a device while the scope lives, and on the CPU
+/// enforces a limit: going over it throws c10::OutOfMemoryError, as a GPU's allocator does.
+class MemoryScope {
+ public:
+  explicit MemoryScope(c10::Device device, std::optional<int64_t> cpu_limit = std::nullopt);
+  ~MemoryScope();
+  MemoryScope(const MemoryScope&) = delete;
+  MemoryScope& operator=(const MemoryScope&) = delete;
+
+  /// The most bytes held at a time since the scope began, above what was held then.
+  int64_t PeakBytes() const;
+
+ private:
+  friend class CountingAllocator;
+
+  c10::Device device_;
+  std::optional<int64_t> limit_;
+  uint64_t id_;
+  MemoryScope* outer_;
+  int64_t current_ = 0;
+  int64_t peak_ = 0;
+  int64_t device_start_ = 0;
+};
+
+/// Gives the cached blocks of a device back when it goes out of scope, in success and in failure.
+class CacheGuard {
+ public:
+  CacheGuard(c10::Device device, bool release) : device_(device), release_(release) {}
+  ~CacheGuard();
+  CacheGuard(const CacheGuard&) = delete;
+  CacheGuard& operator=(const CacheGuard&) = delete;
+
+ private:
+  c10::Device device_;
+  bool release_;
+};
+
+DeviceMemory MemoryOf(c10::Device device);
+void ResetPeak(c10::Device device);
+void EmptyCache(c10::Device device);
+
+}  // namespace clip_blip

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "loaded_module.h"
+
+namespace clip_blip {
+
+/// Throws INVALID_ARGUMENT for an id outside of the vocabulary (the module's int `vocab_size`, where
+/// it has one). On a GPU such an id would be a fault that no later call of the process survives.
+void CheckTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids);
+
+/// The ids on the module's device, as int64.
+at::Tensor UploadTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids,
+                          at::IntArrayRef shape);
+
+}  // namespace clip_blip

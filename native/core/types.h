@@ -1,0 +1,95 @@
+#pragma once
+
+// The plain structs of lib/native/types.ts; the comments there hold.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace clip_blip {
+
+struct TensorSlice {
+  std::string file;
+  int64_t offset = 0;
+  int64_t byte_length = 0;
+  std::string dtype;
+  std::vector<int64_t> shape;
+  std::optional<std::vector<int64_t>> strides;
+  int64_t storage_offset = 0;
+};
+
+struct ParameterSpec {
+  std::string name;
+  std::vector<std::vector<TensorSlice>> layers;
+  bool stacked = false;
+  bool transpose = false;
+};
+
+struct ModuleSpec {
+  std::string source;
+  std::vector<std::pair<std::string, int64_t>> ints;
+  std::vector<std::pair<std::string, double>> floats;
+  std::vector<std::pair<std::string, bool>> bools;
+  std::vector<ParameterSpec> parameters;
+};
+
+struct Placement {
+  std::string device;
+  std::optional<std::string> dtype;
+};
+
+struct RunOptions {
+  std::optional<int64_t> memory_limit;
+  bool release_cache = true;
+};
+
+struct NormalizePlan {
+  double scale = 1;
+  double mean[3] = {0, 0, 0};
+  double std[3] = {1, 1, 1};
+};
+
+/// Interleaved RGB pictures of one size. The bytes belong to the caller and outlive the call.
+struct PixelBatch {
+  std::vector<const uint8_t*> pixels;
+  int64_t height = 0;
+  int64_t width = 0;
+  NormalizePlan normalize;
+};
+
+struct EmbeddingResult {
+  std::vector<float> data;
+  int64_t dimension = 0;
+  int64_t peak_bytes = 0;
+};
+
+struct GenerationOptions {
+  int64_t max_length = 0;
+  int64_t min_length = 0;
+  int64_t end_token = 0;
+  int64_t pad_token = 0;
+};
+
+struct CaptionResult {
+  std::vector<std::vector<int32_t>> sequences;
+  std::vector<float> log_probabilities;
+  int64_t peak_bytes = 0;
+};
+
+struct DeviceMemory {
+  int64_t allocated = 0;
+  int64_t reserved = 0;
+  int64_t peak = 0;
+  std::optional<int64_t> free;
+  std::optional<int64_t> total;
+};
+
+struct DeviceInfo {
+  std::string name;
+  std::string description;
+};
+
+}  // namespace clip_blip
