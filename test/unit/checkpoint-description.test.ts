@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ModelDescription, parseDescription } from "../../lib/checkpoint/description.js";
+
+const CLIP: ModelDescription = {
+  formatVersion: 1,
+  architecture: "clip",
+  imageSize: 224,
+  contextLength: 77,
+  vocabularySize: 49408,
+  startTokenId: 49406,
+  endTokenId: 49407,
+  padTokenId: 49407,
+  weightsDtype: "float32",
+  dimension: 512,
+  logitScale: 100,
+};
+
+const { dimension: _dimension, logitScale: _logitScale, ...common } = CLIP;
+const BLIP: ModelDescription = {
+  ...common,
+  architecture: "blip",
+  generation: {
+    maxLength: 20,
+    minLength: 0,
+    numBeams: 1,
+    numReturnSequences: 1,
+    repetitionPenalty: 1,
+    lengthPenalty: 1,
+    noRepeatNgramSize: 0,
+    doSample: false,
+    temperature: 1,
+    topK: 50,
+    topP: 1,
+  },
+};
+
+test("reads what it is written as", () => {
+  for (const description of [CLIP, BLIP]) assert.deepEqual(parseDescription(JSON.stringify(description)), description);
+});
+
+test("ignores what a later version of the same format may add", () => {
+  assert.deepEqual(parseDescription(JSON.stringify({ ...CLIP, colour: "blue" })), CLIP);
+});
+
+test("refuses another format", () => {
+  for (const formatVersion of [0, 2, "1", null, undefined]) {
+    assert.throws(() => parseDescription(JSON.stringify({ ...CLIP, formatVersion })), {
+      code: "ERR_MODEL_INVALID",
+      message: /format version .* export the checkpoint again/,
+    });
+  }
+});
+
+test("refuses every missing or wrong field by name", () => {
+  for (const [whole, wrong] of [
+    [
+      CLIP,
+      {
+        architecture: "siglip",
+        imageSize: 0,
+        contextLength: 1.5,
+        startTokenId: 49408,
+        weightsDtype: "int8",
+        dimension: -1,
+        logitScale: "x",
+      },
+    ],
+    [BLIP, { endTokenId: -1, padTokenId: true, vocabularySize: 0, generation: [] }],
+    [BLIP.generation, { maxLength: 0, numBeams: 0, doSample: 1, topP: 2, repetitionPenalty: 0, temperature: null }],
+  ] as const) {
+    const text = (value: object) => JSON.stringify(whole === BLIP.generation ? { ...BLIP, generation: value } : value);
+    for (const key of Object.keys(whole!)) {
+      if (key === "formatVersion") continue;
+      const rest: Record<string, unknown> = { ...whole };
+      delete rest[key];
+      assert.throws(
+        () => parseDescription(text(rest)),
+        { code: "ERR_MODEL_INVALID", message: new RegExp(`"${key}"`) },
+        key,
+      );
+    }
+    for (const [key, value] of Object.entries(wrong)) {
+      const changed = { ...whole, [key]: value };
+      assert.throws(
+        () => parseDescription(text(changed)),
+        { code: "ERR_MODEL_INVALID", message: new RegExp(key) },
+        key,
+      );
+    }
+  }
+  for (const text of ["", "{", "[]", "null"]) {
+    assert.throws(() => parseDescription(text), { code: "ERR_MODEL_INVALID", message: /clip-blip\.json/ });
+  }
+});

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { crc32, deflateRawSync } from "node:zlib";
+import { readTorchBin } from "../../lib/checkpoint/torch-bin.js";
+import { readZipRecords } from "../../lib/checkpoint/zip.js";
+import { fileOf, fixture, rejectsInvalid, survivesDamage, valuesOf } from "./support/checkpoint.js";
+
+interface Stored {
+  name: string;
+  data: Buffer;
+  deflate?: boolean;
+  flags?: number;
+}
+
+/** A zip file. */
+function zip(records: Stored[]): Buffer {
+  const parts: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  for (const { name, data, deflate = false, flags = 0 } of records) {
+    const stored = deflate ? deflateRawSync(data) : data;
+    const common = Buffer.alloc(26);
+    common.writeUInt16LE(20, 0);
+    common.writeUInt16LE(flags, 2);
+    common.writeUInt16LE(deflate ? 8 : 0, 4);
+    common.writeUInt32LE(crc32(data), 10);
+    common.writeUInt32LE(stored.length, 14);
+    common.writeUInt32LE(data.length, 18);
+    common.writeUInt16LE(name.length, 22);
+    const local = Buffer.concat([Buffer.from("PK\x03\x04"), common, Buffer.from(name), stored]);
+    const tail = Buffer.alloc(14);
+    tail.writeUInt32LE(offset, 10);
+    directory.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\x00"), common, tail, Buffer.from(name)]));
+    parts.push(local);
+    offset += local.length;
+  }
+  const entries = Buffer.concat(directory);
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06", "latin1");
+  end.writeUInt16LE(records.length, 8);
+  end.writeUInt16LE(records.length, 10);
+  end.writeUInt32LE(entries.length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...parts, entries, end]);
+}
+
+/** The pickle of a dict with one float32 tensor `w`. */
+function statePickle({ offset = 0, shape = [2], strides = [1], elements = 2, key = "0" } = {}): Buffer {
+  const text = (value: string) => Buffer.concat([Buffer.from([0x58, value.length, 0, 0, 0]), Buffer.from(value)]);
+  const tuple = (values: number[]) =>
+    Buffer.from(`(${values.map((value) => `K${String.fromCharCode(value)}`).join("")}t`, "latin1");
+  return Buffer.concat([
+    Buffer.from("\x80\x02}", "latin1"),
+    text("w"),
+    Buffer.from("ctorch._utils\n_rebuild_tensor_v2\n(("),
+    text("storage"),
+    Buffer.from("ctorch\nFloatStorage\n"),
+    text(key),
+    text("cpu"),
+    Buffer.from([0x4b, elements]),
+    Buffer.from("tQ"),
+    Buffer.from([0x4b, offset]),
+    tuple(shape),
+    tuple(strides),
+    Buffer.from("\x89ccollections\nOrderedDict\n)RtRs.", "latin1"),
+  ]);
+}
+
+const DATA = Buffer.from(new Float32Array([1, 2]).buffer);
+const record = (name: string, data: Buffer, rest: Partial<Stored> = {}): Stored => ({
+  name: `model/${name}`,
+  data,
+  ...rest,
+});
+
+test("reads everything that torch.save writes", async () => {
+  const expected: Record<string, { shape: number[]; values: unknown[] }> = JSON.parse(
+    readFileSync(fixture("tensors.json"), "utf8"),
+  );
+  const tensors = await readTorchBin(fixture("tensors.bin"));
+  assert.deepEqual([...tensors.keys()], Object.keys(expected));
+  for (const [name, { shape, values }] of Object.entries(expected)) {
+    assert.deepEqual(tensors.get(name)!.shape, shape, name);
+    assert.deepEqual(valuesOf(tensors.get(name)!), values, name);
+  }
+});
+
+test("takes of a shared storage only what a tensor shows", async () => {
+  const tensors = await readTorchBin(fixture("tensors.bin"));
+  const [transposed, view, second] = ["transposed", "view", "every_second"].map((name) => tensors.get(name)!);
+  assert.equal(view!.offset, transposed!.offset + 12);
+  assert.equal(view!.byteLength, 24);
+  assert.equal(view!.strides, undefined);
+  assert.deepEqual(transposed!.strides, [1, 6]);
+  assert.deepEqual([second!.strides, second!.byteLength], [[2], 92]);
+});
+
+test("reads the state dict of a model, with the buffers of old files", async () => {
+  const tensors = await readTorchBin(fixture("clip-end-id/pytorch_model.bin"));
+  assert.deepEqual(tensors.get("text_model.embeddings.position_ids")?.dtype, "I64");
+  assert.deepEqual(tensors.get("visual_projection.weight")?.dtype, "F16");
+});
+
+test("tied weights are one place in the file", async () => {
+  const tensors = await readTorchBin(fixture("blip-untied/pytorch_model.bin"));
+  const bias = tensors.get("text_decoder.cls.predictions.bias")!;
+  assert.equal(bias.offset, tensors.get("text_decoder.cls.predictions.decoder.bias")!.offset);
+});
+
+test("says how to convert what it does not read", async () => {
+  await rejectsInvalid(readTorchBin(fixture("legacy.bin")), /before 1\.6\. Convert it with Python: import torch/);
+  await rejectsInvalid(readTorchBin(fixture("nested.bin")), /save model\.state_dict\(\) itself/);
+  await rejectsInvalid(readTorchBin(fixture("float8.bin")), /"torch\._utils\._rebuild_tensor_v3"|UntypedStorage/);
+});
+
+test("a file of its own making is read", async (t) => {
+  const path = fileOf(
+    t,
+    zip([record("data.pkl", statePickle()), record("byteorder", Buffer.from("little")), record("data/0", DATA)]),
+  );
+  assert.deepEqual(valuesOf((await readTorchBin(path)).get("w")!), [1, 2]);
+});
+
+test("refuses hostile and damaged files", async (t) => {
+  const good = [record("data.pkl", statePickle()), record("data/0", DATA)];
+  const withPickle = (options: Parameters<typeof statePickle>[0]) => [
+    record("data.pkl", statePickle(options)),
+    record("data/0", DATA),
+  ];
+  const evil = Buffer.from("\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R.", "latin1");
+  const cases: [string, Buffer, RegExp][] = [
+    ["empty", Buffer.alloc(0), /too short/],
+    ["something else", Buffer.from("<html>not found</html>"), /neither a zip archive nor a pickle/],
+    ["os.system", zip([record("data.pkl", evil), record("data/0", DATA)]), /"os\.system".*refused/],
+    [
+      "compressed tensor",
+      zip([good[0]!, record("data/0", Buffer.alloc(1000), { deflate: true })]),
+      /"model\/data\/0".*compressed/,
+    ],
+    [
+      "compressed pickle",
+      zip([record("data.pkl", statePickle(), { deflate: true }), good[1]!]),
+      /"model\/data\.pkl".*compressed/,
+    ],
+    ["encrypted", zip([good[0]!, record("data/0", DATA, { flags: 1 })]), /encrypted|damaged/],
+    ["named twice", zip([...good, good[1]!]), /there twice/],
+    ["no pickle", zip([good[1]!]), /without weights/],
+    ["two pickles", zip([...good, { name: "other/data.pkl", data: statePickle() }]), /without weights/],
+    ["TorchScript archive", zip([...good, record("constants.pkl", evil)]), /TorchScript archive/],
+    ["big-endian", zip([...good, record("byteorder", Buffer.from("big"))]), /byte order "big"/],
+    ["storage missing", zip(withPickle({ key: "9" })), /lacks the record "data\/9"/],
+    ["storage outside", zip(withPickle({ key: "../data.pkl" })), /lacks the record/],
+    ["storage too small", zip(withPickle({ elements: 3 })), /8 bytes, expected 3 elements of F32/],
+    ["shape beyond the storage", zip(withPickle({ shape: [3] })), /"w".*reaches beyond the 2 elements/],
+    ["offset beyond the storage", zip(withPickle({ offset: 1 })), /reaches beyond/],
+    ["strides beyond the storage", zip(withPickle({ strides: [200] })), /reaches beyond/],
+    ["strides of another rank", zip(withPickle({ strides: [1, 1] })), /reaches beyond/],
+    ["overflowing shape", zip(withPickle({ shape: Array(9).fill(100), strides: Array(9).fill(0) })), /reaches beyond/],
+    [
+      "pickle of a tuple",
+      zip([record("data.pkl", Buffer.from("\x80\x02).", "latin1")), good[1]!]),
+      /something else than a state dict/,
+    ],
+    [
+      "empty dict",
+      zip([record("data.pkl", Buffer.from("\x80\x02}.", "latin1")), good[1]!]),
+      /no tensors at its top level/,
+    ],
+    ["path upwards", zip([...good, { name: "../x", data: DATA }]), /damaged/],
+  ];
+  for (const [name, bytes, message] of cases) {
+    await t.test(name, (t) => rejectsInvalid(readTorchBin(fileOf(t, bytes, "pytorch_model.bin")), message));
+  }
+});
+
+test("a record that claims to reach beyond the file is refused", async (t) => {
+  const bytes = zip([record("data.pkl", statePickle()), record("data/0", DATA)]);
+  const entry = bytes.lastIndexOf("PK\x01\x02");
+  bytes.writeUInt32LE(0x7fffffff, entry + 20);
+  bytes.writeUInt32LE(0x7fffffff, entry + 24);
+  await rejectsInvalid(readZipRecords(fileOf(t, bytes)), /beyond|bounds|damaged/);
+});
+
+test("a cut-off download is refused at every length", async (t) => {
+  const whole = zip([record("data.pkl", statePickle()), record("data/0", DATA)]);
+  for (let length = 0; length < whole.length; length += 3) {
+    await rejectsInvalid(readTorchBin(fileOf(t, whole.subarray(0, length))), /./);
+  }
+});
+
+test("damaged files give a coded error or nothing", async (t) => {
+  const original = readFileSync(fixture("tensors.bin"));
+  const pickle = await readZipRecords(fixture("tensors.bin")).then((records) => records.get("tensors/data.pkl")!);
+  const inPickle: [number, number] = [pickle.offset, pickle.offset + pickle.byteLength];
+  await survivesDamage(t, original, "pytorch_model.bin", readTorchBin, { rounds: 300, region: inPickle });
+  const directory: [number, number] = [original.indexOf("PK\x01\x02"), original.length];
+  await survivesDamage(t, original, "pytorch_model.bin", readTorchBin, { rounds: 300, region: directory });
+});
