@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { native } from "../../lib/native/instance.js";
+import type { ResizePlan } from "../../lib/native/types.js";
+import { rejects } from "./helpers.js";
+
+interface Case {
+  width: number;
+  height: number;
+  plan: ResizePlan;
+  result: { height: number; width: number; offset: number };
+}
+
+const folder = new URL("../fixtures/preprocess/", import.meta.url);
+const cases = JSON.parse(readFileSync(new URL("cases.json", folder), "utf8")) as Case[];
+const expected = readFileSync(new URL("pixels.bin", folder));
+
+/** The picture that test/fixtures/make_preprocess.py draws. */
+function draw(width: number, height: number): Uint8Array {
+  const pixels = new Uint8Array(width * height * 3);
+  let at = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      for (let c = 0; c < 3; c++) {
+        const seed = Number(BigInt.asUintN(32, BigInt(x) * 374761393n + BigInt(y) * 668265263n + BigInt(c) * 974711n));
+        const noise = Math.imul(seed, 2246822519) >>> 0;
+        const edges = ((Math.floor(x / 7) + Math.floor(y / 5) + c) % 3) * 100;
+        pixels[at++] = Math.min(255, ((noise >>> 24) >> 2) + edges + ((x * 3 + y * 2) % 40));
+      }
+    }
+  }
+  return pixels;
+}
+
+for (const { width, height, plan, result } of cases) {
+  const resize = plan.resize === null ? "as is" : Object.values(plan.resize).join("x");
+  const crop = plan.crop === null ? "" : `, crop ${plan.crop.height}x${plan.crop.width}`;
+  test(`${width}x${height}, ${plan.resample} to ${resize}${crop}: Pillow's bytes`, async () => {
+    const output = await native().preprocess(draw(width, height), width, height, plan);
+    assert.deepEqual([output.height, output.width], [result.height, result.width]);
+    const length = result.height * result.width * 3;
+    assert.deepEqual(Buffer.from(output.pixels), expected.subarray(result.offset, result.offset + length));
+  });
+}
+
+test("an extreme picture costs what its crop costs", async () => {
+  const plan: ResizePlan = { resize: { shortestEdge: 224 }, resample: "bicubic", crop: { height: 224, width: 224 } };
+  const width = 3_000_000;
+  const output = await native().preprocess(new Uint8Array(width * 3).fill(7), width, 1, plan);
+  assert.equal(output.pixels.length, 224 * 224 * 3);
+  assert.ok(output.pixels.every((value) => value === 7));
+});
+
+test("refuses what does not fit together", async () => {
+  const plan: ResizePlan = { resize: { shortestEdge: 8 }, resample: "bicubic", crop: null };
+  const { preprocess } = native();
+  await rejects(preprocess(new Uint8Array(11), 2, 2, plan), "INVALID_ARGUMENT");
+  await rejects(preprocess(new Uint8Array(0), 0, 2, plan), "INVALID_ARGUMENT");
+  await rejects(preprocess(new Uint8Array(12), 2.5, 2, plan), "INVALID_ARGUMENT");
+  await rejects(preprocess("pixels" as never, 2, 2, plan), "INVALID_ARGUMENT");
+  await rejects(preprocess(new Uint8Array(12), 2, 2, { ...plan, resample: "box" as never }), "INVALID_ARGUMENT");
+  await rejects(
+    preprocess(new Uint8Array(12), 2, 2, { ...plan, resize: { shortestEdge: 2 ** 30 } }),
+    "INVALID_ARGUMENT",
+  );
+  await rejects(
+    preprocess(new Uint8Array(12), 2, 2, { ...plan, crop: { height: 2 ** 20, width: 2 ** 20 } }),
+    "INVALID_ARGUMENT",
+  );
+});
