@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { BlipModel, ClipModel, exportCheckpoint } from "clip-blip";
-import { demoPictures, repositoryPath } from "./models.js";
+import { assertSameVectors, demoPictures, repositoryPath } from "./models.js";
 import { writeRandomClip } from "./random-checkpoint.js";
 
 describe("exporting", () => {
@@ -20,8 +20,8 @@ describe("exporting", () => {
     await exportCheckpoint(repositoryPath("models/demo-clip"), archive);
     await using fromArchive = await ClipModel.load(archive, { device: "cpu", dtype: "float32" });
     await using fromCheckpoint = await ClipModel.load("demo", { device: "cpu", dtype: "float32" });
-    assert.deepEqual(await fromArchive.encodeImages(demoPictures), await fromCheckpoint.encodeImages(demoPictures));
-    assert.deepEqual(await fromArchive.encodeTexts(["a star"]), await fromCheckpoint.encodeTexts(["a star"]));
+    assertSameVectors(await fromArchive.encodeImages(demoPictures), await fromCheckpoint.encodeImages(demoPictures));
+    assertSameVectors(await fromArchive.encodeTexts(["a star"]), await fromCheckpoint.encodeTexts(["a star"]));
   });
 
   it("makes one file that writes the same captions as the checkpoint", async () => {
@@ -29,7 +29,8 @@ describe("exporting", () => {
     await exportCheckpoint(repositoryPath("models/demo-blip"), archive);
     await using fromArchive = await BlipModel.load(archive, { device: "cpu", dtype: "float32" });
     await using fromCheckpoint = await BlipModel.load("demo", { device: "cpu", dtype: "float32" });
-    assert.deepEqual(await fromArchive.caption(demoPictures), await fromCheckpoint.caption(demoPictures));
+    const tokenIds = async (blip: BlipModel) => (await blip.caption(demoPictures)).map((caption) => caption.tokenIds);
+    assert.deepEqual(await tokenIds(fromArchive), await tokenIds(fromCheckpoint));
   });
 
   it("leaves only the archive behind, and nothing when aborted", async () => {

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { BlipModel, ClipModel, type LoadOptions } from "clip-blip";
@@ -18,3 +19,12 @@ export const loadClip = (options: LoadOptions = {}) =>
 /** The demo BLIP on the CPU in float32, where token ids are compared. */
 export const loadBlip = (options: LoadOptions = {}) =>
   BlipModel.load("demo", { device: "cpu", dtype: "float32", ...options });
+
+/** Equal but for the order of additions: a row's place in its batch, and the batch's size, may move the last bits. */
+export function assertSameVectors(actual: Float32Array[], expected: Float32Array[]): void {
+  assert.equal(actual.length, expected.length);
+  for (const [row, vector] of actual.entries()) {
+    const difference = Math.max(...vector.map((value, index) => Math.abs(value - expected[row]![index]!)));
+    assert.ok(difference < 1e-6, `row ${row} differs by ${difference}`);
+  }
+}

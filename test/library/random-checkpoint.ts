@@ -18,7 +18,7 @@ export function writeRandomClip(directory: string, { width, layers, vocabulary }
     model_type: "clip",
     architectures: ["CLIPModel"],
     projection_dim: 64,
-    text_config: { ...tower, vocab_size: vocabulary, max_position_embeddings: 32 },
+    text_config: { ...tower, vocab_size: vocabulary, max_position_embeddings: 32, bos_token_id: 0, eos_token_id: 2 },
     vision_config: { ...tower, image_size: imageSize, patch_size: patch },
   };
   writeFileSync(join(directory, "config.json"), JSON.stringify(config));
