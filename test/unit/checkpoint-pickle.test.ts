@@ -5,24 +5,16 @@ import { PickleDict, PickleTensor, PickleTuple } from "../../lib/checkpoint/pick
 import { ClipBlipError } from "../../lib/errors.js";
 
 /** Puts a pickle together; text stands for its bytes. */
-function pickle(...parts: (string | number | number[])[]): Buffer {
+function pickle(...parts: (string | readonly number[])[]): Buffer {
   return Buffer.concat([
     Buffer.from([0x80, 2]),
-    ...parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : Buffer.from([part].flat()))),
+    ...parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : Buffer.from(part))),
     Buffer.from("."),
   ]);
 }
 
 const text = (value: string) => ["X", [value.length, 0, 0, 0], value] as const;
-const STORAGE = [
-  "(",
-  ...text("storage"),
-  "ctorch\nFloatStorage\n",
-  ...text("0"),
-  ...text("cpu"),
-  ["K".charCodeAt(0), 6],
-  "tQ",
-];
+const STORAGE = ["(", ...text("storage"), "ctorch\nFloatStorage\n", ...text("0"), ...text("cpu"), "K\x06", "tQ"];
 const TENSOR = [
   "ctorch._utils\n_rebuild_tensor_v2\n",
   "(",
