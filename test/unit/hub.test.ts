@@ -1,0 +1,321 @@
+import assert from "node:assert/strict";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openCheckpoint } from "../../lib/checkpoint/directory.js";
+import { fetchFromHub } from "../../lib/checkpoint/hub.js";
+import type { DownloadProgress } from "../../lib/checkpoint/hub-download.js";
+import { readHubSettings } from "../../lib/checkpoint/hub-settings.js";
+import { locateModel } from "../../lib/checkpoint/source.js";
+import { fixture, rejectsWith } from "./support/checkpoint.js";
+import { COMMIT, filesOf, startHub } from "./support/hub.js";
+
+const ID = "org/model";
+const repository = (cache: string) => join(cache, "models--org--model");
+/** Files in the cache, without folders. */
+const inCache = (cache: string) =>
+  readdirSync(cache, { recursive: true, withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [] : [entry.name],
+  );
+
+test("downloads a model that can be opened, into the layout of Python", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  const directory = await fetchFromHub(ID);
+  assert.equal(directory, join(repository(hub.cache), "snapshots", COMMIT));
+  assert.equal((await openCheckpoint(directory)).description.architecture, "blip");
+  assert.equal(readFileSync(join(repository(hub.cache), "refs", "main"), "utf8"), COMMIT);
+  const weights = join(directory, "model.safetensors");
+  assert.match(readlinkSync(weights), /^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/);
+  assert.match(readlinkSync(join(directory, "config.json")), /^\.\.\/\.\.\/blobs\/[0-9a-f]{40}$/);
+  assert.deepEqual(readFileSync(weights), hub.behaviour.files.get("model.safetensors"));
+  assert.ok(!inCache(hub.cache).some((name) => name.includes("incomplete")));
+});
+
+test("asks only for what is needed", async (t) => {
+  const files = filesOf(fixture("clip-legacy"));
+  for (const name of [
+    "README.md",
+    "pytorch_model.bin",
+    "tf_model.h5",
+    "flax_model.msgpack",
+    "special_tokens_map.json",
+  ]) {
+    files.set(name, Buffer.from("not needed"));
+  }
+  const hub = await startHub(t, files);
+  await fetchFromHub(ID);
+  assert.deepEqual(hub.requests.slice(0, 2), ["info", "tree"]);
+  assert.deepEqual(hub.requests.slice(2).sort(), [
+    "config.json",
+    "merges.txt",
+    "model.safetensors",
+    "preprocessor_config.json",
+    "tokenizer_config.json",
+    "vocab.json",
+  ]);
+});
+
+test("vocabulary files are not needed where tokenizer.json is", async (t) => {
+  const files = filesOf(fixture("clip-legacy"));
+  files.set("tokenizer.json", Buffer.from("{}"));
+  const hub = await startHub(t, files);
+  await fetchFromHub(ID);
+  assert.ok(hub.requests.includes("tokenizer.json"));
+  assert.ok(!hub.requests.includes("vocab.json") && !hub.requests.includes("merges.txt"));
+});
+
+test("weights in several files, and those of torch.save", async (t) => {
+  for (const name of ["clip-sharded", "clip-end-id"]) {
+    await t.test(name, async (t) => {
+      await startHub(t, filesOf(fixture(name)));
+      const directory = await fetchFromHub(ID);
+      assert.equal((await openCheckpoint(directory)).description.architecture, "clip");
+    });
+  }
+});
+
+test("what is in the cache is not asked for again", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  const first = await fetchFromHub(ID);
+  hub.requests.length = 0;
+  const reports: DownloadProgress[] = [];
+  assert.equal(await fetchFromHub(ID, { onProgress: (progress) => reports.push(progress) }), first);
+  assert.deepEqual(hub.requests, ["info", "tree"]);
+  assert.deepEqual(reports, []);
+  // A file that was deleted comes back alone.
+  rmSync(join(first, "config.json"));
+  hub.requests.length = 0;
+  await fetchFromHub(ID);
+  assert.deepEqual(hub.requests, ["info", "tree"], "its contents are still in the cache");
+  assert.ok(lstatSync(join(first, "config.json")).isSymbolicLink());
+});
+
+test("a snapshot that Python began is completed", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  const snapshot = join(repository(hub.cache), "snapshots", COMMIT);
+  mkdirSync(snapshot, { recursive: true });
+  writeFileSync(join(snapshot, "config.json"), hub.behaviour.files.get("config.json")!);
+  await fetchFromHub(ID);
+  assert.ok(!hub.requests.includes("config.json"));
+  assert.ok(hub.requests.includes("model.safetensors"));
+});
+
+test("progress goes from nothing to the size of each file", async (t) => {
+  const files = filesOf(fixture("blip"));
+  const large = Buffer.alloc(5 << 20, 7);
+  files.set("model.safetensors", large);
+  await startHub(t, files);
+  const reports: DownloadProgress[] = [];
+  await fetchFromHub(ID, { onProgress: (progress) => reports.push(progress) });
+  const of = (file: string) => reports.filter((report) => report.file === file);
+  for (const [name, bytes] of files) {
+    const own = of(name);
+    assert.equal(own[0]!.loaded, 0, name);
+    assert.equal(own.at(-1)!.loaded, bytes.length);
+    assert.ok(own.every(({ phase, total }) => phase === "download" && total === bytes.length));
+    assert.ok(own.every(({ loaded }, i) => i === 0 || loaded > own[i - 1]!.loaded));
+  }
+  assert.ok(of("model.safetensors").length >= 4 && of("model.safetensors").length <= 7);
+});
+
+test("HF_HUB_OFFLINE uses the cache, and asks nobody", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  process.env.HF_HUB_OFFLINE = "1";
+  await rejectsWith(
+    "ERR_OFFLINE",
+    fetchFromHub(ID),
+    /HF_HUB_OFFLINE is set and .* does not hold the whole of "org\/model"/,
+  );
+  process.env.HF_HUB_OFFLINE = "0";
+  const directory = await fetchFromHub(ID);
+  process.env.HF_HUB_OFFLINE = "true";
+  hub.requests.length = 0;
+  assert.equal(await fetchFromHub(ID), directory);
+  assert.equal(await fetchFromHub(ID, { revision: COMMIT }), directory);
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID, { revision: "other" }), /HF_HUB_OFFLINE/);
+  rmSync(join(directory, "model.safetensors"));
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /does not hold the whole/);
+  assert.deepEqual(hub.requests, []);
+});
+
+test("offline, a snapshot that lacks one of several weight files is not whole", async (t) => {
+  await startHub(t, filesOf(fixture("clip-sharded")));
+  const directory = await fetchFromHub(ID);
+  process.env.HF_HUB_OFFLINE = "1";
+  assert.equal(await fetchFromHub(ID), directory);
+  rmSync(join(directory, "model-00002-of-00002.safetensors"));
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /does not hold the whole/);
+});
+
+test("without a network the cache serves, and without a cache the error says so", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  const directory = await fetchFromHub(ID);
+  await hub.close();
+  assert.equal(await fetchFromHub(ID), directory);
+  rmSync(hub.cache, { recursive: true });
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /"org\/model" is not in the cache .*ECONNREFUSED/);
+  await rejectsWith("ERR_OFFLINE", locateModel(ID), /There is no file or directory "org\/model"\. .*not in the cache/);
+});
+
+test("an unknown, private or gated model", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  for (const status of [401, 403, 404]) {
+    hub.behaviour.status = status;
+    const message = new RegExp(`no model "org/model", or does not show it \\(status ${status}\\).*set HF_TOKEN`);
+    await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID), message);
+  }
+  process.env.HF_TOKEN = "a-token";
+  await rejectsWith(
+    "ERR_MODEL_NOT_FOUND",
+    locateModel(ID),
+    /There is no file or directory .* the token in HF_TOKEN may not read it/,
+  );
+  assert.deepEqual([...hub.authorizations], ["none", "Bearer a-token"]);
+  // What was downloaded before stays usable.
+  hub.behaviour.status = undefined;
+  const directory = await fetchFromHub(ID);
+  hub.behaviour.status = 401;
+  assert.equal(await fetchFromHub(ID), directory);
+});
+
+test("a hub in trouble is told apart from a missing model", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  hub.behaviour.status = 503;
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /cannot be used: .*Repository not found|503/);
+});
+
+test("a file that is gated although the list is not", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  hub.behaviour.beforeFile = (_, response) => Boolean(response.writeHead(403).end());
+  await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID), /"org\/model" \(config\.json\).*status 403/);
+});
+
+test("a repository without weights for PyTorch", async (t) => {
+  const files = filesOf(fixture("blip"));
+  files.delete("model.safetensors");
+  files.set("tf_model.h5", Buffer.from("x"));
+  await startHub(t, files);
+  await rejectsWith("ERR_MODEL_INVALID", fetchFromHub(ID), /no weights of PyTorch/);
+});
+
+test("abort ends a download at once and leaves nothing half-done", async (t) => {
+  const files = filesOf(fixture("blip"));
+  files.set("model.safetensors", Buffer.alloc(4 << 20));
+  const hub = await startHub(t, files);
+  const controller = new AbortController();
+  hub.behaviour.beforeFile = (name, response) => {
+    if (name !== "model.safetensors") return false;
+    response.writeHead(200, { "Content-Length": 4 << 20 }).write(Buffer.alloc(2 << 20));
+    return true; // never ends
+  };
+  const reason = new Error("enough");
+  const onProgress = ({ file, loaded }: DownloadProgress) => {
+    if (file === "model.safetensors" && loaded > 0) controller.abort(reason);
+  };
+  await assert.rejects(fetchFromHub(ID, { signal: controller.signal, onProgress }), reason);
+  assert.ok(!inCache(hub.cache).some((name) => name.includes("incomplete")));
+  await assert.rejects(fetchFromHub(ID, { signal: AbortSignal.abort(reason) }), reason);
+  // The next attempt is not hindered by it.
+  hub.behaviour.beforeFile = undefined;
+  await fetchFromHub(ID);
+});
+
+test("a connection that breaks is taken up where it broke", async (t) => {
+  const files = filesOf(fixture("blip"));
+  const whole = Buffer.from(Array.from({ length: 3 << 20 }, (_, i) => i));
+  files.set("model.safetensors", whole);
+  const hub = await startHub(t, files);
+  const starts: number[] = [];
+  hub.behaviour.beforeFile = (name, response, start) => {
+    if (name !== "model.safetensors") return false;
+    starts.push(start);
+    if (starts.length > 2) return false;
+    response.writeHead(start > 0 ? 206 : 200, { "Content-Length": whole.length - start });
+    response.write(whole.subarray(start, start + (1 << 20)), () => response.destroy());
+    return true;
+  };
+  const directory = await fetchFromHub(ID);
+  assert.deepEqual(readFileSync(join(directory, "model.safetensors")), whole);
+  assert.equal(starts.length, 3);
+  assert.ok(starts[1]! > 0 && starts[2]! > starts[1]!, `${starts}`);
+});
+
+test("a mirror that cannot begin in the middle sends everything again", async (t) => {
+  const files = filesOf(fixture("blip"));
+  const hub = await startHub(t, files);
+  const whole = files.get("model.safetensors")!;
+  let attempts = 0;
+  hub.behaviour.beforeFile = (name, response) => {
+    if (name !== "model.safetensors") return false;
+    response.writeHead(200, { "Content-Length": whole.length });
+    if (++attempts > 1) response.end(whole);
+    else response.write(whole.subarray(0, 1000), () => response.destroy());
+    return true;
+  };
+  const directory = await fetchFromHub(ID);
+  assert.deepEqual(readFileSync(join(directory, "model.safetensors")), whole);
+});
+
+test("a connection that brings nothing is given up", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  hub.behaviour.beforeFile = (_, response) => Boolean(response.destroy());
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /cannot be used/);
+  assert.equal(hub.requests.filter((name) => name === "config.json").length, 3);
+});
+
+test("what arrives with other contents is refused and not kept", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  for (const [name, change] of [
+    ["model.safetensors", (bytes: Buffer) => bytes.fill(0, 100, 101)],
+    ["config.json", (bytes: Buffer) => bytes.fill(32, 0, 1)],
+    ["vocab.txt", (bytes: Buffer) => Buffer.concat([bytes, bytes])],
+  ] as const) {
+    hub.behaviour.beforeFile = (asked, response) =>
+      asked === name && Boolean(response.end(change(Buffer.from(hub.behaviour.files.get(name)!))));
+    await rejectsWith("ERR_MODEL_INVALID", fetchFromHub(ID), new RegExp(`${name.replace(".", "\\.")} arrived damaged`));
+    rmSync(hub.cache, { recursive: true, force: true });
+  }
+});
+
+test("a cache that cannot be written is named as such", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  process.env.HF_HUB_CACHE = join(hub.cache, "file");
+  writeFileSync(process.env.HF_HUB_CACHE, "in the way");
+  await rejectsWith("ERR_INTERNAL", fetchFromHub(ID), /cannot be stored in the cache/);
+});
+
+test("two downloads of one model at a time do not disturb each other", async (t) => {
+  await startHub(t, filesOf(fixture("blip")));
+  const [a, b] = await Promise.all([fetchFromHub(ID), fetchFromHub(ID)]);
+  assert.equal(a, b);
+  await openCheckpoint(a);
+  assert.ok(statSync(join(a, "model.safetensors")).size > 0);
+});
+
+test("ids and revisions that would lead elsewhere are refused", async () => {
+  for (const id of ["../x", "org", "a/b/c", "org/..", ""]) {
+    await rejectsWith("ERR_INVALID_ARGUMENT", fetchFromHub(id), /Expected a hub id/);
+  }
+  for (const revision of ["../x", "", "a//b", "/a", "a\\b", "x..y"]) {
+    await rejectsWith("ERR_INVALID_ARGUMENT", fetchFromHub(ID, { revision }), /revision/);
+  }
+});
+
+test("the cache is where Python looks for it", () => {
+  const cache = (environment: NodeJS.ProcessEnv) => readHubSettings(environment).cacheDirectory;
+  assert.equal(cache({ HF_HUB_CACHE: "/a", HF_HOME: "/b" }), "/a");
+  assert.equal(cache({ HUGGINGFACE_HUB_CACHE: "/c", HF_HOME: "/b" }), "/c");
+  assert.equal(cache({ HF_HOME: "/b", XDG_CACHE_HOME: "/d" }), join("/b", "hub"));
+  assert.equal(cache({ XDG_CACHE_HOME: "/d" }), join("/d", "huggingface", "hub"));
+  assert.match(cache({ HF_HUB_CACHE: "" }), /\.cache.huggingface.hub$/);
+  assert.equal(readHubSettings({}).endpoint, "https://huggingface.co");
+});

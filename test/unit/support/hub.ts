@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+
+export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
+
+/** How the stand-in for the hub behaves. */
+export interface HubBehaviour {
+  /** Contents by name. */
+  files: Map<string, Buffer>;
+  /** Status of every answer about the model. */
+  status?: number;
+  /** Runs before a file is sent; true when it has answered itself. */
+  beforeFile?: (name: string, response: ServerResponse, start: number) => boolean;
+}
+
+/** A server on this machine that answers like the Hugging Face hub about one model, "org/model". */
+export interface FakeHub {
+  behaviour: HubBehaviour;
+  cache: string;
+  /** What was asked for, in order: "info", "tree", or the name of a file. */
+  requests: string[];
+  /** Authorization headers that came, without repetition. */
+  authorizations: Set<string>;
+  close: () => Promise<void>;
+}
+
+/** Files of a fixture. */
+export function filesOf(directory: string): Map<string, Buffer> {
+  return new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name))]));
+}
+
+/** Starts the server, and points HF_ENDPOINT and HF_HUB_CACHE at it and at an empty cache until the test ends. */
+export async function startHub(t: TestContext, files: Map<string, Buffer>): Promise<FakeHub> {
+  const behaviour: HubBehaviour = { files };
+  const requests: string[] = [];
+  const authorizations = new Set<string>();
+  const server = createServer((request, response) => {
+    authorizations.add(request.headers.authorization ?? "none");
+    answer(request, response, behaviour, requests);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const cache = mkdtempSync(join(tmpdir(), "clip-blip-hub-"));
+  const names = ["HF_ENDPOINT", "HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE"];
+  const before = names.map((name) => process.env[name]);
+  for (const name of names) delete process.env[name];
+  process.env.HF_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  process.env.HF_HUB_CACHE = cache;
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  t.after(async () => {
+    for (const [index, name] of names.entries()) {
+      delete process.env[name];
+      if (before[index] !== undefined) process.env[name] = before[index];
+    }
+    rmSync(cache, { recursive: true, force: true });
+    await close();
+  });
+  return { behaviour, cache, requests, authorizations, close };
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, behaviour: HubBehaviour, requests: string[]): void {
+  const { pathname } = new URL(request.url!, "http://hub");
+  const json = (value: unknown, status = 200) => {
+    response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(value));
+  };
+  const refused = behaviour.status !== undefined || !pathname.includes("org/model/");
+  if (pathname.startsWith("/api/models/org/model/revision/")) {
+    requests.push("info");
+    if (refused) json({ error: "Repository not found" }, behaviour.status);
+    else json({ _id: "1", id: "org/model", sha: COMMIT, lastModified: "2025-01-01T00:00:00Z" });
+    return;
+  }
+  if (pathname === `/api/models/org/model/tree/${COMMIT}`) {
+    requests.push("tree");
+    json([...behaviour.files].map(([path, bytes]) => treeEntry(path, bytes)));
+    return;
+  }
+  const name = /^\/org\/model\/resolve\/([^/]+)\/([^/]+)$/.exec(pathname)?.[2];
+  const bytes = name === undefined ? undefined : behaviour.files.get(decodeURIComponent(name));
+  if (name === undefined || bytes === undefined) {
+    json({ error: "Not found" }, behaviour.status ?? 404);
+    return;
+  }
+  requests.push(name);
+  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+  if (behaviour.beforeFile?.(name, response, start)) return;
+  response.writeHead(start > 0 ? 206 : 200, { "Content-Length": bytes.length - start }).end(bytes.subarray(start));
+}
+
+/** Large files are named by their SHA-256, small ones as Git does. */
+function treeEntry(path: string, bytes: Buffer) {
+  const oid = createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
+  if (!isLarge(path)) return { type: "file", path, size: bytes.length, oid };
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { type: "file", path, size: bytes.length, oid, lfs: { oid: sha256, size: bytes.length, pointerSize: 134 } };
+}
+
+function isLarge(path: string): boolean {
+  return /\.(safetensors|bin)$/.test(path);
+}
