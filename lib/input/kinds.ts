@@ -3,11 +3,14 @@ import { types } from "node:util";
 import type { Sharp } from "sharp";
 import type { RawPixels } from "./types.js";
 
-/** A view, or a whole buffer, as bytes without a copy. */
+/** A view, or a whole buffer, as bytes without a copy; none where the memory has been transferred. */
 export function asBytes(value: ArrayBufferView | ArrayBufferLike): Uint8Array {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  // A detached buffer has the length 0, and views on it can neither be asked for theirs nor be made.
+  if (buffer.byteLength === 0) return new Uint8Array();
   return ArrayBuffer.isView(value)
-    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-    : new Uint8Array(value);
+    ? new Uint8Array(buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(buffer);
 }
 
 /** Any typed array, DataView, Buffer, ArrayBuffer or SharedArrayBuffer, of any realm. */

@@ -1,5 +1,6 @@
 import type { Sharp, SharpOptions } from "sharp";
 import { ClipBlipError } from "../errors.js";
+import { loadSharp } from "./sharp.js";
 import type { DecodedImage } from "./types.js";
 
 /**
@@ -12,7 +13,11 @@ export const OPEN: SharpOptions = { failOn: "error", ignoreIcc: true, sequential
 export async function rgbPixels(image: Sharp): Promise<DecodedImage> {
   const output = image.removeAlpha().toColourspace("srgb").raw({ depth: "uchar" });
   const { data, info } = await output.toBuffer({ resolveWithObject: true });
-  return { data: plain(data), width: info.width, height: info.height };
+  const { width, height, channels } = info;
+  if (channels === 3) return { data: plain(data), width, height };
+  // A pipeline that was told to be grey, to take one channel or to have alpha does so after all, last.
+  const sharp = await loadSharp();
+  return rgbPixels(sharp(data, { raw: { width, height, channels }, limitInputPixels: false }));
 }
 
 /** What went wrong in a decoder, as an error of this package. */

@@ -52,8 +52,9 @@ function openBlob(blob: Blob, signal?: AbortSignal): ImageSource {
 }
 
 function openBytes(input: ArrayBufferView | ArrayBufferLike): ImageSource {
-  checkBytes("buffer", input.byteLength, MAX_ENCODED_BYTES);
-  const copy = new Uint8Array(asBytes(input));
+  const bytes = asBytes(input);
+  checkBytes("buffer", bytes.length, MAX_ENCODED_BYTES);
+  const copy = new Uint8Array(bytes);
   return encoded("buffer", async () => copy);
 }
 
