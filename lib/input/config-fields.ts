@@ -1,6 +1,6 @@
 import { ClipBlipError } from "../errors.js";
 
-/** The fields of preprocessor_config.json, checked as they are read; null counts as left out, as in transformers. */
+/** The fields of preprocessor_config.json, checked as they are read; null counts as left out, but for switches. */
 export class ConfigFields {
   readonly #fields: Record<string, unknown>;
 
@@ -16,8 +16,9 @@ export class ConfigFields {
     this.#fields = value as Record<string, unknown>;
   }
 
-  /** @throws ERR_MODEL_INVALID */
+  /** A switch; null is off. @throws ERR_MODEL_INVALID */
   boolean(name: string, byDefault: boolean): boolean {
+    if (this.#fields[name] === null) return false;
     const value = this.#fields[name] ?? byDefault;
     if (typeof value !== "boolean") throw invalidConfig(`has a ${name} that is neither true nor false`);
     return value;

@@ -78,7 +78,7 @@ test("BLIP's files, base and large", () => {
 test("what is left out or null comes from the processor that is named, or else from the architecture", () => {
   assert.deepEqual(read({}), CLIP_PLAN);
   assert.deepEqual(read({}, "blip"), BLIP_PLAN);
-  assert.deepEqual(read({ image_processor_type: "SomethingElse", do_resize: null, size: null }, "blip"), BLIP_PLAN);
+  assert.deepEqual(read({ image_processor_type: "SomethingElse", size: null, resample: null }, "blip"), BLIP_PLAN);
   assert.deepEqual(read({ image_processor_type: "CLIPImageProcessor" }, "blip", 224), CLIP_PLAN);
   assert.deepEqual(read({ image_processor_type: "BlipImageProcessorPil" }, "clip", 384), BLIP_PLAN);
 });
@@ -106,6 +106,7 @@ test("each step can be switched off", () => {
   assert.deepEqual(plan.normalize, { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] });
   assert.equal(plan.resize.resize, null);
   assert.deepEqual(read({ do_center_crop: false }).resize.crop, null);
+  assert.equal(read({ do_resize: null }, "blip").resize.resize, null);
   assert.deepEqual(read({ image_mean: 0.5, image_std: 0.25 }).normalize.std, [0.25, 0.25, 0.25]);
   assert.equal(read({ rescale_factor: 0.5 }).normalize.scale, 0.5);
 });
