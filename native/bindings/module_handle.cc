@@ -1,6 +1,7 @@
 #include "module_handle.h"
 
 #include "../core/failure.h"
+#include "../core/loaded_module.h"
 
 namespace clip_blip {
 namespace {

@@ -3,10 +3,11 @@
 #include <memory>
 #include <utility>
 
-#include "../core/loaded_module.h"
 #include "../napi_setup.h"
 
 namespace clip_blip {
+
+class LoadedModule;
 
 using ModulePointer = std::shared_ptr<LoadedModule>;
 

@@ -1,3 +1,4 @@
+#include "../core/loaded_module.h"
 #include "module_handle.h"
 #include "operations.h"
 

@@ -15,6 +15,7 @@
 
 #include "devices.h"
 #include "failure.h"
+#include "loaded_module.h"
 #include "memory.h"
 #include "runtime.h"
 

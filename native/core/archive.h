@@ -5,10 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "loaded_module.h"
 #include "types.h"
 
 namespace clip_blip {
+
+class LoadedModule;
 
 /// Writes the archive beside its place and renames it there, so that it appears whole or not at all.
 void SaveModule(const LoadedModule& module, const std::string& path,

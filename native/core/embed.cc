@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "device_call.h"
+#include "loaded_module.h"
 #include "pixels.h"
 #include "token_ids.h"
 

@@ -3,10 +3,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "loaded_module.h"
 #include "types.h"
 
 namespace clip_blip {
+
+class LoadedModule;
 
 EmbeddingResult EncodeImages(const LoadedModule& module, const PixelBatch& batch, bool l2_normalize,
                              const RunOptions& options);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "device_call.h"
+#include "loaded_module.h"
 #include "pixels.h"
 #include "token_ids.h"
 

@@ -3,10 +3,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "loaded_module.h"
 #include "types.h"
 
 namespace clip_blip {
+
+class LoadedModule;
 
 /// Greedy captions, one prompt per picture. The module has the methods encode_image, project and
 /// decode and the ints text_layers, text_heads and text_head_dim.

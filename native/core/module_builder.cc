@@ -10,6 +10,7 @@
 
 #include "devices.h"
 #include "failure.h"
+#include "loaded_module.h"
 #include "mapped_file.h"
 #include "memory.h"
 #include "runtime.h"

@@ -2,10 +2,11 @@
 
 #include <memory>
 
-#include "loaded_module.h"
 #include "types.h"
 
 namespace clip_blip {
+
+class LoadedModule;
 
 /// Makes a TorchScript module out of its source, its constants and the tensors of a checkpoint.
 /// Every number of the spec is checked again: MODEL_INVALID names the parameter.

@@ -5,24 +5,12 @@
 #include <cstring>
 #include <vector>
 
-// The two inner loops are compiled for several instruction sets; the loader picks one.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(CLIP_BLIP_SANITIZE)
-#define CLIP_BLIP_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLIP_BLIP_CLONES
-#endif
+#include "resample_kernels.h"
 
 namespace clip_blip {
 namespace {
 
-// Pillow keeps weights as integers with this many fractional bits.
-constexpr int kFractionBits = 32 - 8 - 2;
-
-// The horizontal loop takes this many pixels at a time; 24 bytes are a whole number of pixels and of
-// vector lanes.
-constexpr int64_t kGroupPixels = 8;
-constexpr int64_t kGroupBytes = kGroupPixels * 3;
+constexpr int64_t kGroupPixels = kGroupBytes / 3;
 
 double Sinc(double x) {
   if (x == 0) return 1;
@@ -111,17 +99,12 @@ Taps MakeTaps(Resample filter, int64_t input, int64_t output, Span span) {
   return taps;
 }
 
-inline uint8_t Round(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
-}
-
 /// Weights of the horizontal loop: each repeated for the three channels, padded with zeros to whole
 /// groups.
 struct RowTaps {
-  std::vector<int64_t> first_byte;
-  std::vector<int64_t> groups;
+  std::vector<RowTap> taps;
   std::vector<int32_t> weights;
-  int64_t stride = 0;
+  int64_t stride = 0;    // weights from one output pixel to the next
   int64_t end_byte = 0;  // the furthest byte that a group touches, from the row's start
 };
 
@@ -132,8 +115,7 @@ RowTaps SpreadTaps(const Taps& taps) {
   for (size_t i = 0; i < taps.ranges.size(); ++i) {
     Taps::Range range = taps.ranges[i];
     int64_t groups = (range.count + kGroupPixels - 1) / kGroupPixels;
-    spread.first_byte.push_back(range.first * 3);
-    spread.groups.push_back(groups);
+    spread.taps.push_back({range.first * 3, groups});
     spread.end_byte = std::max(spread.end_byte, range.first * 3 + groups * kGroupBytes);
     int32_t* to = spread.weights.data() + static_cast<int64_t>(i) * spread.stride;
     const int32_t* from = taps.WeightsOf(static_cast<int64_t>(i));
@@ -142,47 +124,19 @@ RowTaps SpreadTaps(const Taps& taps) {
   return spread;
 }
 
-CLIP_BLIP_CLONES
-void ResampleRow(const uint8_t* row, const RowTaps& taps, uint8_t* out) {
-  size_t outputs = taps.first_byte.size();
-  for (size_t i = 0; i < outputs; ++i) {
-    const uint8_t* from = row + taps.first_byte[i];
-    const int32_t* weights = taps.weights.data() + static_cast<int64_t>(i) * taps.stride;
-    int32_t lanes[kGroupBytes] = {};
-    for (int64_t group = taps.groups[i]; group > 0; --group) {
-      for (int64_t lane = 0; lane < kGroupBytes; ++lane) lanes[lane] += from[lane] * weights[lane];
-      from += kGroupBytes;
-      weights += kGroupBytes;
-    }
-    for (int channel = 0; channel < 3; ++channel) {
-      int32_t sum = 1 << (kFractionBits - 1);
-      for (int64_t lane = channel; lane < kGroupBytes; lane += 3) sum += lanes[lane];
-      *out++ = Round(sum);
-    }
-  }
-}
-
-CLIP_BLIP_CLONES
-void ResampleColumns(const uint8_t* rows, int64_t row_bytes, const int32_t* weights, int64_t count,
-                     uint8_t* out) {
-  // A strip at a time, whose sums stay in registers.
-  constexpr int64_t kStrip = 64;
-  for (int64_t begin = 0; begin < row_bytes; begin += kStrip) {
-    int64_t width = std::min(kStrip, row_bytes - begin);
-    int32_t sums[kStrip];
-    std::fill_n(sums, kStrip, 1 << (kFractionBits - 1));
-    const uint8_t* from = rows + begin;
-    if (width == kStrip) {
-      for (int64_t k = 0; k < count; ++k, from += row_bytes) {
-        for (int64_t j = 0; j < kStrip; ++j) sums[j] += from[j] * weights[k];
-      }
-    } else {
-      for (int64_t k = 0; k < count; ++k, from += row_bytes) {
-        for (int64_t j = 0; j < width; ++j) sums[j] += from[j] * weights[k];
-      }
-    }
-    for (int64_t j = 0; j < width; ++j) out[begin + j] = Round(sums[j]);
-  }
+const ResampleKernels& Kernels() {
+#ifdef CLIP_BLIP_X86_KERNELS
+  static const ResampleKernels& best = [&]() -> const ResampleKernels& {
+    bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+              __builtin_cpu_supports("bmi2");
+    bool v4 = v3 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
+    return v4 ? kResampleKernelsV4 : v3 ? kResampleKernelsV3 : kResampleKernels;
+  }();
+  return best;
+#else
+  return kResampleKernels;
+#endif
 }
 
 /// The source pixel of each output pixel. Pillow adds up the step instead of multiplying it, and the
@@ -225,20 +179,28 @@ void CopyWindow(const uint8_t* rgb, PictureSize size, const Window& window, cons
 std::vector<uint8_t> ResampleRows(const uint8_t* rgb, PictureSize size, const RowTaps& taps,
                                   int64_t first, int64_t end) {
   int64_t row_bytes = size.width * 3;
-  int64_t out_bytes = static_cast<int64_t>(taps.first_byte.size()) * 3;
+  int64_t outputs = static_cast<int64_t>(taps.taps.size());
+  int64_t out_bytes = outputs * 3;
   std::vector<uint8_t> out(static_cast<size_t>((end - first) * out_bytes));
-  const uint8_t* picture_end = rgb + size.height * row_bytes;
+  auto resample = [&](auto kernel, const uint8_t* from, int64_t to_row) {
+    kernel(from, row_bytes, taps.taps.data(), taps.weights.data(), taps.stride, outputs,
+           out.data() + to_row * out_bytes, out_bytes);
+  };
   // Groups may reach over the end of a row, with weights of zero: into the next row, or, in the last
   // rows, into a padded copy.
-  std::vector<uint8_t> padded;
-  for (int64_t y = first; y < end; ++y) {
-    const uint8_t* row = rgb + y * row_bytes;
-    if (picture_end - row < taps.end_byte) {
-      padded.assign(static_cast<size_t>(std::max(taps.end_byte, row_bytes)), 0);
-      std::memcpy(padded.data(), row, static_cast<size_t>(row_bytes));
-      row = padded.data();
-    }
-    ResampleRow(row, taps, out.data() + (y - first) * out_bytes);
+  const uint8_t* picture_end = rgb + size.height * row_bytes;
+  auto reachable = [&](int64_t y) {
+    return y < end && picture_end - (rgb + y * row_bytes) >= taps.end_byte;
+  };
+  int64_t y = first;
+  for (; reachable(y + kBlockRows - 1); y += kBlockRows) {
+    resample(Kernels().row_block, rgb + y * row_bytes, y - first);
+  }
+  for (; reachable(y); ++y) resample(Kernels().row, rgb + y * row_bytes, y - first);
+  std::vector<uint8_t> padded(static_cast<size_t>(std::max(taps.end_byte, row_bytes)));
+  for (; y < end; ++y) {
+    std::memcpy(padded.data(), rgb + y * row_bytes, static_cast<size_t>(row_bytes));
+    resample(Kernels().row, padded.data(), y - first);
   }
   return out;
 }
@@ -279,8 +241,8 @@ void ResampleWindow(const uint8_t* rgb, PictureSize size, PictureSize resized, R
       continue;
     }
     Taps::Range range = column_taps.ranges[static_cast<size_t>(y)];
-    ResampleColumns(rows.data() + (range.first - first) * row_bytes, row_bytes,
-                    column_taps.WeightsOf(y), range.count, to);
+    Kernels().columns(rows.data() + (range.first - first) * row_bytes, row_bytes,
+                      column_taps.WeightsOf(y), range.count, to);
   }
 }
 
