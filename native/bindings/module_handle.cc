@@ -23,8 +23,19 @@ Handle& HandleOf(const Napi::Value& value) {
                 "module must be what buildModule or loadModule returned");
 }
 
-void Release(Napi::BasicEnv env, Handle& handle) {
-  handle.module.reset();
+/// Frees weights on a pool thread: to unmap a gigabyte takes 100 ms.
+class FreeWorker final : public Napi::AsyncWorker {
+ public:
+  FreeWorker(Napi::Env env, ModulePointer module)
+      : Napi::AsyncWorker(env), module_(std::move(module)) {}
+
+ private:
+  void Execute() override { module_.reset(); }
+
+  ModulePointer module_;
+};
+
+void TakeBackBytes(Napi::BasicEnv env, Handle& handle) {
   if (handle.told_bytes == 0) return;
   Napi::MemoryManagement::AdjustExternalMemory(env, -handle.told_bytes);
   handle.told_bytes = 0;
@@ -37,7 +48,7 @@ Napi::Value WrapModule(Napi::Env env, ModulePointer module) {
   int64_t bytes = module->bytes();
   handle->module = std::move(module);
   auto external = Napi::External<Handle>::New(env, handle.get(), [](Napi::BasicEnv env, Handle* owned) {
-    Release(env, *owned);
+    TakeBackBytes(env, *owned);
     delete owned;
   });
   Handle* owned = handle.release();  // by the external from here on
@@ -54,6 +65,15 @@ ModulePointer UnwrapModule(const Napi::Value& value) {
   return handle.module;
 }
 
-void ReleaseModule(const Napi::Value& value) { Release(value.Env(), HandleOf(value)); }
+void ReleaseModule(const Napi::Value& value) {
+  Handle& handle = HandleOf(value);
+  if (!handle.module) return;
+  ModulePointer module = std::move(handle.module);
+  TakeBackBytes(value.Env(), handle);
+  // Only this thread makes further owners, so a module that has one now is gone for everybody.
+  if (module.use_count() == 1) module->LeaveCount();
+  auto* worker = new FreeWorker(value.Env(), std::move(module));
+  worker->Queue();
+}
 
 }  // namespace clip_blip

@@ -80,7 +80,11 @@ LoadedModule::LoadedModule(torch::jit::Module module, c10::Device device,
   ++live_;
 }
 
-LoadedModule::~LoadedModule() { --live_; }
+LoadedModule::~LoadedModule() { LeaveCount(); }
+
+void LoadedModule::LeaveCount() {
+  if (counted_.exchange(false)) --live_;
+}
 
 c10::IValue LoadedModule::Run(const char* method, std::vector<c10::IValue> inputs) const {
   auto found = module_.find_method(method);

@@ -40,12 +40,15 @@ class LoadedModule {
 
   /// Modules that are alive in this process.
   static int64_t LiveCount() { return live_.load(); }
+  /// Takes the module out of that count, ahead of its destructor: its last owner is letting go.
+  void LeaveCount();
 
  private:
   torch::jit::Module module_;
   c10::Device device_;
   c10::ScalarType dtype_ = c10::kFloat;
   int64_t bytes_ = 0;
+  std::atomic<bool> counted_{true};
 
   static std::atomic<int64_t> live_;
 };
