@@ -1,7 +1,8 @@
 import type { ModelDescription } from "./checkpoint/description.js";
 import { deviceMemory, type MemoryInfo, resolveDevice, resolveDtype } from "./devices.js";
 import { Admission } from "./engine/admission.js";
-import { type DeviceQueue, deviceQueue } from "./engine/device-queue.js";
+import type { DeviceQueue } from "./engine/device-queue.js";
+import { deviceQueue } from "./engine/device-queues.js";
 import { closedError, type HostState, ModelHost } from "./engine/host.js";
 import type { Operation } from "./engine/operation.js";
 import type { MemoryModel } from "./engine/probe.js";
@@ -57,7 +58,7 @@ export async function openRuntime(
   const device = resolveDevice(binding, options.device);
   const dtype = resolveDtype(binding, device, options.dtype);
   const opened = await openModel(binding, source, architecture, options);
-  const queue = deviceQueue(device);
+  const queue = deviceQueue(binding, device);
   const host = new ModelHost({
     native: binding,
     device,

@@ -32,6 +32,9 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("encodeImages", Rejecting, EncodeImagesAsync);
   CLIP_BLIP_EXPORT("encodeTexts", Rejecting, EncodeTextsAsync);
   CLIP_BLIP_EXPORT("caption", Rejecting, CaptionAsync);
+  CLIP_BLIP_EXPORT("tryAcquireDevice", Throwing, TryAcquireDevice);
+  CLIP_BLIP_EXPORT("acquireDevice", Rejecting, AcquireDevice);
+  CLIP_BLIP_EXPORT("releaseDevice", Throwing, ReleaseDevice);
   CLIP_BLIP_EXPORT("memory", Throwing, Memory);
   CLIP_BLIP_EXPORT("resetPeak", Throwing, ResetPeakOf);
   CLIP_BLIP_EXPORT("emptyCache", Throwing, EmptyCacheOf);

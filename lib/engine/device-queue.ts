@@ -1,43 +1,44 @@
 import type { ClipBlipError } from "../errors.js";
 
+/** Who may use a device: one holder at a time, the others in the order in which they came. */
+export interface DeviceTurns {
+  /** Takes the device where nobody holds it; false: it is held. */
+  tryAcquire(): boolean;
+  /** Resolves when the device is the caller's. */
+  acquire(): Promise<void>;
+  release(): void;
+}
+
 /**
- * Turns on one device. A device is used by one call at a time: a waiting call is an entry in this list and holds no
- * thread, so that the pool always has threads left for files, DNS and image decoding.
+ * The calls of this thread on one device. A device is used by one call at a time, in the whole process: a waiting call
+ * is an entry in a list and holds no thread, so that libuv's pool always has threads left for files, DNS and decoding.
  */
 export class DeviceQueue {
   /** Set for good once the device has failed in a manner that no retry can mend. */
   lost: ClipBlipError | undefined;
-  #busy = false;
-  readonly #waiting: (() => void)[] = [];
+  readonly #turns: DeviceTurns;
+  #waiting = 0;
 
-  /** Calls that wait for a turn. */
+  constructor(turns: DeviceTurns) {
+    this.#turns = turns;
+  }
+
+  /** Calls of this thread that wait for a turn. */
   get length(): number {
-    return this.#waiting.length;
+    return this.#waiting;
   }
 
   /** Runs `work` when the device is free: first come, first served. */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#busy) await new Promise<void>((turn) => this.#waiting.push(turn));
-    this.#busy = true;
+    if (!this.#turns.tryAcquire()) {
+      this.#waiting += 1;
+      await this.#turns.acquire();
+      this.#waiting -= 1;
+    }
     try {
       return await work();
     } finally {
-      const next = this.#waiting.shift();
-      // The device stays busy between two holders, so that nobody who comes in between can overtake.
-      if (next) next();
-      else this.#busy = false;
+      this.#turns.release();
     }
   }
-}
-
-const queues = new Map<string, DeviceQueue>();
-
-/** The one queue of a device, shared by every model on it. */
-export function deviceQueue(device: string): DeviceQueue {
-  let queue = queues.get(device);
-  if (!queue) {
-    queue = new DeviceQueue();
-    queues.set(device, queue);
-  }
-  return queue;
 }

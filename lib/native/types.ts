@@ -208,6 +208,13 @@ export interface NativeBinding {
     options: RunOptions,
   ): Promise<CaptionResult>;
 
+  /** Takes a device's turn where nobody in the process holds it, in any thread; false: somebody does. */
+  tryAcquireDevice(device: string): boolean;
+  /** Resolves when the turn has come: first come, first served, over all threads of the process. */
+  acquireDevice(device: string): Promise<void>;
+  /** Ends this thread's turn. A thread that ends gives up its turns by itself. */
+  releaseDevice(device: string): void;
+
   memory(device: string): DeviceMemory;
   resetPeak(device: string): void;
   /** Frees the blocks that the allocator of a device keeps for reuse. */

@@ -34,6 +34,11 @@ Napi::Value EncodeTextsAsync(const Napi::CallbackInfo& info);
 // caption.cc
 Napi::Value CaptionAsync(const Napi::CallbackInfo& info);
 
+// device_turns.cc
+Napi::Value TryAcquireDevice(const Napi::CallbackInfo& info);
+Napi::Value AcquireDevice(const Napi::CallbackInfo& info);
+Napi::Value ReleaseDevice(const Napi::CallbackInfo& info);
+
 // device_memory.cc
 Napi::Value Memory(const Napi::CallbackInfo& info);
 Napi::Value ResetPeakOf(const Napi::CallbackInfo& info);

@@ -3,14 +3,33 @@ import { describe, it } from "node:test";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Admission } from "../../lib/engine/admission.js";
 import { Batcher } from "../../lib/engine/batcher.js";
-import { DeviceQueue } from "../../lib/engine/device-queue.js";
+import { DeviceQueue, type DeviceTurns } from "../../lib/engine/device-queue.js";
 import { Pipeline } from "../../lib/engine/pipeline.js";
 import { ClipBlipError } from "../../lib/errors.js";
+
+/** Turns within one thread. */
+function localTurns(): DeviceTurns {
+  let held = false;
+  const waiting: (() => void)[] = [];
+  return {
+    tryAcquire() {
+      if (held) return false;
+      held = true;
+      return true;
+    },
+    acquire: () => new Promise((resolve) => waiting.push(resolve)),
+    release() {
+      const next = waiting.shift();
+      if (next) next();
+      else held = false;
+    },
+  };
+}
 
 /** A device that doubles numbers, remembers its batches and can be held up. */
 function fakeDevice({ limit = 4, maxQueue = 1000, forwardMs = 0 } = {}) {
   const batches: number[][] = [];
-  const queue = new DeviceQueue();
+  const queue = new DeviceQueue(localTurns());
   let running = 0;
   let mostRunning = 0;
   const batcher = new Batcher<number, number>({

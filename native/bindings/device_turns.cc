@@ -1,0 +1,85 @@
+#include "../core/device_turns.h"
+
+#include <memory>
+
+#include "convert.h"
+#include "operations.h"
+
+namespace clip_blip {
+namespace {
+
+/// One JavaScript thread's side of the turns: brings the word that a turn has come onto that thread.
+class ThreadTurns {
+ public:
+  explicit ThreadTurns(Napi::Env env)
+      : wake_(Wake::New(env, "clip-blip turn", /*maxQueueSize=*/0, /*initialThreadCount=*/1)) {
+    // Nobody waits yet: the thread may end.
+    wake_.Unref(env);
+    env.AddCleanupHook(
+        [](ThreadTurns* turns) {
+          // First out of the line, so that nobody calls a function that is being released.
+          DeviceTurns::Instance().Leave(turns);
+          turns->wake_.Release();
+        },
+        this);
+  }
+
+  static ThreadTurns& Of(Napi::Env env) {
+    auto* turns = env.GetInstanceData<ThreadTurns>();
+    if (turns == nullptr) {
+      turns = new ThreadTurns(env);
+      env.SetInstanceData(turns);
+    }
+    return *turns;
+  }
+
+  Napi::Promise Acquire(Napi::Env env, const std::string& device) {
+    auto deferred = std::make_unique<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
+    Napi::Promise promise = deferred->Promise();
+    // Whoever waits for a turn keeps its thread alive, also where another thread has the device.
+    if (waiting_++ == 0) wake_.Ref(env);
+    DeviceTurns::Instance().Acquire(device, this, [this, waiter = deferred.release()] {
+      wake_.NonBlockingCall(waiter);
+    });
+    return promise;
+  }
+
+ private:
+  static void OnTurn(Napi::Env env, Napi::Function, ThreadTurns*, Napi::Promise::Deferred* waiter);
+  using Wake = Napi::TypedThreadSafeFunction<ThreadTurns, Napi::Promise::Deferred, OnTurn>;
+
+  Wake wake_;
+  size_t waiting_ = 0;
+};
+
+void ThreadTurns::OnTurn(Napi::Env env, Napi::Function, ThreadTurns*,
+                         Napi::Promise::Deferred* waiter) {
+  std::unique_ptr<Napi::Promise::Deferred> deferred(waiter);
+  // Without an environment the thread is ending, and nobody is left to be told.
+  if (env == nullptr) return;
+  ThreadTurns& turns = Of(env);
+  if (--turns.waiting_ == 0) turns.wake_.Unref(env);
+  deferred->Resolve(env.Undefined());
+}
+
+}  // namespace
+
+Napi::Value TryAcquireDevice(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::string device = ToString(info[0], "device");
+  return Napi::Boolean::New(
+      env, DeviceTurns::Instance().TryAcquire(device, &ThreadTurns::Of(env)));
+}
+
+Napi::Value AcquireDevice(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return ThreadTurns::Of(env).Acquire(env, ToString(info[0], "device"));
+}
+
+Napi::Value ReleaseDevice(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  DeviceTurns::Instance().Release(ToString(info[0], "device"), &ThreadTurns::Of(env));
+  return env.Undefined();
+}
+
+}  // namespace clip_blip
