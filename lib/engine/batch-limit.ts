@@ -1,3 +1,5 @@
+import { powerOfTwoBelow } from "./split.js";
+
 /** Batches in a row that must fit before a size that was once too large is tried again. */
 const SUCCESSES_BEFORE_GROWTH = 16;
 
@@ -28,9 +30,9 @@ export class BatchLimit {
     this.#successes = 0;
   }
 
-  /** `size` items did not fit: half of them is the next try. */
+  /** `size` items did not fit: the next power of two below is tried. */
   shrink(size: number): void {
-    this.#current = Math.max(1, Math.min(this.#current, Math.floor(size / 2)));
+    this.#current = Math.min(this.#current, powerOfTwoBelow(size));
     this.#successes = 0;
   }
 

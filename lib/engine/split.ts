@@ -14,26 +14,41 @@ export interface SplitOptions<Item, R> {
 }
 
 /**
- * Runs a batch, halving it where memory runs out. Results keep the order of `items`. At most 2n - 1 forwards for n
- * items: a binary tree with n leaves has no more nodes. An item that does not fit alone fails alone; every other
- * error fails the items of its forward and is not retried.
+ * Runs a batch, in smaller parts where memory runs out. Results keep the order of `items`. The size of the parts only
+ * falls, through powers of two: n items take at most 2n - 1 forwards, n that succeed and one that fails for each size.
+ * An item that does not fit alone fails alone; any other error fails the items of its forward and is not retried.
  */
 export async function runSplitting<Item, R>(items: Item[], options: SplitOptions<Item, R>): Promise<Outcome<R>[]> {
-  let failure: unknown;
-  try {
-    const values = await options.forward(items);
-    return values.map((value) => ({ ok: true, value }));
-  } catch (error) {
-    failure = error;
+  const outcomes: Outcome<R>[] = [];
+  let size = items.length;
+  while (outcomes.length < items.length) {
+    const part = items.slice(outcomes.length, outcomes.length + size);
+    const result = await attempt(part, options.forward);
+    // Out of the catch block on purpose: nothing of a failed try is held while memory is freed for the next.
+    if (result.ok) {
+      for (const value of result.value) outcomes.push({ ok: true, value });
+    } else if (!options.isOutOfMemory(result.error)) {
+      for (let item = 0; item < part.length; item++) outcomes.push(result);
+    } else {
+      await options.onOutOfMemory(part.length);
+      if (part.length === 1) outcomes.push({ ok: false, error: doesNotFit(result.error) });
+      else size = powerOfTwoBelow(part.length);
+    }
   }
-  // Out of the catch block on purpose: nothing of the failed try is held while memory is freed for the next.
-  if (!options.isOutOfMemory(failure)) return items.map(() => ({ ok: false, error: failure }));
-  await options.onOutOfMemory(items.length);
-  if (items.length === 1) return [{ ok: false, error: doesNotFit(failure) }];
-  const half = Math.ceil(items.length / 2);
-  const first = await runSplitting(items.slice(0, half), options);
-  const second = await runSplitting(items.slice(half), options);
-  return first.concat(second);
+  return outcomes;
+}
+
+/** The largest power of two below `size`, and 1 below 1: few sizes mean few shapes that LibTorch prepares for. */
+export function powerOfTwoBelow(size: number): number {
+  return size <= 2 ? 1 : 2 ** (Math.ceil(Math.log2(size)) - 1);
+}
+
+async function attempt<Item, R>(part: Item[], forward: (items: Item[]) => Promise<R[]>): Promise<Outcome<R[]>> {
+  try {
+    return { ok: true, value: await forward(part) };
+  } catch (error) {
+    return { ok: false, error };
+  }
 }
 
 function doesNotFit(cause: unknown): ClipBlipError {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { BatchLimit } from "../../lib/engine/batch-limit.js";
 import { probeMemory } from "../../lib/engine/probe.js";
-import { runSplitting } from "../../lib/engine/split.js";
+import { powerOfTwoBelow, runSplitting } from "../../lib/engine/split.js";
 import { ClipBlipError } from "../../lib/errors.js";
 
 /** Mulberry32: a small seeded generator, so that a failing case can be repeated. */
@@ -68,6 +68,21 @@ describe("splitting", () => {
     );
     const failed = outcomes[2]!;
     assert.ok(!failed.ok && isOutOfMemory(failed.error) && /alone/.test((failed.error as Error).message));
+  });
+
+  it("uses few sizes, and remembers within the batch what did not fit", async () => {
+    const sizes: number[] = [];
+    await runSplitting(Array.from({ length: 100 }), {
+      forward: async (part) => {
+        sizes.push(part.length);
+        if (part.length > 10) throw outOfMemory();
+        return part;
+      },
+      isOutOfMemory,
+      onOutOfMemory: () => {},
+    });
+    assert.deepEqual(sizes, [100, 64, 32, 16, ...Array(12).fill(8), 4]);
+    assert.deepEqual([1, 2, 3, 4, 5, 8, 9, 16, 17].map(powerOfTwoBelow), [1, 1, 2, 2, 4, 4, 8, 8, 16]);
   });
 
   it("passes every other error on without a retry", async () => {
