@@ -7,12 +7,15 @@ export interface ClipSize {
   width: number;
   layers: number;
   vocabulary: number;
+  /** Side of the input, in pixels. Default 64. */
+  imageSize?: number;
+  /** Side of a patch, in pixels. Default 16. */
+  patch?: number;
 }
 
 /** Writes a CLIP checkpoint of any size with the parameter names of real ones; gives back the bytes of its weights. */
-export function writeRandomClip(directory: string, { width, layers, vocabulary }: ClipSize): number {
-  const imageSize = 64;
-  const patch = 16;
+export function writeRandomClip(directory: string, size: ClipSize): number {
+  const { width, layers, vocabulary, imageSize = 64, patch = 16 } = size;
   const tower = { hidden_size: width, intermediate_size: 4 * width, num_hidden_layers: layers, num_attention_heads: 8 };
   const config = {
     model_type: "clip",
@@ -22,8 +25,8 @@ export function writeRandomClip(directory: string, { width, layers, vocabulary }
     vision_config: { ...tower, image_size: imageSize, patch_size: patch },
   };
   writeFileSync(join(directory, "config.json"), JSON.stringify(config));
-  const size = { size: { shortest_edge: imageSize }, crop_size: { height: imageSize, width: imageSize } };
-  writeFileSync(join(directory, "preprocessor_config.json"), JSON.stringify(size));
+  const preprocessing = { size: { shortest_edge: imageSize }, crop_size: { height: imageSize, width: imageSize } };
+  writeFileSync(join(directory, "preprocessor_config.json"), JSON.stringify(preprocessing));
   for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
     copyFileSync(join(repositoryPath("models/demo-clip"), name), join(directory, name));
   }
