@@ -1,5 +1,7 @@
 // The addon's export list; each function is explained in lib/native/types.ts.
 
+#include "addon.h"
+
 #include "bindings/errors.h"
 #include "bindings/operations.h"
 #include "core/runtime.h"
@@ -13,7 +15,9 @@ Napi::Function Export(Napi::Env env, const char* name) {
   return Napi::Function::New<Function>(env, name);
 }
 
-Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+}  // namespace
+
+Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) {
   InitializeProcess();
 
 #define CLIP_BLIP_EXPORT(name, how, function) \
@@ -41,9 +45,5 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
 #undef CLIP_BLIP_EXPORT
   return exports;
 }
-
-}  // namespace
-
-NODE_API_MODULE(clip_blip_torch, Initialize)
 
 }  // namespace clip_blip

@@ -1,8 +1,8 @@
 // Builds the native addon: `node scripts/build-addon.mjs [libtorch root] [--debug] [-- cmake options]`.
 //
 // Without a root it takes LIBTORCH, then the torch package of python3. The two products are put into
-// build/Release, where node-gyp-build looks; CMake works in build/cmake. Nothing is built where the
-// products are up to date.
+// build/Release, where node-gyp-build looks, and once more, with the addon that throws where tests tell it to,
+// into build/faults/build/Release. CMake works in build/cmake. Nothing is built where the products are up to date.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -15,7 +15,15 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const work = join(root, "build", "cmake");
 const release = join(root, "build", "Release");
-const products = ["clip_blip.node", "clip_blip_torch.so"];
+/** What CMake makes, and where it goes. */
+const products = [
+  { made: "clip_blip.node", target: join(release, "clip_blip.node") },
+  { made: "clip_blip_torch.so", target: join(release, "clip_blip_torch.so") },
+  ...["clip_blip.node", "clip_blip_faults.so"].map((made) => ({
+    made,
+    target: join(root, "build", "faults", "build", "Release", made.replace("faults", "torch")),
+  })),
+];
 
 /** Ends with a sentence. */
 function stop(message) {
@@ -79,13 +87,13 @@ const stampFile = join(release, ".stamp");
 if (
   existsSync(stampFile) &&
   readFileSync(stampFile, "utf8") === stamp &&
-  products.every((product) => existsSync(join(release, product)))
+  products.every(({ target }) => existsSync(target))
 ) {
   console.log("build-addon: up to date");
   process.exit(0);
 }
 
-const options = { LIBTORCH_ROOT: libtorch };
+const options = { LIBTORCH_ROOT: libtorch, CLIP_BLIP_FAULTS: "ON" };
 for (const option of cmake) {
   const [, name, value] = /^-D([^=:]+)(?::[^=]*)?=(.*)$/.exec(option) ?? stop(`${option} is not -DNAME=VALUE.`);
   options[name] = value;
@@ -106,12 +114,12 @@ function cmakeJs(command, ...rest) {
 cmakeJs("configure", ...Object.entries(options).map(([name, value]) => `--CD${name}=${value}`));
 cmakeJs("build", "--parallel", process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? "2");
 
-mkdirSync(release, { recursive: true });
 rmSync(stampFile, { force: true });
-for (const product of products) {
+for (const { made, target } of products) {
+  mkdirSync(dirname(target), { recursive: true });
   // Removed first: a running process keeps the file that it has mapped.
-  rmSync(join(release, product), { force: true });
-  copyFileSync(join(work, "Release", product), join(release, product));
+  rmSync(target, { force: true });
+  copyFileSync(join(work, "Release", made), target);
 }
 writeFileSync(stampFile, stamp);
-console.log(`build-addon: built ${products.join(" and ")} in ${relative(process.cwd(), release) || release}`);
+console.log(`build-addon: built the addon in ${relative(process.cwd(), release) || release}`);

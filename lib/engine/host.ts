@@ -43,7 +43,9 @@ export class ModelHost {
 
   /** Takes a turn and brings the weights onto the device, where they are not. */
   async ensureLoaded(): Promise<void> {
-    await this.#options.queue.run(async () => {
+    const { queue } = this.#options;
+    await queue.run(async () => {
+      if (queue.lost) throw queue.lost;
       await this.#load();
     });
     this.#restartIdleTimer();

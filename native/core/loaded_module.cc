@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "device_run_hook.h"
 #include "failure.h"
 
 namespace clip_blip {
@@ -92,6 +93,7 @@ c10::IValue LoadedModule::Run(const char* method, std::vector<c10::IValue> input
     throw Failure(ErrorCode::kModelInvalid,
                   std::string("The model has no method \"") + method + "\"");
   }
+  BeforeDeviceRun();
   return (*found)(std::move(inputs));
 }
 

@@ -1,0 +1,90 @@
+#include "faults.h"
+
+#include <c10/util/Exception.h>
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+
+#include "../core/device_run_hook.h"
+#include "../core/failure.h"
+
+namespace clip_blip {
+namespace {
+
+struct State {
+  std::mutex mutex;
+  std::function<void()> fault;
+  int64_t nth = 0;
+  int64_t runs = 0;
+  int64_t fired = 0;
+};
+
+State& TheState() {
+  static auto* state = new State();
+  return *state;
+}
+
+/// The errors that LibTorch and CUDA are known to throw, each as they throw it.
+const std::map<std::string, std::function<void()>>& Kinds() {
+  static const auto* kinds = new std::map<std::string, std::function<void()>>{
+      {"out-of-memory",
+       [] { C10_THROW_ERROR(OutOfMemoryError, "CUDA out of memory. Tried to allocate 2.00 GiB"); }},
+      {"out-of-memory-as-text",
+       [] { throw std::runtime_error("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'"); }},
+      {"cublas-allocation",
+       [] {
+         TORCH_CHECK(false, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`");
+       }},
+      {"bad-alloc", [] { throw std::bad_alloc(); }},
+      {"illegal-address",
+       [] { TORCH_CHECK(false, "CUDA error: an illegal memory access was encountered"); }},
+      {"device-assert", [] { throw std::runtime_error("CUDA error: device-side assert triggered"); }},
+      {"runtime-error", [] { throw std::runtime_error("mat1 and mat2 shapes cannot be multiplied"); }},
+      {"empty-message", [] { throw std::runtime_error(""); }},
+      {"no-exception-type", [] { throw 7; }},
+  };
+  return *kinds;
+}
+
+}  // namespace
+
+void ArmFault(const std::string& kind, int64_t nth) {
+  auto found = Kinds().find(kind);
+  if (found == Kinds().end()) {
+    throw Failure(ErrorCode::kInvalidArgument, "\"" + kind + "\" is no kind of fault");
+  }
+  State& state = TheState();
+  std::lock_guard lock(state.mutex);
+  state.fault = found->second;
+  state.nth = nth;
+  state.runs = 0;
+  state.fired = 0;
+}
+
+int64_t DeviceRuns() {
+  std::lock_guard lock(TheState().mutex);
+  return TheState().runs;
+}
+
+int64_t FaultsFired() {
+  std::lock_guard lock(TheState().mutex);
+  return TheState().fired;
+}
+
+void BeforeDeviceRun() {
+  std::function<void()> fault;
+  {
+    State& state = TheState();
+    std::lock_guard lock(state.mutex);
+    if (++state.runs == state.nth) {
+      ++state.fired;
+      fault = state.fault;
+    }
+  }
+  if (fault) fault();
+}
+
+}  // namespace clip_blip

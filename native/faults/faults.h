@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace clip_blip {
+
+/// Lets the `nth` run on a device from now on throw an error of a kind, once; 0 disarms.
+void ArmFault(const std::string& kind, int64_t nth);
+/// Runs on a device since the last ArmFault, and faults thrown since then.
+int64_t DeviceRuns();
+int64_t FaultsFired();
+
+}  // namespace clip_blip

@@ -1,0 +1,23 @@
+import { fileURLToPath } from "node:url";
+
+// The addon with the switch for faults, in the place of the shipped one; set before the library is imported.
+process.env.CLIP_BLIP_PREBUILD = fileURLToPath(new URL("../../build/faults", import.meta.url));
+
+/** The errors that can be thrown, as LibTorch and CUDA throw them. */
+export const OUT_OF_MEMORY = ["out-of-memory", "out-of-memory-as-text", "cublas-allocation", "bad-alloc"] as const;
+export const FATAL = ["illegal-address", "device-assert"] as const;
+export const OTHER = ["runtime-error", "empty-message", "no-exception-type"] as const;
+
+/** The switch: the n-th run on a device from now on throws, once; 0 disarms. */
+export interface Faults {
+  armFault(kind: string, nth: number): void;
+  deviceRuns(): number;
+  faultsFired(): number;
+}
+
+/** The library and its switch, in this process. */
+export async function withFaults() {
+  const library = await import("clip-blip");
+  const { native } = await import("../../dist/native/instance.js");
+  return { ...library, faults: native() as unknown as Faults };
+}
