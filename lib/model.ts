@@ -59,15 +59,17 @@ export async function openRuntime(
   const dtype = resolveDtype(binding, device, options.dtype);
   const opened = await openModel(binding, source, architecture, options);
   const queue = deviceQueue(binding, device);
-  const host = new ModelHost({
-    native: binding,
-    device,
-    queue,
-    load: () => opened.place({ device, dtype }),
-    releaseCache: options.releaseCache ?? "after-call",
-    memoryLimit: options.memoryLimit,
-    idleUnload: options.idleUnload,
-  });
+  const host = new ModelHost(
+    {
+      native: binding,
+      device,
+      queue,
+      load: () => opened.place({ device, dtype }),
+      releaseCache: options.releaseCache ?? "after-call",
+      idleUnload: options.idleUnload,
+    },
+    activationBudget(binding, device, options),
+  );
   options.onProgress?.({ phase: "load" });
   await host.ensureLoaded();
   if (options.signal?.aborted) {
@@ -131,7 +133,9 @@ export abstract class Model {
   async probe(): Promise<Capabilities> {
     this.assertOpen();
     const results: MemoryModel[] = [];
-    for (const operation of this.#operations) results.push(await operation.probe(this.#budget()));
+    const { native, device, host, options } = this.#runtime;
+    host.memoryLimit = activationBudget(native, device, options);
+    for (const operation of this.#operations) results.push(await operation.probe(host.memoryLimit));
     probed.set(this.#runtime.probeKey, results);
     this.#memory = results[0]!;
     return this.capabilities();
@@ -182,11 +186,10 @@ export abstract class Model {
   protected assertOpen(): void {
     if (this.#closing) throw closedError();
   }
+}
 
-  /** Bytes that activations may take: a part of what is free now, and never more than the user allows. */
-  #budget(): number {
-    const { native, device, options } = this.#runtime;
-    const free = deviceMemory(native, device).free * (options.memoryFraction ?? 0.8);
-    return Math.floor(Math.min(free, options.memoryLimit ?? Number.POSITIVE_INFINITY));
-  }
+/** Bytes that activations may take: a part of what is free now, and never more than the user allows. */
+function activationBudget(binding: NativeBinding, device: string, options: LoadOptions): number {
+  const free = deviceMemory(binding, device).free * (options.memoryFraction ?? 0.8);
+  return Math.floor(Math.min(free, options.memoryLimit ?? Number.POSITIVE_INFINITY));
 }

@@ -30,13 +30,17 @@ export interface LoadOptions {
   dtype?: "auto" | ModelDtype;
   /** Items of one forward at most; "auto": what the probe finds. Default "auto". */
   maxBatchSize?: "auto" | number;
-  /** Part of the memory that is free at the probe which activations may take, above 0 and at most 1. Default 0.8. */
+  /** Part of the memory free at the probe that the activations of a call may take, above 0 and at most 1. Default 0.8. */
   memoryFraction?: number;
-  /** Bytes of activations that a call of this model may hold; also on the CPU. Default: no limit but memoryFraction. */
+  /**
+   * Bytes of activations that a call of this model may hold. On the CPU the allocator keeps to it; on CUDA it bounds
+   * the size of the batches. Default: no limit but memoryFraction.
+   */
   memoryLimit?: number;
   /**
    * When the blocks that the device's allocator keeps for reuse are given back. "after-call" (default): after each
-   * call; "when-idle": when no call waits; "on-out-of-memory": only when memory runs out. The CPU keeps none.
+   * call; "when-idle": when no call waits; "on-out-of-memory": only when memory runs out. The CPU keeps none, so there
+   * the choice costs nothing; what each costs on a GPU has not been measured yet.
    */
   releaseCache?: CacheRelease;
   /** Items waiting from which on the next call rejects with ERR_QUEUE_FULL. Default 1024. */

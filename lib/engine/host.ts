@@ -15,8 +15,6 @@ export interface HostOptions {
   /** Loads the weights onto the device; called again when a call meets an unloaded model. */
   load: () => Promise<ModuleHandle>;
   releaseCache: CacheRelease;
-  /** Bytes of activations that one call may hold. */
-  memoryLimit?: number;
   /** Milliseconds without a call after which the weights leave the device. */
   idleUnload?: number;
 }
@@ -25,6 +23,8 @@ export type HostState = "loaded" | "unloaded" | "closed";
 
 /** The life of one model's weights on one device. Every use happens within a turn of the device's queue. */
 export class ModelHost {
+  /** Bytes of activations that one call may hold. */
+  memoryLimit: number;
   readonly #options: HostOptions;
   #module: ModuleHandle | undefined;
   #closed = false;
@@ -32,8 +32,9 @@ export class ModelHost {
   /** Calls so far: an idle unload that had to wait for its turn sees whether it is still wanted. */
   #calls = 0;
 
-  constructor(options: HostOptions) {
+  constructor(options: HostOptions, memoryLimit: number) {
     this.#options = options;
+    this.memoryLimit = memoryLimit;
   }
 
   get state(): HostState {
@@ -56,12 +57,15 @@ export class ModelHost {
    * there. Rejects with a ClipBlipError.
    */
   async call<T>(work: (module: ModuleHandle, options: RunOptions) => Promise<T>): Promise<T> {
-    const { queue, releaseCache, memoryLimit } = this.#options;
+    const { queue, releaseCache } = this.#options;
     if (queue.lost) throw queue.lost;
     this.#calls += 1;
     clearTimeout(this.#idleTimer);
     try {
-      return await work(await this.#load(), { memoryLimit, releaseCache: releaseCache === "after-call" });
+      return await work(await this.#load(), {
+        memoryLimit: this.memoryLimit,
+        releaseCache: releaseCache === "after-call",
+      });
     } catch (error) {
       const failure = fromNative(error);
       if (failure.code === "ERR_DEVICE_LOST") queue.lost = failure;

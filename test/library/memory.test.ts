@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+// The addon that the library below uses: the sources under lib/ would be a second copy.
+import { native } from "../../dist/native/instance.js";
+import { assertSameVectors, demoPictures, loadBlip, loadClip } from "./models.js";
+
+/** The most bytes of activations during some work on the CPU. */
+async function peakOf(work: () => Promise<unknown>): Promise<number> {
+  native().resetPeak("cpu");
+  const { allocated } = native().memory("cpu");
+  await work();
+  return native().memory("cpu").peak - allocated;
+}
+
+describe("memory", () => {
+  it("keeps the activations of every call at or below memoryLimit, with the results of an unlimited model", async () => {
+    await using free = await loadClip();
+    const expected = await free.encodeImages(demoPictures);
+    const unlimited = await peakOf(() => free.encodeImages(demoPictures));
+    for (const share of [0.7, 0.4, 0.2]) {
+      const memoryLimit = Math.floor(unlimited * share);
+      await using tight = await loadClip({ memoryLimit });
+      let actual: Float32Array[] = [];
+      const peak = await peakOf(async () => {
+        actual = await tight.encodeImages(demoPictures);
+      });
+      assert.ok(peak <= memoryLimit, `${peak} bytes within ${memoryLimit}`);
+      assert.ok(tight.capabilities().safeBatchSize < demoPictures.length);
+      assertSameVectors(actual, expected);
+    }
+  });
+
+  it("keeps captions within memoryLimit, too", async () => {
+    await using free = await loadBlip();
+    const expected = (await free.caption(demoPictures)).map(({ text }) => text);
+    const unlimited = await peakOf(() => free.caption(demoPictures));
+    const memoryLimit = Math.floor(unlimited * 0.4);
+    await using tight = await loadBlip({ memoryLimit });
+    let actual: string[] = [];
+    const peak = await peakOf(async () => {
+      actual = (await tight.caption(demoPictures)).map(({ text }) => text);
+    });
+    assert.ok(peak <= memoryLimit, `${peak} bytes within ${memoryLimit}`);
+    assert.deepEqual(actual, expected);
+  });
+
+  it("predicts what a batch takes", async () => {
+    await using clip = await loadClip();
+    const { bytesPerItem } = clip.capabilities();
+    const [eight, sixteen] = [
+      await peakOf(() => clip.encodeImages(demoPictures.slice(0, 8))),
+      await peakOf(() => clip.encodeImages(demoPictures)),
+    ];
+    const measured = (sixteen - eight) / 8;
+    assert.ok(Math.abs(measured - bytesPerItem) < 0.1 * bytesPerItem, `${measured} measured, ${bytesPerItem} promised`);
+  });
+
+  it("sizes batches for a part of what is free, and for less when asked for less", async () => {
+    await using much = await loadClip({ memoryFraction: 0.8 });
+    await using little = await loadClip({ memoryFraction: 0.001 });
+    assert.ok(little.capabilities().safeBatchSize < much.capabilities().safeBatchSize / 100);
+    await using capped = await loadClip({ maxBatchSize: 3 });
+    assert.equal(capped.capabilities().safeBatchSize, 3);
+    assert.equal((await capped.encodeImages(demoPictures)).length, demoPictures.length);
+  });
+
+  it("keeps the probe of a model for the next load of it", async () => {
+    await using first = await loadClip({ memoryLimit: 123_456_789 });
+    const phases: string[] = [];
+    await using second = await loadClip({ memoryLimit: 123_456_789, onProgress: ({ phase }) => phases.push(phase) });
+    assert.deepEqual(phases, ["load"]);
+    assert.equal(second.capabilities().bytesPerItem, first.capabilities().bytesPerItem);
+    assert.equal(second.capabilities().safeBatchSize, first.capabilities().safeBatchSize);
+  });
+});
