@@ -1,18 +1,11 @@
 import { type Caption, type CaptionRequest, captionOperation } from "./blip-operations.js";
 import type { ClipBlipError } from "./errors.js";
+import { assertGenerationOptions, GENERATION_OPTIONS, type GenerationOptions } from "./generation-options.js";
 import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "./images.js";
 import type { ImageInput } from "./input/types.js";
 import { Model, openRuntime, type Runtime } from "./model.js";
 import type { LoadOptions } from "./options.js";
-import { assertInteger, assertIterable, assertOptions, assertStrings, invalidArgument } from "./validate.js";
-
-/** Options of generation; they mean what they mean in Hugging Face transformers. */
-export interface GenerationOptions {
-  /** Tokens of the whole caption at most, start token and prompt included. Default: the checkpoint's, else 20. */
-  maxLength?: number;
-  /** The caption does not end before it has this many tokens. Default: the checkpoint's, else 0. */
-  minLength?: number;
-}
+import { assertIterable, assertOptions, assertStrings, invalidArgument } from "./validate.js";
 
 /** Options of `caption`. */
 export interface CaptionOptions extends ImageCallOptions, GenerationOptions {
@@ -118,17 +111,9 @@ export class BlipModel extends Model {
   }
 
   #assertCaptionOptions(options: CaptionOptions): void {
-    assertOptions(options, "options", ["prompt", "maxLength", "minLength", ...IMAGE_CALL_OPTIONS]);
+    assertOptions(options, "options", ["prompt", ...GENERATION_OPTIONS, ...IMAGE_CALL_OPTIONS]);
     assertImageCallOptions(options);
-    assertInteger(options.maxLength, "options.maxLength", 2);
-    assertInteger(options.minLength, "options.minLength", 0);
-    if (options.maxLength !== undefined && options.maxLength > this.#contextLength) {
-      throw invalidArgument(
-        "options.maxLength",
-        `at most ${this.#contextLength}, the model's context`,
-        options.maxLength,
-      );
-    }
+    assertGenerationOptions(options, this.#contextLength);
   }
 }
 

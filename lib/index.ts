@@ -3,7 +3,6 @@ export {
   type CaptionedImage,
   type CaptionOptions,
   type CaptionStreamOptions,
-  type GenerationOptions,
 } from "./blip.js";
 export type { Caption } from "./blip-operations.js";
 export {
@@ -18,6 +17,7 @@ export { type Device, devices, type MemoryInfo } from "./devices.js";
 export type { Progress } from "./engine/pipeline.js";
 export { ClipBlipError, type ClipBlipErrorOptions, type ErrorCode } from "./errors.js";
 export { type ExportOptions, exportCheckpoint } from "./export.js";
+export type { GenerationOptions } from "./generation-options.js";
 export type { ImageInput, RawPixels } from "./input/types.js";
 export type { Capabilities } from "./model.js";
 export type { LoadOptions, LoadProgress } from "./options.js";

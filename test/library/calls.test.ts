@@ -174,6 +174,23 @@ describe("a BLIP model", () => {
     assert.deepEqual(empty!.tokenIds, plain!.tokenIds);
   });
 
+  it("takes every option of generation at the value that changes nothing", async () => {
+    const [plain] = await blip.caption([picture]);
+    const [same] = await blip.caption([picture], {
+      numBeams: 1,
+      numReturnSequences: 1,
+      repetitionPenalty: 1,
+      lengthPenalty: 1,
+      noRepeatNgramSize: 0,
+      doSample: false,
+      temperature: 1,
+      topK: 50,
+      topP: 1,
+      seed: 7,
+    });
+    assert.deepEqual(same, plain);
+  });
+
   it("keeps maxLength and minLength", async () => {
     const [short] = await blip.caption([picture], { maxLength: 4 });
     assert.equal(short!.tokenIds.length, 4);
