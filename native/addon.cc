@@ -20,8 +20,7 @@ Napi::Function Export(Napi::Env env, const char* name) {
 Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) {
   InitializeProcess();
 
-#define CLIP_BLIP_EXPORT(name, how, function) \
-  exports.Set(name, Export<how<function>>(env, name))
+#define CLIP_BLIP_EXPORT(name, how, function) exports.Set(name, Export<how<function>>(env, name))
   CLIP_BLIP_EXPORT("torchVersion", Throwing, TorchVersion);
   CLIP_BLIP_EXPORT("devices", Throwing, Devices);
   CLIP_BLIP_EXPORT("cpuHasFastBfloat16", Throwing, CpuHasFastBfloat16Value);

@@ -69,10 +69,9 @@ ModuleSpec ToSpec(const Napi::Value& value) {
   Napi::Object object = ToObject(value, "spec");
   ModuleSpec spec;
   spec.source = ToString(object.Get("source"), "spec.source");
-  spec.ints = ToEntries<int64_t>(object.Get("ints"), "spec.ints",
-                                 [](const Napi::Value& entry, const std::string& name) {
-                                   return ToInt(entry, name);
-                                 });
+  spec.ints = ToEntries<int64_t>(
+      object.Get("ints"), "spec.ints",
+      [](const Napi::Value& entry, const std::string& name) { return ToInt(entry, name); });
   spec.floats = ToEntries<double>(object.Get("floats"), "spec.floats", ToDouble);
   spec.bools = ToEntries<bool>(object.Get("bools"), "spec.bools", ToBool);
   Napi::Array parameters = ToArray(object.Get("parameters"), "spec.parameters");

@@ -8,8 +8,8 @@ namespace clip_blip {
 /// A NativeError of lib/native/types.ts.
 Napi::Error ToError(Napi::Env env, const Failure& failure);
 
-/// What a function of the addon does, with every exception turned into a NativeError that JavaScript
-/// can catch.
+/// What a function of the addon does, with every exception turned into a NativeError that
+/// JavaScript can catch.
 template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
 Napi::Value Throwing(const Napi::CallbackInfo& info) {
   try {

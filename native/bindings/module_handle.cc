@@ -47,10 +47,11 @@ Napi::Value WrapModule(Napi::Env env, ModulePointer module) {
   auto handle = std::make_unique<Handle>();
   int64_t bytes = module->bytes();
   handle->module = std::move(module);
-  auto external = Napi::External<Handle>::New(env, handle.get(), [](Napi::BasicEnv env, Handle* owned) {
-    TakeBackBytes(env, *owned);
-    delete owned;
-  });
+  auto external =
+      Napi::External<Handle>::New(env, handle.get(), [](Napi::BasicEnv env, Handle* owned) {
+        TakeBackBytes(env, *owned);
+        delete owned;
+      });
   Handle* owned = handle.release();  // by the external from here on
   external.TypeTag(&kModuleTag);
   // Lets the garbage collector see that a small object holds much, and collect forgotten handles.

@@ -1,7 +1,7 @@
 #include "archive.h"
 
-#include <caffe2/serialize/inline_container.h>
 #include <c10/core/InferenceMode.h>
+#include <caffe2/serialize/inline_container.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -64,8 +64,8 @@ Failure AboutArchive(const std::string& path, const Failure& failure) {
                  path + " is not a TorchScript archive, or it is damaged: " + failure.message());
 }
 
-/// Opens an archive and holds the sizes it claims against its own, since each record's claim becomes
-/// an allocation.
+/// Opens an archive and holds the sizes it claims against its own, since each record's claim
+/// becomes an allocation.
 std::unique_ptr<caffe2::serialize::PyTorchStreamReader> OpenArchive(const std::string& path) {
   int64_t size = SizeOfFile(path);
   auto reader = std::make_unique<caffe2::serialize::PyTorchStreamReader>(path);
@@ -85,8 +85,8 @@ void SaveModule(const LoadedModule& module, const std::string& path,
                 const std::map<std::string, std::string>& extra_files) {
   torch::jit::ExtraFilesMap extra(extra_files.begin(), extra_files.end());
   static std::atomic<unsigned> counter{0};
-  std::string temporary = path + ".tmp-" + std::to_string(getpid()) + "-" +
-                          std::to_string(counter.fetch_add(1));
+  std::string temporary =
+      path + ".tmp-" + std::to_string(getpid()) + "-" + std::to_string(counter.fetch_add(1));
   std::optional<Failure> failure;
   {
     c10::InferenceMode inference;
@@ -142,14 +142,15 @@ std::shared_ptr<LoadedModule> LoadModule(const std::string& path, const Placemen
     failure = Attempt(
         [&] {
           OpenArchive(path);
-          torch::jit::Module module =
-              torch::jit::load(path, device, /*load_debug_files=*/false);
+          torch::jit::Module module = torch::jit::load(path, device, /*load_debug_files=*/false);
           loaded = std::make_shared<LoadedModule>(std::move(module), device, dtype);
         },
         ErrorCode::kModelInvalid);
   }
   // What a cast left behind: the stored weights, in the device's cache.
-  { CacheGuard guard(device, true); }
+  {
+    CacheGuard guard(device, true);
+  }
   if (failure) throw AboutArchive(path, *failure);
   return loaded;
 }

@@ -11,7 +11,8 @@ namespace clip_blip {
 
 class LoadedModule;
 
-/// Writes the archive beside its place and renames it there, so that it appears whole or not at all.
+/// Writes the archive beside its place and renames it there, so that it appears whole or not at
+/// all.
 void SaveModule(const LoadedModule& module, const std::string& path,
                 const std::map<std::string, std::string>& extra_files);
 

@@ -48,8 +48,8 @@ std::vector<DeviceInfo> ListDevices() noexcept {
     std::string type = TypeName(accelerator->type);
     std::string title = c10::DeviceTypeName(accelerator->type);
     for (int index = 0; index < accelerator->count; ++index) {
-      devices.push_back({type + ":" + std::to_string(index),
-                         title + " device " + std::to_string(index)});
+      devices.push_back(
+          {type + ":" + std::to_string(index), title + " device " + std::to_string(index)});
     }
   }
   return devices;

@@ -10,7 +10,8 @@
 namespace clip_blip {
 namespace {
 
-/// Takes the rows off the device; the norm is computed there, in float32 whatever the model's dtype.
+/// Takes the rows off the device; the norm is computed there, in float32 whatever the model's
+/// dtype.
 void Download(const c10::IValue& output, int64_t rows, bool l2_normalize, EmbeddingResult& result) {
   if (!output.isTensor() || output.toTensor().dim() != 2 || output.toTensor().size(0) != rows) {
     throw Failure(ErrorCode::kModelInvalid,

@@ -2,7 +2,7 @@
 
 #include <c10/util/Exception.h>
 
-#include <array>
+#include <initializer_list>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -19,10 +19,11 @@ bool ContainsAny(std::string_view text, std::initializer_list<std::string_view> 
 
 // The second net, for allocation failures of libraries under LibTorch, which arrive as plain text.
 bool SaysOutOfMemory(std::string_view text) {
-  return ContainsAny(text, {"out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
-                            "CUDNN_STATUS_ALLOC_FAILED", "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
-                            "DefaultCPUAllocator: can't allocate memory",
-                            "DefaultCPUAllocator: not enough memory"});
+  return ContainsAny(
+      text,
+      {"out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+       "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+       "DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory"});
 }
 
 // Faults after which CUDA answers every call of the process with the same error.
@@ -36,8 +37,8 @@ bool SaysDeviceLost(std::string_view text) {
 
 // Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames.
 std::string WithoutBacktrace(std::string text) {
-  for (std::string_view mark : {"\nException raised from ", "\nframe #0", "\n\nC++ CapturedTraceback",
-                                "\nC++ CapturedTraceback"}) {
+  for (std::string_view mark : {"\nException raised from ", "\nframe #0",
+                                "\n\nC++ CapturedTraceback", "\nC++ CapturedTraceback"}) {
     size_t at = text.find(mark);
     if (at != std::string::npos) text.resize(at);
   }

@@ -28,8 +28,8 @@ void CheckPrompts(const LoadedModule& module, const std::vector<std::vector<int3
   }
 }
 
-/// What the decoder keeps between steps: its own keys and values, preallocated and written in place,
-/// and the pictures', projected once.
+/// What the decoder keeps between steps: its own keys and values, preallocated and written in
+/// place, and the pictures', projected once.
 class Decoder {
  public:
   Decoder(const LoadedModule& module, const PixelBatch& batch, int64_t positions)
@@ -41,9 +41,8 @@ class Decoder {
     }
     cross_keys_ = projected.toTupleRef().elements()[0].toTensor();
     cross_values_ = projected.toTupleRef().elements()[1].toTensor();
-    std::vector<int64_t> shape{module.Int("text_layers"),
-                               static_cast<int64_t>(batch.pixels.size()), module.Int("text_heads"),
-                               positions, module.Int("text_head_dim")};
+    std::vector<int64_t> shape{module.Int("text_layers"), static_cast<int64_t>(batch.pixels.size()),
+                               module.Int("text_heads"), positions, module.Int("text_head_dim")};
     // Zeros: what is not written yet must not be able to spread as NaN.
     self_keys_ = at::zeros(shape, cross_keys_.options());
     self_values_ = at::zeros(shape, cross_keys_.options());
@@ -109,7 +108,8 @@ void Generate(Decoder& decoder, const std::vector<std::vector<int32_t>>& prompts
   while (true) {
     at::Tensor logits = decoder.Step(next, rows, position);
     if (logits.dim() != 2 || logits.size(0) != rows) {
-      throw Failure(ErrorCode::kModelInvalid, "The model's decode() did not return [rows, vocabulary]");
+      throw Failure(ErrorCode::kModelInvalid,
+                    "The model's decode() did not return [rows, vocabulary]");
     }
     if (generation.end_token >= logits.size(1)) {
       throw Failure(ErrorCode::kInvalidArgument, "The end token is not in the vocabulary");

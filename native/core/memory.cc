@@ -23,7 +23,8 @@ std::atomic<int64_t> cpu_peak{0};
 std::atomic<uint64_t> next_scope_id{1};
 thread_local MemoryScope* innermost_scope = nullptr;
 
-// A scope resets the device allocator's peak at its start, so the peak since ResetPeak is kept here.
+// A scope resets the device allocator's peak at its start, so the peak since ResetPeak is kept
+// here.
 constexpr size_t kMaxDevices = 128;
 std::array<std::atomic<int64_t>, kMaxDevices> device_peaks{};
 

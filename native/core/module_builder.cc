@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -226,8 +228,6 @@ torch::jit::Module Assemble(const ModuleSpec& spec, c10::Device device,
     MappedFiles files;
     for (const ParameterSpec& parameter : spec.parameters) {
       ClaimName(names, parameter.name);
-      // Not under InferenceMode here would make no difference to use, but the guard of the caller
-      // keeps autograd out of the copies.
       module.register_parameter(parameter.name, BuildParameter(parameter, files, device, dtype),
                                 /*is_buffer=*/false);
     }

@@ -12,8 +12,9 @@ at::Tensor UploadPixels(const LoadedModule& module, const PixelBatch& batch) {
   size_t picture_bytes = static_cast<size_t>(batch.height * batch.width * 3);
 
   // Bytes cross the bus, four times fewer than floats would be.
-  at::Tensor bytes = at::empty({rows, batch.height, batch.width, 3},
-                               at::TensorOptions().dtype(at::kByte).pinned_memory(!device.is_cpu()));
+  at::Tensor bytes =
+      at::empty({rows, batch.height, batch.width, 3},
+                at::TensorOptions().dtype(at::kByte).pinned_memory(!device.is_cpu()));
   uint8_t* target = bytes.mutable_data_ptr<uint8_t>();
   for (const uint8_t* picture : batch.pixels) {
     std::memcpy(target, picture, picture_bytes);
@@ -27,9 +28,9 @@ at::Tensor UploadPixels(const LoadedModule& module, const PixelBatch& batch) {
         .view({1, 3, 1, 1})
         .to(device);
   };
-  at::Tensor pixels = uploaded.permute({0, 3, 1, 2}).to(at::kFloat, /*non_blocking=*/false,
-                                                        /*copy=*/false,
-                                                        at::MemoryFormat::Contiguous);
+  at::Tensor pixels = uploaded.permute({0, 3, 1, 2})
+                          .to(at::kFloat, /*non_blocking=*/false,
+                              /*copy=*/false, at::MemoryFormat::Contiguous);
   pixels.mul_(plan.scale).sub_(channels(plan.mean)).div_(channels(plan.std));
   return pixels.to(module.dtype());
 }

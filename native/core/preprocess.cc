@@ -29,9 +29,9 @@ CropSpan CropAxis(int64_t size, int64_t crop) {
 
 void CheckSize(PictureSize size) {
   if (size.height < 1 || size.width < 1 || size.height > kMaxSide || size.width > kMaxSide) {
-    throw Failure(ErrorCode::kInvalidArgument,
-                  "A picture of " + std::to_string(size.width) + "x" +
-                      std::to_string(size.height) + " pixels is not possible");
+    throw Failure(ErrorCode::kInvalidArgument, "A picture of " + std::to_string(size.width) + "x" +
+                                                   std::to_string(size.height) +
+                                                   " pixels is not possible");
   }
 }
 
@@ -46,9 +46,9 @@ PictureSize ResizedSize(PictureSize input, const ResizePlan& plan) {
   // Python's int(edge * long / short): a true division, then towards zero.
   double scaled = static_cast<double>(edge * longer) / static_cast<double>(shorter);
   if (scaled >= static_cast<double>(kMaxSide)) {
-    throw Failure(ErrorCode::kInvalidArgument,
-                  "A picture of " + std::to_string(input.width) + "x" +
-                      std::to_string(input.height) + " pixels is too long to be resized");
+    throw Failure(ErrorCode::kInvalidArgument, "A picture of " + std::to_string(input.width) + "x" +
+                                                   std::to_string(input.height) +
+                                                   " pixels is too long to be resized");
   }
   int64_t other = static_cast<int64_t>(scaled);
   return input.width <= input.height ? PictureSize{other, edge} : PictureSize{edge, other};

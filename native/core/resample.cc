@@ -62,8 +62,14 @@ struct Taps {
   int64_t stride = 0;  // weights from one output pixel to the next
 
   const int32_t* WeightsOf(int64_t output) const { return weights.data() + output * stride; }
-  int64_t First() const { return ranges.front().first; }
-  int64_t End() const { return ranges.back().first + ranges.back().count; }
+
+  /// The input that all of the outputs together need; the ranges count from its start afterwards.
+  Span MoveToStart() {
+    int64_t first = ranges.front().first;
+    int64_t end = ranges.back().first + ranges.back().count;
+    for (Range& range : ranges) range.first -= first;
+    return {first, end - first};
+  }
 };
 
 Taps MakeTaps(Resample filter, int64_t input, int64_t output, Span span) {
@@ -139,8 +145,8 @@ const ResampleKernels& Kernels() {
 #endif
 }
 
-/// The source pixel of each output pixel. Pillow adds up the step instead of multiplying it, and the
-/// rounding of the sum decides between neighbours.
+/// The source pixel of each output pixel. Pillow adds up the step instead of multiplying it, and
+/// the rounding of the sum decides between neighbours.
 std::vector<int64_t> NearestSources(int64_t input, int64_t output, Span span) {
   double step = static_cast<double>(input) / static_cast<double>(output);
   double at = step * 0.5;
@@ -167,82 +173,109 @@ void ResampleNearest(const uint8_t* rgb, PictureSize size, PictureSize resized,
   }
 }
 
-void CopyWindow(const uint8_t* rgb, PictureSize size, const Window& window, const Target& target) {
-  for (int64_t y = 0; y < window.rows.length; ++y) {
-    std::memcpy(target.data + y * target.stride,
-                rgb + ((window.rows.begin + y) * size.width + window.columns.begin) * 3,
-                static_cast<size_t>(window.columns.length * 3));
+/// A rectangle of interleaved RGB inside of a larger one.
+struct View {
+  const uint8_t* data;
+  int64_t stride;
+  int64_t rows;
+  int64_t columns;
+
+  View Rows(Span span) const { return {data + span.begin * stride, stride, span.length, columns}; }
+  View Columns(Span span) const { return {data + span.begin * 3, stride, rows, span.length}; }
+};
+
+/// The picture between two passes.
+class Intermediate {
+ public:
+  Intermediate(int64_t rows, int64_t columns)
+      : rows_(rows), columns_(columns), bytes_(static_cast<size_t>(rows * columns * 3)) {}
+
+  Target AsTarget() { return {bytes_.data(), columns_ * 3}; }
+  View AsView() const { return {bytes_.data(), columns_ * 3, rows_, columns_}; }
+
+ private:
+  int64_t rows_;
+  int64_t columns_;
+  std::vector<uint8_t> bytes_;
+};
+
+void Copy(const View& from, const Target& target) {
+  for (int64_t y = 0; y < from.rows; ++y) {
+    std::memcpy(target.data + y * target.stride, from.data + y * from.stride,
+                static_cast<size_t>(from.columns * 3));
   }
 }
 
-/// The horizontal pass over the rows [first, end) of the input.
-std::vector<uint8_t> ResampleRows(const uint8_t* rgb, PictureSize size, const RowTaps& taps,
-                                  int64_t first, int64_t end) {
-  int64_t row_bytes = size.width * 3;
+void HorizontalPass(const View& from, const RowTaps& taps, const Target& target) {
   int64_t outputs = static_cast<int64_t>(taps.taps.size());
-  int64_t out_bytes = outputs * 3;
-  std::vector<uint8_t> out(static_cast<size_t>((end - first) * out_bytes));
-  auto resample = [&](auto kernel, const uint8_t* from, int64_t to_row) {
-    kernel(from, row_bytes, taps.taps.data(), taps.weights.data(), taps.stride, outputs,
-           out.data() + to_row * out_bytes, out_bytes);
+  auto resample = [&](auto kernel, const uint8_t* rows, int64_t y) {
+    kernel(rows, from.stride, taps.taps.data(), taps.weights.data(), taps.stride, outputs,
+           target.data + y * target.stride, target.stride);
   };
-  // Groups may reach over the end of a row, with weights of zero: into the next row, or, in the last
-  // rows, into a padded copy.
-  const uint8_t* picture_end = rgb + size.height * row_bytes;
+  // Groups may reach over the end of a row, with weights of zero: into the next row, or, in the
+  // last rows, into a padded copy.
+  const uint8_t* end = from.data + (from.rows - 1) * from.stride + from.columns * 3;
   auto reachable = [&](int64_t y) {
-    return y < end && picture_end - (rgb + y * row_bytes) >= taps.end_byte;
+    return y < from.rows && end - (from.data + y * from.stride) >= taps.end_byte;
   };
-  int64_t y = first;
+  int64_t y = 0;
   for (; reachable(y + kBlockRows - 1); y += kBlockRows) {
-    resample(Kernels().row_block, rgb + y * row_bytes, y - first);
+    resample(Kernels().row_block, from.data + y * from.stride, y);
   }
-  for (; reachable(y); ++y) resample(Kernels().row, rgb + y * row_bytes, y - first);
-  std::vector<uint8_t> padded(static_cast<size_t>(std::max(taps.end_byte, row_bytes)));
-  for (; y < end; ++y) {
-    std::memcpy(padded.data(), rgb + y * row_bytes, static_cast<size_t>(row_bytes));
-    resample(Kernels().row, padded.data(), y - first);
+  for (; reachable(y); ++y) resample(Kernels().row, from.data + y * from.stride, y);
+  std::vector<uint8_t> padded(static_cast<size_t>(std::max(taps.end_byte, from.columns * 3)));
+  for (; y < from.rows; ++y) {
+    std::memcpy(padded.data(), from.data + y * from.stride, static_cast<size_t>(from.columns * 3));
+    resample(Kernels().row, padded.data(), y);
   }
-  return out;
+}
+
+void VerticalPass(const View& from, const Taps& taps, const Target& target) {
+  for (size_t i = 0; i < taps.ranges.size(); ++i) {
+    int64_t y = static_cast<int64_t>(i);
+    Kernels().columns(from.data + taps.ranges[i].first * from.stride, from.stride, from.columns * 3,
+                      taps.WeightsOf(y), taps.ranges[i].count, target.data + y * target.stride);
+  }
+}
+
+/// Which pass Pillow does first matters, since it rounds between them. Up to Pillow 12 it was
+/// always the horizontal one; Pillow 13 does the vertical one first where the height shrinks much
+/// more.
+bool VerticalFirst(PictureSize size, PictureSize resized) {
+  return resized.height < size.height &&
+         size.height - resized.height > 2 * (size.width - resized.width);
 }
 
 }  // namespace
 
 void ResampleWindow(const uint8_t* rgb, PictureSize size, PictureSize resized, Resample filter,
                     const Window& window, const Target& target) {
+  View whole{rgb, size.width * 3, size.height, size.width};
   bool horizontal = size.width != resized.width;
   bool vertical = size.height != resized.height;
-  if (!horizontal && !vertical) return CopyWindow(rgb, size, window, target);
+  if (!horizontal && !vertical)
+    return Copy(whole.Rows(window.rows).Columns(window.columns), target);
   if (filter == Resample::kNearest) return ResampleNearest(rgb, size, resized, window, target);
 
-  Taps column_taps;
-  int64_t first = window.rows.begin;
-  int64_t end = window.rows.begin + window.rows.length;
-  if (vertical) {
-    column_taps = MakeTaps(filter, size.height, resized.height, window.rows);
-    first = column_taps.First();
-    end = column_taps.End();
+  if (!horizontal) {
+    Taps taps = MakeTaps(filter, size.height, resized.height, window.rows);
+    return VerticalPass(whole.Columns(window.columns), taps, target);
   }
+  Taps column_taps = MakeTaps(filter, size.width, resized.width, window.columns);
+  if (!vertical) return HorizontalPass(whole.Rows(window.rows), SpreadTaps(column_taps), target);
 
-  // The rows that the vertical pass needs, cut to the window's columns.
-  int64_t row_bytes = window.columns.length * 3;
-  std::vector<uint8_t> rows;
-  if (horizontal) {
-    RowTaps row_taps = SpreadTaps(MakeTaps(filter, size.width, resized.width, window.columns));
-    rows = ResampleRows(rgb, size, row_taps, first, end);
+  // The first pass makes what the second one reads, and no more.
+  Taps row_taps = MakeTaps(filter, size.height, resized.height, window.rows);
+  if (VerticalFirst(size, resized)) {
+    Span needed = column_taps.MoveToStart();
+    Intermediate between(window.rows.length, needed.length);
+    VerticalPass(whole.Columns(needed), row_taps, between.AsTarget());
+    HorizontalPass(between.AsView(), SpreadTaps(column_taps), target);
   } else {
-    rows.resize(static_cast<size_t>((end - first) * row_bytes));
-    CopyWindow(rgb, size, {{first, end - first}, window.columns}, {rows.data(), row_bytes});
-  }
-
-  for (int64_t y = 0; y < window.rows.length; ++y) {
-    uint8_t* to = target.data + y * target.stride;
-    if (!vertical) {
-      std::memcpy(to, rows.data() + y * row_bytes, static_cast<size_t>(row_bytes));
-      continue;
-    }
-    Taps::Range range = column_taps.ranges[static_cast<size_t>(y)];
-    Kernels().columns(rows.data() + (range.first - first) * row_bytes, row_bytes,
-                      column_taps.WeightsOf(y), range.count, to);
+    Span needed = row_taps.MoveToStart();
+    Intermediate between(needed.length, window.columns.length);
+    HorizontalPass(whole.Rows(needed), SpreadTaps(column_taps), between.AsTarget());
+    VerticalPass(between.AsView(), row_taps, target);
   }
 }
 

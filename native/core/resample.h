@@ -23,8 +23,8 @@ struct Target {
   int64_t stride = 0;
 };
 
-/// Computes the pixels of a window of the picture that Pillow's Image.resize would make of `rgb`,
-/// bit for bit: the horizontal pass first, rounded to 8 bits, then the vertical pass.
+/// Computes the pixels of a window of the picture that Image.resize of Pillow 13 would make of
+/// `rgb`, bit for bit: two passes, rounded to 8 bits between them.
 void ResampleWindow(const uint8_t* rgb, PictureSize size, PictureSize resized, Resample filter,
                     const Window& window, const Target& target);
 

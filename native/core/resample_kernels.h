@@ -5,8 +5,8 @@
 namespace clip_blip {
 
 // The inner loops of the resampling, compiled once for each level of instructions. The file that
-// defines them includes nothing of the standard library: an inline function compiled for a newer CPU
-// could be the copy that the linker keeps for all.
+// defines them includes nothing of the standard library: an inline function compiled for a newer
+// CPU could be the copy that the linker keeps for all.
 
 /// Pillow keeps weights as integers with this many fractional bits.
 constexpr int kFractionBits = 32 - 8 - 2;
@@ -30,9 +30,9 @@ struct ResampleKernels {
                        int64_t out_bytes);
   Row row;
   Row row_block;
-  /// One row as the weighted sum of `count` rows that follow each other.
-  void (*columns)(const uint8_t* rows, int64_t row_bytes, const int32_t* weights, int64_t count,
-                  uint8_t* out);
+  /// `width` bytes as the weighted sum of `count` rows that follow each other.
+  void (*columns)(const uint8_t* rows, int64_t row_bytes, int64_t width, const int32_t* weights,
+                  int64_t count, uint8_t* out);
 };
 
 extern const ResampleKernels kResampleKernels;

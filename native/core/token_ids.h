@@ -9,8 +9,9 @@
 
 namespace clip_blip {
 
-/// Throws INVALID_ARGUMENT for an id outside of the vocabulary (the module's int `vocab_size`, where
-/// it has one). On a GPU such an id would be a fault that no later call of the process survives.
+/// Throws INVALID_ARGUMENT for an id outside of the vocabulary (the module's int `vocab_size`,
+/// where it has one). On a GPU such an id would be a fault that no later call of the process
+/// survives.
 void CheckTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids);
 
 /// The ids on the module's device, as int64.

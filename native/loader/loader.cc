@@ -1,5 +1,6 @@
 // The addon that Node finds. It does not depend on LibTorch: it opens LibTorch's libraries by their
-// full paths, so that clip_blip_torch.so, which names them without a path, finds them in the process.
+// full paths, so that clip_blip_torch.so, which names them without a path, finds them in the
+// process.
 
 #include <dlfcn.h>
 

@@ -96,17 +96,17 @@ inline void ResampleStrip(const uint8_t* rows, int64_t row_bytes, const int32_t*
   }
 }
 
-void ResampleColumns(const uint8_t* rows, int64_t row_bytes, const int32_t* weights, int64_t count,
-                     uint8_t* out) {
+void ResampleColumns(const uint8_t* rows, int64_t row_bytes, int64_t width, const int32_t* weights,
+                     int64_t count, uint8_t* out) {
   constexpr int kStripVectors = 8;
   int64_t at = 0;
-  for (; at + kStripVectors * kLanes <= row_bytes; at += kStripVectors * kLanes) {
+  for (; at + kStripVectors * kLanes <= width; at += kStripVectors * kLanes) {
     ResampleStrip<kStripVectors>(rows + at, row_bytes, weights, count, out + at);
   }
-  for (; at + kLanes <= row_bytes; at += kLanes) {
+  for (; at + kLanes <= width; at += kLanes) {
     ResampleStrip<1>(rows + at, row_bytes, weights, count, out + at);
   }
-  for (; at < row_bytes; ++at) {
+  for (; at < width; ++at) {
     int32_t sum = kHalf;
     for (int64_t k = 0; k < count; ++k) sum += rows[k * row_bytes + at] * weights[k];
     out[at] = Round(sum);
