@@ -7,7 +7,7 @@ The order of mention is fixed: the larger thing first, and of two things of equa
 
 Run as a script it renders the training set into a directory (`images.npy`, `scenes.json`), several processes at a time:
 
-    python scenes.py --out DIR --count 120000
+    python scenes.py --out DIR --count 100000
 """
 
 import argparse
@@ -313,25 +313,39 @@ def render(scene, width, height, noise=True, supersample=2):
 # ------------------------------------------------------------------------------------------------------- the training set
 
 
-def _training_picture(seed):
-    """A scene as a model meets it: some other size first, perhaps not square, perhaps through JPEG, then the model's square."""
-    rng = random.Random(seed)
+def _plan(rng):
+    """A scene of the training split and the size it is first drawn at: some other size than the models', not always square."""
     scene = sample(rng)
     side = rng.choice((128, 128, 144, 160, 192))
-    width = height = side
     corner = len(scene.things) == 1 and " corner " in describe(scene)
     if rng.random() < 0.3 and not corner:
         long = round(side * rng.uniform(1.0, 1.5))
-        width, height = rng.choice(((long, side), (side, long)))
-    picture = render(scene, width, height)
+        return scene, rng.choice(((long, side), (side, long)))
+    return scene, (side, side)
+
+
+def _training_picture(rng, scene, size):
+    """The scene as a model meets it: sometimes through JPEG, then squeezed into the model's square."""
+    picture = render(scene, *size)
     if rng.random() < 0.3:
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=rng.randint(60, 95))
         picture = Image.open(buffer)
-    return scene, np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
-def _labels(scene):
+def _places(scene, width, height):
+    """Where in the model's square each thing lies: centre and radii in pixels, and the indices of its attributes."""
+    side = min(width, height)
+    rows = []
+    for t in scene.things:
+        x, y = (width / 2 + side * (t.x - 0.5)) / width, (height / 2 + side * (t.y - 0.5)) / height
+        where = [round(SIDE * v, 1) for v in (x, y, side * t.radius / width, side * t.radius / height)]
+        rows.append(where + [list(COLOURS).index(t.colour), list(SHAPES).index(t.shape), list(SIZES).index(t.size)])
+    return rows
+
+
+def _labels(scene, size):
     return {
         "caption": describe(scene),
         "mirrored": describe(mirror(scene)),
@@ -340,16 +354,19 @@ def _labels(scene):
         "kinds": sorted({f"{thing.colour} {thing.shape}" for thing in scene.things}),
         "sizes": sorted({thing.size for thing in scene.things}),
         "background": scene.background,
+        "places": _places(scene, *size),
     }
 
 
 def _render_part(job):
-    path, count, seed, start, stop = job
+    path, seed, start, stop = job
     images = np.lib.format.open_memmap(path, mode="r+")
     labels = []
     for index in range(start, stop):
-        scene, images[index] = _training_picture(seed * 10_000_000 + index)
-        labels.append(_labels(scene))
+        rng = random.Random(seed * 10_000_000 + index)
+        scene, size = _plan(rng)
+        images[index] = _training_picture(rng, scene, size)
+        labels.append(_labels(scene, size))
     return labels
 
 
@@ -360,7 +377,7 @@ def default_cache():
 def main():
     parser = argparse.ArgumentParser(description="Render the training set.")
     parser.add_argument("--out", type=Path, default=default_cache())
-    parser.add_argument("--count", type=int, default=120_000)
+    parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
@@ -368,7 +385,7 @@ def main():
     path = options.out / "images.npy"
     np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(options.count, SIDE, SIDE, 3)).flush()
     step = 1000
-    jobs = [(path, options.count, options.seed, i, min(i + step, options.count)) for i in range(0, options.count, step)]
+    jobs = [(path, options.seed, i, min(i + step, options.count)) for i in range(0, options.count, step)]
     labels = []
     with multiprocessing.Pool(options.workers) as pool:
         for part in pool.imap(_render_part, jobs):

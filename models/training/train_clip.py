@@ -1,12 +1,13 @@
 """Trains the demo CLIP: drawn scenes against whole captions, and against short descriptions of single attributes."""
 
 import random
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from common import arguments, places, save, train, write_json
+from common import MODELS, Pointing, parser_for, save, train, write_json
 from scenes import BACKGROUNDS, COLOURS, SHAPES, SIDE, SIZES
-from transformers import CLIPConfig, CLIPModel
+from transformers import BlipForConditionalGeneration, CLIPConfig, CLIPModel
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 from vocabulary import CLIP_LENGTH, clip_tokenizer
 
@@ -41,6 +42,32 @@ def configuration(tokenizer):
     )
 
 
+@torch.no_grad()
+def start_from(model, blip):
+    """Begins with the image tower of the demo BLIP, which has learned to see shapes: that is the long part of the work.
+
+    The two towers differ in little. CLIP's patches have no bias, so it goes into the positions; CLIP normalises once
+    before the first layer, which starts as nearly nothing; its queries, keys and values are three matrices.
+    """
+    theirs, ours = blip.vision_model, model.vision_model
+    patches = theirs.embeddings.patch_embedding
+    ours.embeddings.patch_embedding.weight.copy_(patches.weight)
+    ours.embeddings.class_embedding.copy_(theirs.embeddings.class_embedding[0, 0])
+    positions = theirs.embeddings.position_embedding[0].clone()
+    positions[1:] += patches.bias
+    ours.embeddings.position_embedding.weight.copy_(positions)
+    ours.pre_layrnorm.weight.fill_(positions.std())
+    for mine, other in zip(ours.encoder.layers, theirs.encoder.layers):
+        for part in ("layer_norm1", "layer_norm2", "mlp"):
+            getattr(mine, part).load_state_dict(getattr(other, part).state_dict())
+        mine.self_attn.out_proj.load_state_dict(other.self_attn.projection.state_dict())
+        thirds = zip(other.self_attn.qkv.weight.chunk(3), other.self_attn.qkv.bias.chunk(3))
+        for name, (weight, bias) in zip(("q_proj", "k_proj", "v_proj"), thirds):
+            getattr(mine.self_attn, name).weight.copy_(weight)
+            getattr(mine.self_attn, name).bias.copy_(bias)
+    ours.post_layernorm.load_state_dict(theirs.post_layernorm.state_dict())
+
+
 def contrast(similarity, match):
     """Contrastive loss both ways where a row or column may have several right answers, or none.
 
@@ -55,9 +82,11 @@ def contrast(similarity, match):
     return loss
 
 
-class Loss:
+class Loss(torch.nn.Module):
     def __init__(self, model, tokenizer, seed):
+        super().__init__()
         self.model, self.tokenizer = model, tokenizer
+        self.pointing = Pointing(model.config.vision_config.hidden_size, PATCH)
         self.random = random.Random(seed)
         self.words = {}
 
@@ -74,9 +103,9 @@ class Loss:
         pooled = self.model.text_model(input_ids=ids).pooler_output
         return F.normalize(self.model.text_projection(pooled).float(), dim=-1)
 
-    def __call__(self, images, labels):
-        pooled = self.model.vision_model(pixel_values=images).pooler_output
-        pictures = F.normalize(self.model.visual_projection(pooled).float(), dim=-1)
+    def forward(self, images, labels):
+        seen = self.model.vision_model(pixel_values=images)
+        pictures = F.normalize(self.model.visual_projection(seen.pooler_output).float(), dim=-1)
         scale = self.model.logit_scale.clamp(max=4.6052).exp()  # at most 100, as in CLIP
 
         captions = sorted({label["caption"] for label in labels})
@@ -90,20 +119,23 @@ class Loss:
         for (name, candidates, _), part in zip(asked, vectors.split([len(candidates) for _, candidates, _ in asked])):
             match = torch.tensor([[float(c == label[name] if name == "background" else c in label[name]) for c in candidates] for label in labels])
             loss = loss + 0.4 * contrast(scale * pictures @ part.T, match)
-        return loss
+        helper = self.pointing(seen.last_hidden_state[:, 1:], images, labels)
+        return loss + 0.5 * helper, loss.detach(), helper.detach()
 
 
 def main():
-    options = arguments("Train the demo CLIP.", "demo-clip", steps=2500, batch=64)
+    parser = parser_for("Train the demo CLIP.", "demo-clip", steps=1500, batch=64)
+    parser.add_argument("--tower", type=Path, default=MODELS / "demo-blip", help="the BLIP whose image tower to start from")
+    parser.set_defaults(rate=1e-3)
+    options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     tokenizer = clip_tokenizer()
     model = CLIPModel(configuration(tokenizer))
-    positions = model.vision_model.embeddings.position_embedding.weight
-    positions.data.copy_(0.3 * places(SIDE // PATCH, positions.shape[-1]))
+    start_from(model, BlipForConditionalGeneration.from_pretrained(options.tower, dtype=torch.float32))
     model.train()
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
-    train(model, Loss(model, tokenizer, options.seed), options)
+    train(Loss(model, tokenizer, options.seed), options)
 
     with torch.no_grad():
         model.logit_scale.clamp_(max=4.6052)
