@@ -10,7 +10,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, "models", "demo-pictures");
 const out = join(root, "demo-out");
 const labels = ["circle", "square", "triangle", "star", "heart", "ring", "cross", "diamond", "moon"];
-const queries = ["a red circle", "something yellow", "three hearts", "a star on a green background"];
+const queries = ["a red circle", "a yellow shape", "a star on a green background", "three small white hearts"];
 
 const files = readdirSync(folder)
   .filter((name) => /\.(jpe?g|png|webp)$/.test(name))
