@@ -46,7 +46,7 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
       signal?.throwIfAborted();
       await binding.saveModule(module, path, extraFiles);
     } finally {
-      binding.unloadModule(module);
+      await binding.unloadModule(module);
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason;

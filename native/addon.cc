@@ -28,7 +28,7 @@ Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("saveModule", Rejecting, SaveModuleAsync);
   CLIP_BLIP_EXPORT("readExtraFiles", Rejecting, ReadExtraFilesAsync);
   CLIP_BLIP_EXPORT("loadModule", Rejecting, LoadModuleAsync);
-  CLIP_BLIP_EXPORT("unloadModule", Throwing, UnloadModule);
+  CLIP_BLIP_EXPORT("unloadModule", Rejecting, UnloadModule);
   CLIP_BLIP_EXPORT("moduleBytes", Throwing, ModuleBytes);
   CLIP_BLIP_EXPORT("liveModules", Throwing, LiveModules);
   CLIP_BLIP_EXPORT("preprocess", Rejecting, PreprocessAsync);

@@ -84,6 +84,8 @@ async function buildBlip({ config, generation, weights }: RecipeInput): Promise<
         text_layers: sizes.text.layers,
         text_heads: sizes.text.heads,
         text_head_dim: sizes.text.width / sizes.text.heads,
+        // Read by the addon, which refuses token ids beyond it.
+        vocab_size: sizes.vocabulary,
       },
       floats: { vision_epsilon: sizes.vision.epsilon, text_epsilon: sizes.text.epsilon },
       bools: {},

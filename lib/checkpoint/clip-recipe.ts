@@ -94,6 +94,8 @@ async function buildClip({ config, weights, tokens }: RecipeInput): Promise<Reci
         text_layers: sizes.text.layers,
         text_heads: sizes.text.heads,
         end_token_id: endTokenId,
+        // Read by the addon, which refuses token ids beyond it.
+        vocab_size: sizes.vocabulary,
       },
       floats: { vision_epsilon: sizes.vision.epsilon, text_epsilon: sizes.text.epsilon },
       bools: { end_is_largest_id: endIsLargestId },

@@ -84,7 +84,7 @@ export class ModelHost {
 
   /** Waits for the call that runs, then takes the weights off the device. The next call brings them back. */
   async unload(): Promise<void> {
-    await this.#options.queue.run(async () => this.#drop());
+    await this.#options.queue.run(() => this.#drop());
   }
 
   /** As unload, and for good. */
@@ -102,11 +102,12 @@ export class ModelHost {
     return this.#module;
   }
 
-  #drop(): void {
+  async #drop(): Promise<void> {
     clearTimeout(this.#idleTimer);
     if (!this.#module) return;
-    this.#options.native.unloadModule(this.#module);
+    const module = this.#module;
     this.#module = undefined;
+    await this.#options.native.unloadModule(module);
     this.releaseCache();
   }
 
@@ -118,7 +119,7 @@ export class ModelHost {
     this.#idleTimer = setTimeout(() => {
       const calls = this.#calls;
       void this.#options.queue.run(async () => {
-        if (calls === this.#calls) this.#drop();
+        if (calls === this.#calls) await this.#drop();
       });
     }, idleUnload).unref();
   }

@@ -36,6 +36,8 @@ export function pipAttempts(
   if (variant === "cuda" && platform === "win32") {
     return [{ requirement: `${requirement}+cu130`, index: ["--extra-index-url", CUDA_INDEX] }];
   }
+  // Letter by letter: "==" is also content with a CPU build (2.13.0+cpu) that pip knows of from its configuration.
+  if (variant === "cuda") return [{ requirement: `torch===${version}`, index: [] }];
   return [plain];
 }
 

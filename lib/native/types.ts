@@ -169,8 +169,11 @@ export interface NativeBinding {
   readExtraFiles(path: string, names: string[]): Promise<Record<string, string>>;
   /** Loads an archive onto a device. */
   loadModule(path: string, placement: Placement): Promise<ModuleHandle>;
-  /** Frees the weights in the background once no call uses them. Idempotent; later calls with the handle reject with UNLOADED. */
-  unloadModule(module: ModuleHandle): void;
+  /**
+   * Frees the weights; resolves when that is done, or left to a call that uses them still. Idempotent; later calls with
+   * the handle reject with UNLOADED.
+   */
+  unloadModule(module: ModuleHandle): Promise<void>;
   /** Bytes of the module's parameters on its device. */
   moduleBytes(module: ModuleHandle): number;
   /** Modules that are loaded in this process, for leak tests; one that no call uses is gone as soon as it is unloaded. */

@@ -2,6 +2,7 @@
 
 #include "../core/failure.h"
 #include "../core/loaded_module.h"
+#include "../promise_worker.h"
 
 namespace clip_blip {
 namespace {
@@ -24,13 +25,14 @@ Handle& HandleOf(const Napi::Value& value) {
 }
 
 /// Frees weights on a pool thread: to unmap a gigabyte takes 100 ms.
-class FreeWorker final : public Napi::AsyncWorker {
+class FreeWorker final : public PromiseWorker {
  public:
   FreeWorker(Napi::Env env, ModulePointer module)
-      : Napi::AsyncWorker(env), module_(std::move(module)) {}
+      : PromiseWorker(env), module_(std::move(module)) {}
 
  private:
-  void Execute() override { module_.reset(); }
+  void Work() override { module_.reset(); }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
 
   ModulePointer module_;
 };
@@ -66,15 +68,13 @@ ModulePointer UnwrapModule(const Napi::Value& value) {
   return handle.module;
 }
 
-void ReleaseModule(const Napi::Value& value) {
+Napi::Value ReleaseModule(const Napi::Value& value) {
   Handle& handle = HandleOf(value);
-  if (!handle.module) return;
   ModulePointer module = std::move(handle.module);
   TakeBackBytes(value.Env(), handle);
   // Only this thread makes further owners, so a module that has one now is gone for everybody.
-  if (module.use_count() == 1) module->LeaveCount();
-  auto* worker = new FreeWorker(value.Env(), std::move(module));
-  worker->Queue();
+  if (module && module.use_count() == 1) module->LeaveCount();
+  return PromiseWorker::Start<FreeWorker>(value.Env(), std::move(module));
 }
 
 }  // namespace clip_blip

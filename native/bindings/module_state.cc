@@ -5,8 +5,7 @@
 namespace clip_blip {
 
 Napi::Value UnloadModule(const Napi::CallbackInfo& info) {
-  ReleaseModule(info[0]);
-  return info.Env().Undefined();
+  return ReleaseModule(info[0]);
 }
 
 Napi::Value ModuleBytes(const Napi::CallbackInfo& info) {

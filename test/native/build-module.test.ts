@@ -18,7 +18,7 @@ async function read(parameter: Omit<ParameterSpec, "name">, placement: Placement
   const { buildModule, encodeTexts, unloadModule } = native();
   const module = await buildModule(readerSpec({ name: "w", ...parameter }), placement);
   const { data } = await encodeTexts(module, Int32Array.of(0), 1, false, RUN);
-  unloadModule(module);
+  await unloadModule(module);
   return [...data];
 }
 

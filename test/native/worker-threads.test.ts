@@ -25,7 +25,7 @@ test("the addon loads in worker threads, without the main thread and beside it",
   const module = await native().buildModule(spec, CPU);
   const { data } = await native().encodeImages(module, batch, false, RUN);
   assert.deepEqual([...data], [1, 2, 3, 6]);
-  native().unloadModule(module);
+  await native().unloadModule(module);
 });
 
 test("a worker thread that is terminated amid calls takes its modules with it", async () => {

@@ -41,7 +41,7 @@ describe("asking pip", () => {
   });
 
   test("the default index is right elsewhere", () => {
-    assert.deepEqual(requirements("2.13.0", "cuda", {}, "linux"), ["torch==2.13.0"]);
+    assert.deepEqual(requirements("2.13.0", "cuda", {}, "linux"), ["torch===2.13.0"]);
     assert.deepEqual(requirements("2.13.0", "cpu", {}, "darwin"), ["torch==2.13.0"]);
     assert.deepEqual(requirements("2.13.0", "cuda", {}, "win32"), ["torch==2.13.0+cu130"]);
   });
