@@ -25,17 +25,18 @@ export interface ProbeOptions {
 /** Below 8 items a constant dominates the peak (measured on ViT-B/32), so the slope is taken from 8 and more. */
 const SIZES = [8, 16] as const;
 
-/** Where a forward is so slow that the probe would be felt: the slope of these two is too large, so it errs safely. */
-const SLOW_SIZES = [1, 2] as const;
-
 /**
  * Measures how a model's activations grow with the batch: two sizes give the slope, the slope gives the batch that
  * fits into the budget, and one run at that size checks it (where it is larger than what was measured).
  */
 export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
-  const affordable = options.timeBudget / (await millisecondsPerItem(options));
-  const [small, large] = affordable >= SIZES[0] + SIZES[1] ? SIZES : SLOW_SIZES;
-  const measured = await measureTwo(small, large, options);
+  const single = await measureSingle(options);
+  const affordable = options.timeBudget / single.milliseconds;
+  const measured =
+    affordable >= SIZES[0] + SIZES[1]
+      ? await measureTwo(SIZES, options)
+      : // Where a forward is so slow that the probe would be felt. The slope from 1 to 2 is too large, so it errs safely.
+        await measureLarger({ small: 1, large: 2, smallPeak: single.peak }, options);
   if (!measured) return { bytesPerItem: options.budget, fixedBytes: 0, safeBatchSize: 1 };
   const growth = (measured.largePeak - measured.smallPeak) / (measured.large - measured.small);
   const bytesPerItem = Math.max(1, Math.ceil(growth));
@@ -46,32 +47,49 @@ export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
   return { bytesPerItem, fixedBytes, safeBatchSize: seen < largestChecked ? seen : fitting };
 }
 
-/** Time of a batch of one; the first run pays for lazy initialisation and is not counted. */
-async function millisecondsPerItem({ run }: ProbeOptions): Promise<number> {
-  await run(1);
-  const started = performance.now();
-  await run(1);
-  return performance.now() - started;
+/** Peak and time of a batch of one. The first run pays for lazy initialisation; a second one tells its time truly. */
+async function measureSingle({ run, timeBudget }: ProbeOptions): Promise<{ peak: number; milliseconds: number }> {
+  const timed = async () => {
+    const started = performance.now();
+    const peak = await run(1);
+    return { peak, milliseconds: performance.now() - started };
+  };
+  const first = await timed();
+  return first.milliseconds > timeBudget / 4 ? first : timed();
 }
 
-interface TwoPeaks {
+interface SmallPeak {
   small: number;
   large: number;
   smallPeak: number;
+}
+
+interface TwoPeaks extends SmallPeak {
   largePeak: number;
 }
 
 /** Peaks at two sizes, halved until both fit; undefined where only single items do. */
-async function measureTwo(small: number, large: number, options: ProbeOptions): Promise<TwoPeaks | undefined> {
-  for (; small >= 1 && large > small; small = Math.floor(small / 2), large = Math.floor(large / 2)) {
+async function measureTwo(sizes: readonly [number, number], options: ProbeOptions): Promise<TwoPeaks | undefined> {
+  let [small, large] = sizes;
+  for (; small >= 1; small = Math.floor(small / 2), large = Math.floor(large / 2)) {
     try {
-      const smallPeak = await options.run(small);
-      return { small, large, smallPeak, largePeak: await options.run(large) };
+      const measured = await measureLarger({ small, large, smallPeak: await options.run(small) }, options);
+      if (measured) return measured;
     } catch (error) {
       if (!options.isOutOfMemory(error)) throw error;
     }
   }
   return undefined;
+}
+
+/** Adds the peak of the larger size; undefined where it does not fit. */
+async function measureLarger(peak: SmallPeak, { run, isOutOfMemory }: ProbeOptions): Promise<TwoPeaks | undefined> {
+  try {
+    return { ...peak, largePeak: await run(peak.large) };
+  } catch (error) {
+    if (!isOutOfMemory(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Runs once at the size found, so that what is promised has been seen; goes down where it does not fit. */
