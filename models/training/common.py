@@ -230,6 +230,7 @@ def save(model, tokenizer, out):
     """Weights in float16, and the tokenizer in both forms that published checkpoints carry."""
     out.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(out)
+    (out / "model.safetensors").chmod(0o644)  # safetensors writes it for the owner alone
     tokenizer.save_pretrained(out)
     special = {name: value for name, value in tokenizer.special_tokens_map.items()}
     write_json(out / "special_tokens_map.json", special)
