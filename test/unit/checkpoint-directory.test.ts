@@ -35,6 +35,7 @@ test("a CLIP checkpoint with the wrong end token of OpenAI's configurations", as
     text_layers: 2,
     text_heads: 2,
     end_token_id: 23,
+    vocab_size: 24,
   });
   assert.deepEqual(spec.floats, { vision_epsilon: 1e-5, text_epsilon: 1e-5 });
   assert.deepEqual(spec.bools, { end_is_largest_id: true });
