@@ -217,7 +217,8 @@ def train(loss_of, options):
         if (step + 1) % 100 == 0:
             seconds = time.time() - began
             pace = (step + 1 - done) * options.batch / seconds
-            print(f"step {step + 1}/{options.steps}  loss {running[0]:.4f}  helper {running[1]:.3f}  {pace:.0f} scenes/s  {seconds:.0f} s", flush=True)
+            losses = f"loss {running[0]:.4f}  helper {running[1]:.3f}"
+            print(f"step {step + 1}/{options.steps}  {losses}  {pace:.0f} scenes/s  {seconds:.0f} s", flush=True)
         if (step + 1) % 250 == 0:
             torch.save({"weights": loss_of.state_dict(), "adamw": adamw.state_dict(), "done": step + 1}, state)
 

@@ -77,8 +77,8 @@ def main():
             got = [captions(model, tokenizer, processor, [p], half)[0] for p, half in zip(pictures[:100], halves)]
             print("  continued:        ", share(got, wanted[:100], options.show))
             print("  demo pictures:    ", share(captions(model, tokenizer, processor, files), list(demo.values()), 20))
-            short = [s["picture"] for s in singles["scenes"]]
-            print("  zero-shot sheet:  ", share(captions(model, tokenizer, processor, short), [s["caption"] for s in singles["scenes"]], options.show))
+            got = captions(model, tokenizer, processor, [s["picture"] for s in singles["scenes"]])
+            print("  zero-shot sheet:  ", share(got, [s["caption"] for s in singles["scenes"]], options.show))
 
     if clip.joinpath("config.json").exists():
         tokenizer, processor = AutoTokenizer.from_pretrained(clip), CLIPImageProcessorPil.from_pretrained(clip)
@@ -94,7 +94,8 @@ def main():
 
         for dtype in (torch.float32, torch.bfloat16):
             model = CLIPModel.from_pretrained(clip, dtype=dtype).eval()
-            print(f"CLIP, {dtype}, {sum(p.numel() for p in model.parameters()):,} parameters, scale {model.logit_scale.exp():.1f}")
+            count = sum(p.numel() for p in model.parameters())
+            print(f"CLIP, {dtype}, {count:,} parameters, scale {model.logit_scale.exp():.1f}")
             vectors = images(model, [s["picture"] for s in singles["scenes"]])
             for field, name in (("colour", "colours"), ("shape", "shapes"), ("background", "backgrounds")):
                 question = singles[name]

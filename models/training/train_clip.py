@@ -15,9 +15,15 @@ PATCH = 12
 
 # What zero-shot classification asks: the candidates of one attribute, the label that answers, and ways to put them.
 QUESTIONS = {
-    "colours": (list(COLOURS), ["a {} shape", "a {} thing", "a {} object", "something {}", "{}", "a picture of a {} shape", "a drawing of a {} shape"]),
+    "colours": (
+        list(COLOURS),
+        ["a {} shape", "a {} thing", "a {} object", "something {}", "{}", "a picture of a {} shape", "a drawing of a {} shape"],
+    ),
     "shapes": (list(SHAPES), ["a {}", "{}", "a {} shape", "a picture of a {}", "a drawing of a {}", "there is a {}"]),
-    "kinds": ([f"{colour} {shape}" for colour in COLOURS for shape in SHAPES], ["a {}", "{}", "a picture of a {}", "a drawing of a {}"]),
+    "kinds": (
+        [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES],
+        ["a {}", "{}", "a picture of a {}", "a drawing of a {}"],
+    ),
     "sizes": (list(SIZES), ["a {} shape", "a {} object", "something {}"]),
     "background": (list(BACKGROUNDS), ["a {} background", "on a {} background", "a picture with a {} background"]),
 }
@@ -117,7 +123,8 @@ class Loss(torch.nn.Module):
         asked = [(name, candidates, self.random.choice(ways)) for name, (candidates, ways) in QUESTIONS.items()]
         vectors = self.texts([way.format(candidate) for _, candidates, way in asked for candidate in candidates])
         for (name, candidates, _), part in zip(asked, vectors.split([len(candidates) for _, candidates, _ in asked])):
-            match = torch.tensor([[float(c == label[name] if name == "background" else c in label[name]) for c in candidates] for label in labels])
+            present = [[label[name]] if name == "background" else label[name] for label in labels]
+            match = torch.tensor([[float(candidate in there) for candidate in candidates] for there in present])
             loss = loss + 0.4 * contrast(scale * pictures @ part.T, match)
         helper = self.pointing(seen.last_hidden_state[:, 1:], images, labels)
         return loss + 0.5 * helper, loss.detach(), helper.detach()

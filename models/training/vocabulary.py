@@ -1,10 +1,9 @@
 """The two tokenizers, in the structure of the published checkpoints but with vocabularies made from the grammar."""
 
-import json
 import string
+from collections import Counter
 
 from scenes import BACKGROUNDS, COLOURS, NUMBERS, PLURALS, SHAPES, SIZES
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertTokenizer, CLIPTokenizer
 
 CLIP_LENGTH = 32
@@ -23,13 +22,31 @@ def byte_alphabet():
     return [chr(byte) for byte in kept] + [chr(256 + i) for i in range(256 - len(kept))]
 
 
+def learn_merges(words):
+    """Byte-pair merges until every word is one piece, the commonest pair first.
+
+    The trainer of the tokenizers library breaks ties by the order of a hash table, so that two runs number the pieces
+    differently; here the alphabet breaks them.
+    """
+    pieces = [[*word[:-1], word[-1] + "</w>"] for word in words]
+    merges = []
+    while True:
+        pairs = Counter(pair for word in pieces for pair in zip(word, word[1:]))
+        if not pairs:
+            return merges
+        pair = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(pair)
+        for word in pieces:
+            i = 0
+            while i + 1 < len(word):
+                if (word[i], word[i + 1]) == pair:
+                    word[i : i + 2] = ["".join(pair)]
+                i += 1
+
+
 def clip_tokenizer():
     """Byte-level BPE with word ends. Merges are learned on the words of the grammar; all other text falls back to bytes."""
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
-    learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    trainer = trainers.BpeTrainer(vocab_size=10_000, end_of_word_suffix="</w>", show_progress=False)
-    learner.train_from_iterator(WORDS, trainer)
-    merges = [tuple(merge) for merge in json.loads(learner.to_str())["model"]["merges"]]
+    merges = learn_merges(WORDS)
     letters = byte_alphabet()
     tokens = letters + [letter + "</w>" for letter in letters]
     # Two different merges may arrive at the same piece; it gets one id, as in OpenAI's vocabulary.
