@@ -50,6 +50,8 @@ export function captionOperation(runtime: Runtime): Operation<CaptionRequest, Ca
     maxTokens: description.contextLength,
   });
   return new Operation({
+    name: "caption",
+    device,
     host,
     queue,
     admission,

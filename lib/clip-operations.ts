@@ -46,6 +46,7 @@ export function imageOperation(runtime: Runtime): Operation<ImageRequest, ImageI
   const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, "clip", description.imageSize);
   return new Operation({
     ...shared(runtime),
+    name: "encode_image",
     prepare: async ({ image, options }, signal) => ({
       pixels: await preparePixels(native, image, plan, options, signal),
       normalize: options.normalize ?? true,
@@ -73,6 +74,7 @@ export function textOperation(runtime: Runtime): Operation<TextRequest, TextItem
   const longest = tokenizer.encode("a ".repeat(contextLength), { truncate: true });
   return new Operation({
     ...shared(runtime),
+    name: "encode_text",
     prepare: ({ text, options }) => ({
       ids: tokenizer.encode(text, { truncate: options.truncate ?? true }),
       normalize: options.normalize ?? true,
@@ -92,6 +94,7 @@ function shared({ host, queue, admission, device, options }: Runtime) {
     host,
     queue,
     admission,
+    device,
     largestUseful: device === "cpu" ? LARGEST_USEFUL.cpu : LARGEST_USEFUL.accelerator,
     maxBatchSize: options.maxBatchSize === "auto" ? undefined : options.maxBatchSize,
   };

@@ -1,3 +1,4 @@
+import { type PreparationEvent, preparationChannel } from "./engine/events.js";
 import { fromNative } from "./engine/native-error.js";
 import type { CallOptions } from "./engine/pipeline.js";
 import { preparation } from "./engine/preparation.js";
@@ -57,12 +58,17 @@ export async function preparePixels(
 ): Promise<Uint8Array> {
   return preparation(async () => {
     signal.throwIfAborted();
+    const started = performance.now();
     const { data, width, height } = await decodeImage(image, { ...options, signal });
     signal.throwIfAborted();
     const result = await binding.preprocess(data, width, height, plan.resize).catch((error) => {
       throw fromNative(error);
     });
     assertModelSize(plan, result.width, result.height);
+    if (preparationChannel.hasSubscribers) {
+      const event: PreparationEvent = { seconds: (performance.now() - started) / 1000 };
+      preparationChannel.publish(event);
+    }
     return result.pixels;
   });
 }

@@ -7,8 +7,8 @@ export interface BatcherOptions<Item, R> {
   queue: DeviceQueue;
   /** Items of the next batch at most, read when the turn comes. */
   limit: () => number;
-  /** Runs one batch; one outcome an item, in order. Never rejects. */
-  run: (items: Item[]) => Promise<Outcome<R>[]>;
+  /** Runs one batch; one outcome an item, in order. Never rejects. `waits`: seconds that each item waited. */
+  run: (items: Item[], waits: number[]) => Promise<Outcome<R>[]>;
   /** Items with another key never share a batch with this one (their options differ). */
   key: (item: Item) => string;
 }
@@ -25,6 +25,8 @@ interface Entry<Item, R> {
   item: Item;
   key: string;
   call: Call;
+  /** Milliseconds of `performance.now()`. */
+  submitted: number;
   resolve: (value: R) => void;
   reject: (error: unknown) => void;
 }
@@ -46,7 +48,7 @@ export class Batcher<Item, R> {
   submit(item: Item, call: Call): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       call.ready += 1;
-      this.#ready.push({ item, key: this.#options.key(item), call, resolve, reject });
+      this.#ready.push({ item, key: this.#options.key(item), call, submitted: performance.now(), resolve, reject });
       this.poke();
     });
   }
@@ -82,7 +84,11 @@ export class Batcher<Item, R> {
   async #runBatch(): Promise<void> {
     const batch = this.#take();
     if (batch.length === 0) return;
-    const outcomes = await this.#options.run(batch.map((entry) => entry.item));
+    const started = performance.now();
+    const outcomes = await this.#options.run(
+      batch.map((entry) => entry.item),
+      batch.map((entry) => (started - entry.submitted) / 1000),
+    );
     for (const [position, entry] of batch.entries()) {
       const outcome = outcomes[position]!;
       if (outcome.ok) entry.resolve(outcome.value);

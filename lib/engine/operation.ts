@@ -4,10 +4,11 @@ import type { Admission } from "./admission.js";
 import { BatchLimit } from "./batch-limit.js";
 import { Batcher } from "./batcher.js";
 import type { DeviceQueue } from "./device-queue.js";
+import { type BatchEvent, batchChannel } from "./events.js";
 import type { ModelHost } from "./host.js";
 import { Pipeline } from "./pipeline.js";
 import { type MemoryModel, probeMemory } from "./probe.js";
-import { runSplitting } from "./split.js";
+import { type Outcome, runSplitting } from "./split.js";
 
 /** One batch's results, and what they cost. */
 export interface BatchResult<R> extends RunStats {
@@ -16,6 +17,10 @@ export interface BatchResult<R> extends RunStats {
 
 /** One thing that a model does with a batch: encode pictures, encode texts, write captions. */
 export interface OperationOptions<Input, Item, R> {
+  /** As `BatchEvent` names it. */
+  name: string;
+  /** "cpu", "cuda:0", … */
+  device: string;
   host: ModelHost;
   queue: DeviceQueue;
   admission: Admission;
@@ -46,20 +51,12 @@ export class Operation<Input, Item, R> {
   constructor(options: OperationOptions<Input, Item, R>) {
     this.#options = options;
     this.#limit = new BatchLimit(options.maxBatchSize ?? options.largestUseful);
-    const { queue, host } = options;
+    const { queue } = options;
     this.#batcher = new Batcher<Item, R>({
       queue,
       key: options.key,
       limit: () => this.#batchSize(),
-      run: (items) =>
-        runSplitting(items, {
-          forward: (part) => this.#forward(part),
-          isOutOfMemory,
-          onOutOfMemory: (size) => {
-            host.releaseCache();
-            this.#limit.shrink(size);
-          },
-        }),
+      run: (items, waits) => this.#runBatch(items, waits),
     });
     this.pipeline = new Pipeline({
       prepare: options.prepare,
@@ -110,6 +107,28 @@ export class Operation<Input, Item, R> {
 
   #batchSize(): number {
     return Math.min(this.#limit.current, this.#options.largestUseful);
+  }
+
+  async #runBatch(items: Item[], waits: number[]): Promise<Outcome<R>[]> {
+    const { name: operation, device, host } = this.#options;
+    const started = performance.now();
+    let splits = 0;
+    const outcomes = await runSplitting(items, {
+      forward: (part) => this.#forward(part),
+      isOutOfMemory,
+      onOutOfMemory: (size) => {
+        splits += 1;
+        host.releaseCache();
+        this.#limit.shrink(size);
+      },
+    });
+    if (batchChannel.hasSubscribers) {
+      const failed = outcomes.filter(({ ok }) => !ok).length;
+      const seconds = (performance.now() - started) / 1000;
+      const event: BatchEvent = { operation, device, items: items.length, failed, waits, seconds, splits };
+      batchChannel.publish(event);
+    }
+    return outcomes;
   }
 
   async #forward(items: Item[]): Promise<R[]> {

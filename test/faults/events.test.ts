@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { after, before, beforeEach, describe, it } from "node:test";
+import type { ClipModel } from "clip-blip";
+import type { BatchEvent, PreparationEvent } from "../../lib/engine/events.js";
+import { demoPictures } from "../library/models.js";
+import { type Faults, withFaults } from "./addon.js";
+
+describe("what the engine tells of its batches", () => {
+  let clip: ClipModel;
+  let faults: Faults;
+  let batches: BatchEvent[] = [];
+  let preparations: PreparationEvent[] = [];
+  const onBatch = (event: unknown) => batches.push(event as BatchEvent);
+  const onPreparation = (event: unknown) => preparations.push(event as PreparationEvent);
+
+  before(async () => {
+    const library = await withFaults();
+    faults = library.faults;
+    clip = await library.ClipModel.load("demo", { device: "cpu", dtype: "float32", maxBatchSize: 16 });
+    subscribe("clip-blip:batch", onBatch);
+    subscribe("clip-blip:preparation", onPreparation);
+  });
+  beforeEach(() => {
+    batches = [];
+    preparations = [];
+  });
+  after(async () => {
+    unsubscribe("clip-blip:batch", onBatch);
+    unsubscribe("clip-blip:preparation", onPreparation);
+    await clip.close();
+  });
+
+  it("each batch has its items, waits and seconds; each picture its preparation", async () => {
+    await clip.encodeImages(demoPictures);
+    await clip.encodeTexts(["one", "two", "three"]);
+    const [texts] = batches.filter(({ operation }) => operation === "encode_text");
+    const images = batches.filter(({ operation }) => operation === "encode_image");
+    assert.equal(images.length + 1, batches.length);
+    assert.equal(
+      images.reduce((sum, { items }) => sum + items, 0),
+      demoPictures.length,
+    );
+    assert.equal(texts!.items, 3);
+    for (const { device, items, failed, waits, seconds, splits } of batches) {
+      assert.deepEqual([device, failed, splits], ["cpu", 0, 0]);
+      assert.equal(waits.length, items);
+      for (const value of [...waits, seconds]) assert.ok(value >= 0 && value < 60, String(value));
+      assert.ok(seconds > 0);
+    }
+    assert.equal(preparations.length, demoPictures.length);
+    for (const { seconds } of preparations) assert.ok(seconds > 0 && seconds < 60, String(seconds));
+  });
+
+  it("a batch that was split says so, and one that failed too", async () => {
+    faults.armFault("out-of-memory", 1);
+    await clip.encodeTexts(["one", "two", "three"]);
+    assert.deepEqual(
+      batches.map(({ items, failed, splits }) => [items, failed, splits]),
+      [[3, 0, 1]],
+    );
+    batches = [];
+    faults.armFault("runtime-error", 1);
+    await assert.rejects(clip.encodeTexts(["one", "two"]));
+    assert.deepEqual(
+      batches.map(({ items, failed, splits }) => [items, failed, splits]),
+      [[2, 2, 0]],
+    );
+  });
+});
