@@ -5,8 +5,10 @@ import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCal
 import type { ImageInput } from "./input/types.js";
 import { Model, openRuntime, type Runtime } from "./model.js";
 import type { LoadOptions } from "./options.js";
-import { softmax } from "./similarity.js";
+import { softmax } from "./probabilities.js";
+import { similarityMatrix } from "./similarity.js";
 import {
+  assertArray,
   assertBoolean,
   assertIterable,
   assertOptions,
@@ -14,6 +16,8 @@ import {
   assertStrings,
   invalidArgument,
 } from "./validate.js";
+import { rowsOfOneBuffer } from "./vectors.js";
+import { averageSentences, fillTemplates, readTemplates } from "./zero-shot.js";
 
 /** Options of `encodeImages`. */
 export interface EncodeImagesOptions extends ImageCallOptions {
@@ -31,9 +35,24 @@ export interface EncodeTextsOptions extends CallOptions {
 
 /** Options of `classify`. */
 export interface ClassifyOptions extends ImageCallOptions {
-  /** The sentence that each label is put into, at `{}`. Default "a photo of {}". */
-  template?: string;
+  /**
+   * The sentence that each label is put into, at `{}`. Of several, the embeddings are averaged, which is more robust
+   * than any one of them. Default "a photo of {}".
+   */
+  template?: string | string[];
 }
+
+/** Options of `similarity`. */
+export interface SimilarityOptions extends ImageCallOptions {
+  /**
+   * Give logits in place of cosines: cosines times the checkpoint's temperature, `logits_per_image` of transformers.
+   * Default false.
+   */
+  logits?: boolean;
+}
+
+/** An embedding that was made before: of `dimension` numbers, of any length other than 0. */
+export type Embedding = Float32Array | Float64Array | number[];
 
 /** One label and how probable it is among the labels that were asked for. */
 export interface LabelScore {
@@ -126,21 +145,43 @@ export class ClipModel extends Model {
     assertStrings(labels, "labels");
     assertOptions(options, "options", ["template", ...IMAGE_CALL_OPTIONS]);
     const { template = "a photo of {}", ...imageOptions } = options;
-    if (typeof template !== "string" || !template.includes("{}")) {
-      throw invalidArgument("options.template", 'a string with "{}" where the label goes', template);
-    }
+    const templates = readTemplates(template);
     if (labels.length === 0) throw invalidArgument("labels", "at least one label", labels);
-    const sentences = labels.map((label) => template.replaceAll("{}", () => label));
-    const [pictures, classes] = await Promise.all([
+    const [pictures, sentences] = await Promise.all([
       this.encodeImages(images, imageOptions),
-      this.encodeTexts(sentences, { signal: imageOptions.signal }),
+      this.encodeTexts(fillTemplates(labels, templates), { signal: imageOptions.signal }),
     ]);
-    return pictures.map((picture) => {
-      const scores = softmax(classes.map((text) => this.#logitScale * dot(picture, text)));
+    const logits = this.#logits(similarityMatrix(pictures, [...averageSentences(sentences, templates.length)]));
+    return logits.map((row) => {
+      const scores = softmax([...row]);
       return labels
         .map((label, index) => ({ label, score: scores[index]! }))
         .sort((one, other) => other.score - one.score);
     });
+  }
+
+  /**
+   * Compares every picture with every text: a row for each picture, in it a number for each text, rows of one buffer.
+   * Where a list holds embeddings (`Float32Array`, `Float64Array` or arrays of numbers), they are taken as they are.
+   * @throws ClipBlipError as encodeImages and encodeTexts; ERR_INVALID_ARGUMENT for embeddings of another dimension
+   */
+  async similarity(
+    images: ImageInput[] | Embedding[],
+    texts: string[] | Embedding[],
+    options: SimilarityOptions = {},
+  ): Promise<Float32Array[]> {
+    assertOptions(options, "options", ["logits", ...IMAGE_CALL_OPTIONS]);
+    const { logits, ...imageOptions } = options;
+    assertBoolean(logits, "options.logits");
+    this.assertOpen();
+    // Checked before the pictures are begun.
+    if (!this.#isEmbeddings(texts, "texts")) assertStrings(texts, "texts");
+    const [pictures, sentences] = await Promise.all([
+      this.#isEmbeddings(images, "images") ? images : this.encodeImages(images, imageOptions),
+      this.#isEmbeddings(texts, "texts") ? texts : this.encodeTexts(texts, { signal: imageOptions.signal }),
+    ]);
+    const cosines = similarityMatrix(pictures, sentences);
+    return logits ? this.#logits(cosines) : cosines;
   }
 
   /**
@@ -160,6 +201,26 @@ export class ClipModel extends Model {
     return this.#stream(images, options);
   }
 
+  /** Cosines to logits, in place. */
+  #logits(cosines: Float32Array[]): Float32Array[] {
+    for (const row of cosines) {
+      for (let index = 0; index < row.length; index++) row[index]! *= this.#logitScale;
+    }
+    return cosines;
+  }
+
+  /** Whether a list holds embeddings and nothing else; of this model's dimension. */
+  #isEmbeddings<Input>(items: Input[] | Embedding[], name: string): items is Embedding[] {
+    assertArray(items, name);
+    if (!isEmbedding(items[0])) return false;
+    for (let index = 0; index < items.length; index++) {
+      const item: unknown = items[index];
+      if (isEmbedding(item) && item.length === this.#dimension) continue;
+      throw invalidArgument(`${name}[${index}]`, `an embedding of ${this.#dimension} numbers`, item).at(index);
+    }
+    return true;
+  }
+
   async *#stream(
     images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
     options: EncodeImagesOptions,
@@ -173,19 +234,9 @@ export class ClipModel extends Model {
   }
 }
 
-/** The rows of several batches, copied into one buffer in the order of the call. */
-function rowsOfOneBuffer(embeddings: Float32Array[], dimension: number): Float32Array[] {
-  const matrix = new Float32Array(embeddings.length * dimension);
-  return embeddings.map((embedding, index) => {
-    matrix.set(embedding, index * dimension);
-    return matrix.subarray(index * dimension, (index + 1) * dimension);
-  });
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let index = 0; index < a.length; index++) sum += a[index]! * b[index]!;
-  return sum;
+/** Typed arrays of other kinds are the bytes of pictures. */
+function isEmbedding(value: unknown): value is Embedding {
+  return value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
 }
 
 async function* requests(

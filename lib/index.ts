@@ -9,9 +9,11 @@ export {
   type ClassifyOptions,
   ClipModel,
   type EmbeddedImage,
+  type Embedding,
   type EncodeImagesOptions,
   type EncodeTextsOptions,
   type LabelScore,
+  type SimilarityOptions,
 } from "./clip.js";
 export { type Device, devices, type MemoryInfo } from "./devices.js";
 export type { Progress } from "./engine/pipeline.js";
@@ -21,4 +23,4 @@ export type { GenerationOptions } from "./generation-options.js";
 export type { ImageInput, RawPixels } from "./input/types.js";
 export type { Capabilities } from "./model.js";
 export type { LoadOptions, LoadProgress } from "./options.js";
-export { cosineSimilarity } from "./similarity.js";
+export { cosineSimilarity, similarityMatrix } from "./similarity.js";
