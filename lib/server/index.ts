@@ -1,0 +1,4 @@
+export { createServer } from "./create-server.js";
+export type { JobBackend, JobImage, JobRequest, JobResult, JobStatus } from "./jobs.js";
+export type { Limits, ServerOptions } from "./options.js";
+export { clipBlipService } from "./plugin.js";
