@@ -1,4 +1,5 @@
 import type { CliContext } from "./context.js";
+import { FailureList } from "./failure-list.js";
 import { expandInputs } from "./inputs.js";
 import type { StreamItem } from "./library.js";
 import { type Failure, failure, keyOf, type Outcome, type Subject } from "./outcome.js";
@@ -29,18 +30,17 @@ export async function runJob<V extends object>(context: CliContext, job: Job<V>)
     const isNew = (subject: Subject) => !writer.done.has(keyOf(subject));
     const images = paths.filter((input) => isNew({ input }));
     const texts = [...new Set(job.texts)].filter((text) => isNew({ text }));
-    let failed = 0;
+    const failures = new FailureList();
     const write = async (outcome: Outcome<V>) => {
-      if ("error" in outcome) failed += 1;
+      if ("error" in outcome) failures.add(outcome);
       await writer.write(outcome);
     };
     for (const outcome of missing) await write(outcome);
     if (images.length + texts.length > 0) await runAll(context, job, images, texts, write);
-    if (failed > 0) {
-      const total = images.length + texts.length + missing.length;
-      context.stderr.write(`clip-blip: ${failed} of ${total} inputs failed; their errors are among the results.\n`);
-    }
-    return failed > 0 ? 1 : 0;
+    if (failures.count === 0) return 0;
+    const total = images.length + texts.length + missing.length;
+    context.stderr.write(failures.report(`of ${total} inputs failed; their errors are among the results`));
+    return 1;
   } finally {
     removeCleanup();
     await writer.close();

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { tuneSharp } from "../input/sharp.js";
 import { handleInterrupts } from "./interrupt.js";
 import { runProgram } from "./program.js";
 
@@ -11,7 +12,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runProgram(process.argv.slice(2), {
-  library: () => import("../index.js"),
+  library: async () => {
+    await tuneSharp();
+    return import("../index.js");
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,

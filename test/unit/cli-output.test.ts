@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import sharp from "sharp";
 import { jsonLines, run } from "./support/cli.js";
 
@@ -29,6 +31,7 @@ const picturesOf = (calls: unknown[]) => (calls.find((call) => /images|captions/
 
 for (const [format, command] of [
   ["jsonl", "embed"],
+  ["csv", "embed"],
   ["jsonl", "caption"],
   ["csv", "caption"],
   ["html", "caption"],
@@ -111,6 +114,22 @@ describe("html", () => {
 });
 
 describe("csv", () => {
+  test("has embeddings as arrays, and a column for texts", async () => {
+    await run(["embed", "a.png", "bad.png", "--text", "dog, cat", "--out", "out.csv"]);
+    assert.deepEqual(read("out.csv").split("\n"), [
+      "input,text,embedding,error",
+      ',"dog, cat","[2.66666675,2,1.60000002]",',
+      'a.png,,"[1.66666663,1.25,1]",',
+      "bad.png,,,ERR_IMAGE_DECODE: bad.png is no picture",
+      "",
+    ]);
+    const { calls } = await run(["embed", "a.png", "bad.png", "--text", "dog, cat", "", "--out", "out.csv"]);
+    assert.deepEqual(calls[1], ["texts", 1]);
+    assert.deepEqual(picturesOf(calls), ["bad.png"]);
+    const again = await run(["embed", "a.png", "--text", "dog, cat", "", "--out", "out.csv"]);
+    assert.deepEqual(again.calls, []);
+  });
+
   test("quotes what needs it", async () => {
     await run(["caption", ...PICTURES, "--out", "out.csv"]);
     const lines = read("out.csv").split("\n");
@@ -127,6 +146,138 @@ describe("csv", () => {
     writeFileSync(name, readFileSync("a.png"));
     for (let times = 0; times < 2; times++) assert.equal((await run(["caption", name, "--out", "out.csv"])).code, 0);
     assert.equal(read("out.csv").match(/two/g)?.length, 2);
+  });
+});
+
+describe("what made a file", () => {
+  const outs = ["out.jsonl", "out.csv", "out.npy", "out.parquet"];
+
+  test("is written beside it or in it, and another model or other options are refused", async () => {
+    for (const out of outs) {
+      assert.equal((await run(["embed", "a.png", "--out", out])).code, 0);
+      if (!out.endsWith("parquet")) {
+        assert.deepEqual(JSON.parse(read(`${out}.meta.json`)), {
+          command: "embed",
+          model: "demo",
+          options: { normalize: true },
+        });
+      }
+      const before = readFileSync(out);
+      for (const [more, said] of [
+        [["--model", "other/clip"], 'model "demo", not "other/clip"'],
+        [["--no-normalize"], 'options {"normalize":true}, not {"normalize":false}'],
+      ] as const) {
+        const { code, err } = await run(["embed", "e.png", "--out", out, ...more]);
+        assert.equal(code, 2, out);
+        assert.ok(err.includes(`${out} holds results of another run (${said}): choose another --out, or delete`), err);
+        assert.ok(readFileSync(out).equals(before));
+      }
+      assert.equal((await run(["embed", "e.png", "--out", out])).code, 0);
+    }
+  });
+
+  test("is the same for a folder however it is named, and made anew for an empty file", async () => {
+    assert.equal((await run(["caption", "a.png", "--out", "out.csv", "--model", "."])).code, 0);
+    assert.equal((await run(["caption", "e.png", "--out", "out.csv", "--model", folder])).code, 0);
+    writeFileSync("out.csv", "");
+    assert.equal((await run(["caption", "e.png", "--out", "out.csv", "--prompt", "a"])).code, 0);
+    assert.deepEqual(JSON.parse(read("out.csv.meta.json")).options, { prompt: "a" });
+  });
+
+  test("is not asked of a file of an older version", async () => {
+    await run(["embed", "a.png", "--out", "out.jsonl"]);
+    rmSync("out.jsonl.meta.json");
+    const { code, calls } = await run(["embed", "a.png", "e.png", "--out", "out.jsonl", "--model", "other/clip"]);
+    assert.deepEqual([code, picturesOf(calls)], [0, ["e.png"]]);
+  });
+});
+
+describe("parquet", () => {
+  const table = async (path = "out.parquet") => {
+    const file = await asyncBufferFromFile(path);
+    return { rows: await parquetReadObjects({ file }), metadata: await parquetMetadataAsync(file) };
+  };
+
+  test("has a row for each result, errors last", async () => {
+    assert.equal((await run(["embed", ...PICTURES, "--text", "dog", "--out", "out.parquet"])).code, 1);
+    const { rows } = await table();
+    assert.deepEqual(rows, [
+      { input: null, text: "dog", embedding: [...Float32Array.of(1, 3 / 4, 3 / 5)], error: null },
+      ...["a.png", PICTURES[1]!, PICTURES[3]!].map((input) => ({
+        input,
+        text: null,
+        embedding: [...Float32Array.from([3, 4, 5], (divisor) => input.length / divisor)],
+        error: null,
+      })),
+      { input: "bad.png", text: null, embedding: undefined, error: "ERR_IMAGE_DECODE: bad.png is no picture" },
+    ]);
+  });
+
+  test("takes captions", async () => {
+    await run(["caption", "a.png", "--out", "out.parquet"]);
+    const { rows } = await table();
+    assert.deepEqual(rows[0], {
+      input: "a.png",
+      text: null,
+      caption: 'a picture of "a.png" & <more>',
+      error: null,
+    });
+    assert.match((await run(["embed", "a.png", "--out", "out.parquet"])).err, /is not a Parquet file of this command/);
+  });
+
+  test("goes on where it stopped, and tries again what failed", async () => {
+    await run(["embed", "a.png", "bad.png", "--out", "out.parquet"]);
+    const { calls, code } = await run(["embed", ...PICTURES, "e.png", "--out", "out.parquet"]);
+    assert.deepEqual([code, picturesOf(calls)], [1, PICTURES.slice(1).concat("e.png")]);
+    const { rows, metadata } = await table();
+    assert.deepEqual(
+      rows.map(({ input }) => input),
+      ["a.png", PICTURES[1], PICTURES[3], "e.png", "bad.png"],
+    );
+    assert.equal(metadata.num_rows, 5n);
+  });
+
+  test("goes on after any byte it was stopped at", async () => {
+    await run(["embed", "a.png", "--out", "out.parquet"]);
+    const first = readFileSync("out.parquet").length;
+    await run(["embed", "a.png", "e.png", "--out", "out.parquet"]);
+    const whole = readFileSync("out.parquet");
+    for (let length = first; length < whole.length; length += 7) {
+      writeFileSync("out.parquet", whole.subarray(0, length));
+      const { code, calls, err } = await run(["embed", "a.png", "e.png", "--out", "out.parquet"]);
+      assert.equal(code, 0, `${length}: ${err}`);
+      assert.deepEqual(picturesOf(calls), ["e.png"], `stopped at byte ${length}`);
+      assert.equal((await table()).rows.length, 2);
+    }
+  });
+
+  test("is valid before the first result, and after each group of rows", async () => {
+    const texts = Array.from({ length: 2500 }, (_, index) => `text ${index}`);
+    const seen: number[] = [];
+    const onTexts = async () => void seen.push((await table()).rows.length);
+    const { code, err } = await run(["embed", "--text", ...texts, "--out", "out.parquet"], { onTexts });
+    assert.deepEqual([code, err], [0, ""]);
+    assert.deepEqual([...new Set(seen)], [0, 1024, 2048]);
+    const { rows, metadata } = await table();
+    assert.deepEqual(
+      metadata.row_groups.map((group) => group.num_rows),
+      [1024n, 1024n, 452n],
+    );
+    assert.deepEqual(
+      rows.map(({ text }) => text),
+      texts,
+    );
+  });
+
+  test("leaves other files alone, and needs one", async () => {
+    const foreign = parquetWriteBuffer({ columnData: [{ name: "input", data: ["a.png"] }] });
+    for (const content of [Buffer.from("my notes"), Buffer.from("PAR1 my notes PAR1"), Buffer.from(foreign)]) {
+      writeFileSync("out.parquet", content);
+      const { code, err } = await run(["embed", "a.png", "--out", "out.parquet"]);
+      assert.deepEqual([code, readFileSync("out.parquet").equals(content)], [2, true]);
+      assert.match(err, /exists and is not a Parquet file of this command/);
+    }
+    assert.match((await run(["embed", "a.png", "--format", "parquet"])).err, /--format parquet needs --out/);
   });
 });
 

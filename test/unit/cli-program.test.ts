@@ -45,7 +45,7 @@ describe("help and usage", () => {
       ["embed", "a.png", "--frobnicate"],
       ["embed", "a.png", "--dtype", "int8"],
       ["embed", "a.png", "--batch-size", "0"],
-      ["embed", "a.png", "--format", "csv"],
+      ["embed", "a.png", "--format", "html"],
       ["caption"],
       ["caption", "a.png", "--max-length", "ten"],
       ["caption", "a.png", "--num-beams", "4"],

@@ -6,8 +6,9 @@ import { csv } from "../output/csv.js";
 import { chooseFormat } from "../output/format.js";
 import { html } from "../output/html.js";
 import { jsonl } from "../output/jsonl.js";
-import { RecordFile } from "../output/record-file.js";
-import { RecordStream } from "../output/record-stream.js";
+import { openRecords } from "../output/open.js";
+import type { ParquetValue } from "../output/parquet.js";
+import { describeRun } from "../output/run.js";
 import type { RecordFormat } from "../output/writer.js";
 
 interface CaptionFlags extends ModelFlags {
@@ -18,8 +19,21 @@ interface CaptionFlags extends ModelFlags {
   format?: string;
 }
 
-const FORMATS = ["jsonl", "csv", "html"] as const;
-const RECORDS: Record<(typeof FORMATS)[number], RecordFormat<{ caption: string }>> = { jsonl: jsonl(), csv, html };
+type Captioned = { caption: string };
+
+const FORMATS = ["jsonl", "csv", "html", "parquet"] as const;
+
+const RECORDS: Record<"jsonl" | "csv" | "html", RecordFormat<Captioned>> = {
+  jsonl: jsonl(),
+  csv: csv(["input"], "caption", ({ caption }) => caption),
+  html,
+};
+
+const PARQUET: ParquetValue<Captioned> = {
+  name: "caption",
+  schema: [{ name: "caption", repetition_type: "OPTIONAL", type: "BYTE_ARRAY", converted_type: "UTF8" }],
+  of: ({ caption }) => caption,
+};
 
 /** `clip-blip caption`: pictures to sentences. */
 export function addCaption(program: Command, context: CliContext, done: (exitCode: number) => void): void {
@@ -40,7 +54,8 @@ export function addCaption(program: Command, context: CliContext, done: (exitCod
     .addHelpText(
       "after",
       `
-html is a page of thumbnails with their captions, in one file.
+html is a page of thumbnails with their captions, in one file. What made a file stands in
+<file>.meta.json beside it, or in it (parquet): another model or other options do not go on with it.
 
 Examples:
   $ clip-blip caption photos/ --out photos.html
@@ -52,19 +67,22 @@ Examples:
 
 async function caption(context: CliContext, inputs: string[], flags: CaptionFlags): Promise<number> {
   const { prompt, maxLength, minLength, out } = flags;
-  const format = RECORDS[chooseFormat(FORMATS, flags)];
-  return runJob(context, {
+  const options = { prompt, maxLength, minLength };
+  const format = chooseFormat(FORMATS, flags);
+  return runJob<Captioned>(context, {
     inputs,
     unit: "images",
     toStdout: out === undefined,
-    openWriter: async () =>
-      out === undefined ? new RecordStream(context.stdout, format) : RecordFile.open(out, format),
+    openWriter: async () => {
+      const run = await describeRun("caption", flags.model, options);
+      if (format !== "parquet") return openRecords(context, RECORDS[format], out, run);
+      return (await import("../output/parquet.js")).ParquetFile.open(out!, PARQUET, run);
+    },
     run: async function* (paths) {
       const { BlipModel } = await context.library();
       const blip = await loadModel(context, flags, BlipModel);
       try {
-        const options = { prompt, maxLength, minLength, signal: context.signal };
-        for await (const item of blip.captionStream(paths, options)) {
+        for await (const item of blip.captionStream(paths, { ...options, signal: context.signal })) {
           yield outcomeOf(item, (done) => ({ caption: done.caption.text }));
         }
       } finally {

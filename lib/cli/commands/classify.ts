@@ -6,8 +6,8 @@ import type { CliClip } from "../library.js";
 import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
 import { failure, type Outcome } from "../outcome.js";
 import { jsonl } from "../output/jsonl.js";
-import { RecordFile } from "../output/record-file.js";
-import { RecordStream } from "../output/record-stream.js";
+import { openRecords } from "../output/open.js";
+import { describeRun } from "../output/run.js";
 import { UsageError } from "../usage-error.js";
 
 type Classified = { labels: { label: string; score: number }[] };
@@ -62,7 +62,7 @@ async function classify(context: CliContext, inputs: string[], flags: ClassifyFl
     unit: "images",
     toStdout: out === undefined,
     openWriter: async () =>
-      out === undefined ? new RecordStream(context.stdout, jsonl()) : RecordFile.open(out, jsonl()),
+      openRecords(context, jsonl(), out, await describeRun("classify", flags.model, { labels, template })),
     run: async function* (paths) {
       const { ClipModel } = await context.library();
       const clip = await loadModel(context, flags, ClipModel);

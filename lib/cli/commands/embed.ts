@@ -4,12 +4,15 @@ import { outcomeOf, runJob } from "../job.js";
 import type { CliClip } from "../library.js";
 import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
 import type { Outcome } from "../outcome.js";
+import { csv } from "../output/csv.js";
 import { chooseFormat } from "../output/format.js";
 import { jsonl } from "../output/jsonl.js";
-import { NpyFile } from "../output/npy.js";
-import { RecordFile } from "../output/record-file.js";
-import { RecordStream } from "../output/record-stream.js";
-import type { ResultWriter } from "../output/writer.js";
+import { NpyFile, namesPath } from "../output/npy.js";
+import { shortNumbers } from "../output/numbers.js";
+import { openBeside, openRecords } from "../output/open.js";
+import type { ParquetValue } from "../output/parquet.js";
+import { describeRun } from "../output/run.js";
+import type { RecordFormat, ResultWriter } from "../output/writer.js";
 import { UsageError } from "../usage-error.js";
 
 type Embedded = { embedding: Float32Array };
@@ -21,7 +24,24 @@ interface EmbedFlags extends ModelFlags {
   format?: string;
 }
 
-const FORMATS = ["jsonl", "npy"] as const;
+const FORMATS = ["jsonl", "npy", "parquet", "csv"] as const;
+
+const RECORDS: Record<"jsonl" | "csv", RecordFormat<Embedded>> = {
+  jsonl: jsonl(),
+  // pgvector and others read a vector in this form.
+  csv: csv(["input", "text"], "embedding", ({ embedding }) => JSON.stringify(shortNumbers(embedding))),
+};
+
+const PARQUET: ParquetValue<Embedded> = {
+  name: "embedding",
+  schema: [
+    { name: "embedding", repetition_type: "OPTIONAL", num_children: 1, converted_type: "LIST" },
+    { name: "list", repetition_type: "REPEATED", num_children: 1 },
+    { name: "element", repetition_type: "REQUIRED", type: "FLOAT" },
+  ],
+  uncompressed: true,
+  of: ({ embedding }) => Array.from(embedding),
+};
 
 /** Texts of one call of the library. */
 const TEXTS_PER_CALL = 256;
@@ -45,6 +65,8 @@ export function addEmbed(program: Command, context: CliContext, done: (exitCode:
       "after",
       `
 npy is a NumPy array, float32 [rows, dimension], with what each row is in <file>.jsonl beside it.
+parquet and csv have the columns input, text, embedding and error. What made a file stands in
+<file>.meta.json beside it, or in it (parquet): another model or other options do not go on with it.
 
 Examples:
   $ clip-blip embed photos/ --out photos.npy
@@ -66,10 +88,13 @@ async function embed(context: CliContext, inputs: string[], flags: EmbedFlags): 
     return model;
   };
   const openWriter = async (): Promise<ResultWriter<Embedded>> => {
-    if (out === undefined) return new RecordStream(context.stdout, jsonl<Embedded>());
-    if (format === "jsonl") return RecordFile.open(out, jsonl<Embedded>());
-    const { dimension } = (await load()).capabilities();
-    return NpyFile.open(out, dimension!);
+    const run = await describeRun("embed", flags.model, { normalize: flags.normalize });
+    if (out === undefined || format === "jsonl" || format === "csv") {
+      return openRecords(context, RECORDS[format as keyof typeof RECORDS], out, run);
+    }
+    if (format === "parquet") return (await import("../output/parquet.js")).ParquetFile.open(out, PARQUET, run);
+    const open = async () => NpyFile.open(out, (await load()).capabilities().dimension!);
+    return openBeside(out, run, open, [namesPath(out)]);
   };
   try {
     return await runJob(context, {

@@ -1,24 +1,50 @@
 import { keyOf, type Outcome } from "../outcome.js";
 import type { RecordFormat } from "./writer.js";
 
-/** Captions as CSV (RFC 4180, with plain line feeds): `input,caption,error`. */
-export const csv: RecordFormat<{ caption: string }> = {
-  name: "CSV",
-  header: "input,caption,error\n",
-  footer: "",
-  encode: (outcome: Outcome<{ caption: string }>) => {
-    const input = "input" in outcome ? outcome.input : outcome.text;
-    const [caption, error] =
-      "error" in outcome ? ["", `${outcome.error.code}: ${outcome.error.message}`] : [outcome.caption, ""];
-    return `${[input, caption, error].map(quoted).join(",")}\n`;
-  },
-  decode: (record) => {
-    const fields = fieldsOf(record);
-    return fields?.length === 3 ? { key: keyOf({ input: fields[0]! }), failed: fields[2] !== "" } : undefined;
-  },
-  // A line break inside quotes does not end a record.
-  isWhole: (lines) => lines.split('"').length % 2 === 1,
-};
+/**
+ * Results as CSV (RFC 4180, with plain line feeds): `input`, `text` where a command takes texts too, the value, and
+ * `error` ("CODE: message").
+ *
+ * @param subjects the columns that say what a line is about, of which one is filled
+ * @param name the column of the value
+ * @param of a value as text
+ */
+export function csv<V extends object>(
+  subjects: ("input" | "text")[],
+  name: string,
+  of: (value: V) => string,
+): RecordFormat<V> {
+  return {
+    name: "CSV",
+    header: line([...subjects, name, "error"]),
+    footer: "",
+    encode: (outcome: Outcome<V>) => {
+      const about = subjects.map((subject) =>
+        subject in outcome ? (outcome as Record<string, string>)[subject]! : "",
+      );
+      const failed = "error" in outcome;
+      return line([
+        ...about,
+        ...(failed ? ["", `${outcome.error.code}: ${outcome.error.message}`] : [of(outcome), ""]),
+      ]);
+    },
+    decode: (record) => {
+      const fields = fieldsOf(record);
+      if (fields?.length !== subjects.length + 2) return undefined;
+      const filled = fields.slice(0, subjects.length).findIndex(Boolean);
+      // Where none is filled, the line is about the empty text.
+      const about =
+        filled >= 0 && subjects[filled] === "input" ? { input: fields[filled]! } : { text: fields[filled] ?? "" };
+      return { key: keyOf(about), failed: fields.at(-1) !== "" };
+    },
+    // A line break inside quotes does not end a record.
+    isWhole: (lines) => lines.split('"').length % 2 === 1,
+  };
+}
+
+function line(fields: string[]): string {
+  return `${fields.map(quoted).join(",")}\n`;
+}
 
 function quoted(field: string): string {
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;

@@ -1,6 +1,12 @@
 import { extname } from "node:path";
 import { UsageError } from "../usage-error.js";
 
+/** Formats that are written at more than one place of a file. */
+const NEED_A_FILE = new Map([
+  ["npy", "a NumPy array"],
+  ["parquet", "a Parquet file"],
+]);
+
 /**
  * The format of the results: what --format says, else what the ending of --out says, else JSON Lines.
  * `formats` are those that the command has.
@@ -11,8 +17,9 @@ export function chooseFormat<F extends string>(
 ): F | "jsonl" {
   const ending = out === undefined ? "" : extname(out).slice(1).toLowerCase();
   const chosen = formats.find((name) => name === (format ?? ending)) ?? "jsonl";
-  if (chosen === "npy" && out === undefined) {
-    throw new UsageError("--format npy needs --out: a NumPy array cannot be written to standard output.");
+  const array = NEED_A_FILE.get(chosen);
+  if (array && out === undefined) {
+    throw new UsageError(`--format ${chosen} needs --out: ${array} cannot be written to standard output.`);
   }
   return chosen;
 }

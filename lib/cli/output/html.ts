@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { keyOf } from "../outcome.js";
 import type { RecordFormat } from "./writer.js";
 
@@ -53,7 +54,8 @@ small { color: var(--faint); overflow-wrap: anywhere; }
 /** A small copy of a picture as a data URL. */
 async function thumbnail(path: string): Promise<string> {
   const { default: sharp } = await import("sharp");
-  const bytes = await sharp(path, { failOn: "none" })
+  // Given as bytes: the command line keeps sharp from opening files itself.
+  const bytes = await sharp(await readFile(path), { failOn: "none" })
     .autoOrient()
     .resize(THUMBNAIL, THUMBNAIL, { fit: "inside", withoutEnlargement: true })
     .webp({ quality: 75 })

@@ -1,4 +1,5 @@
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
+import { shortNumbers } from "./numbers.js";
 import type { RecordFormat } from "./writer.js";
 
 /** JSON Lines: one object a result, as api.md shows them. */
@@ -16,9 +17,8 @@ export function jsonl<V extends object>(): RecordFormat<V> {
   };
 }
 
-/** Embeddings as arrays, with the nine digits that tell any two float32 apart instead of a double's seventeen. */
 function shortened(_key: string, value: unknown): unknown {
-  return value instanceof Float32Array ? Array.from(value, (number) => Number(number.toPrecision(9))) : value;
+  return value instanceof Float32Array ? shortNumbers(value) : value;
 }
 
 function parse(text: string): unknown {

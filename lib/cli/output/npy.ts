@@ -1,9 +1,11 @@
 import type { FileHandle } from "node:fs/promises";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
 import { UsageError } from "../usage-error.js";
-import { openForUpdate, RecordFile, writeAll } from "./record-file.js";
+import { openForUpdate, readRange, writeAll } from "./file.js";
+import { FileWriter } from "./file-writer.js";
+import { RecordFile } from "./record-file.js";
 import { foreign } from "./scan.js";
-import type { RecordFormat, ResultWriter } from "./writer.js";
+import type { RecordFormat } from "./writer.js";
 
 type Embedded = { embedding: Float32Array };
 
@@ -21,15 +23,13 @@ export function namesPath(path: string): string {
  * `{"row": 0, "input": "a.jpg"}`, and a line with `error` and no row for what failed. A row counts once both files have
  * it, so that a run which is stopped at any point can go on.
  */
-export class NpyFile implements ResultWriter<Embedded> {
+export class NpyFile extends FileWriter<Embedded> {
   readonly done: ReadonlySet<string>;
   readonly #file: FileHandle;
   readonly #names: RecordFile<{ row: number }>;
   readonly #path: string;
   readonly #dimension: number;
   #rows: number;
-  #pending: Promise<void> = Promise.resolve();
-  #closed = false;
 
   private constructor(
     file: FileHandle,
@@ -38,6 +38,7 @@ export class NpyFile implements ResultWriter<Embedded> {
     dimension: number,
     rows: number,
   ) {
+    super();
     this.#file = file;
     this.#names = names;
     this.#path = path;
@@ -81,21 +82,12 @@ export class NpyFile implements ResultWriter<Embedded> {
     }
   }
 
-  write(outcome: Outcome<Embedded>): Promise<void> {
-    const written = this.#pending.then(() => (this.#closed ? undefined : this.#append(outcome)));
-    this.#pending = written.catch(() => {});
-    return written;
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#pending;
+  protected override async finish(): Promise<void> {
     await this.#names.close();
     await this.#file.close();
   }
 
-  async #append(outcome: Outcome<Embedded>): Promise<void> {
+  protected override async append(outcome: Outcome<Embedded>): Promise<void> {
     if ("error" in outcome) return this.#names.write(outcome);
     const { embedding, ...subject } = outcome;
     if (embedding.length !== this.#dimension) {
@@ -140,9 +132,8 @@ function header(rows: number, dimension: number): Buffer {
 
 /** Rows and dimension of a file that an earlier run wrote; undefined for an empty one. */
 async function readHeader(file: FileHandle, path: string): Promise<{ rows: number; dimension: number } | undefined> {
-  const bytes = Buffer.alloc(HEADER_BYTES);
-  const { bytesRead } = await file.read(bytes, 0, HEADER_BYTES, 0);
-  if (bytesRead === 0) return undefined;
+  const bytes = await readRange(file, 0, HEADER_BYTES);
+  if (bytes.length === 0) return undefined;
   const shape = /'shape': \((\d+), (\d+)\), \}/.exec(bytes.toString("latin1"));
   const [rows, dimension] = [Number(shape?.[1]), Number(shape?.[2])];
   if (!shape || !bytes.equals(header(rows, dimension))) throw foreign(path, "NumPy");

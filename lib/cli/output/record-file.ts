@@ -1,23 +1,23 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import type { Outcome } from "../outcome.js";
-import { UsageError } from "../usage-error.js";
+import { openForUpdate, writeAll } from "./file.js";
+import { FileWriter } from "./file-writer.js";
 import { scanFile } from "./scan.js";
-import type { RecordFormat, ResultWriter } from "./writer.js";
+import type { RecordFormat } from "./writer.js";
 
 /**
  * A text file of results that goes on where an earlier run stopped. Its footer is written with each record and
  * overwritten by the next one, so that the file is valid whenever the process ends.
  */
-export class RecordFile<V extends object> implements ResultWriter<V> {
+export class RecordFile<V extends object> extends FileWriter<V> {
   readonly done: ReadonlySet<string>;
   readonly #file: FileHandle;
   readonly #format: RecordFormat<V>;
   /** Where the next record goes. */
   #end: number;
-  #pending: Promise<void> = Promise.resolve();
-  #closed = false;
 
   private constructor(file: FileHandle, format: RecordFormat<V>, end: number, done: Set<string>) {
+    super();
     this.#file = file;
     this.#format = format;
     this.#end = end;
@@ -41,18 +41,11 @@ export class RecordFile<V extends object> implements ResultWriter<V> {
     }
   }
 
-  write(outcome: Outcome<V>): Promise<void> {
-    const written = this.#pending.then(async () => {
-      if (!this.#closed) await this.#append(await this.#format.encode(outcome));
-    });
-    this.#pending = written.catch(() => {});
-    return written;
+  protected override async append(outcome: Outcome<V>): Promise<void> {
+    await this.#append(await this.#format.encode(outcome));
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#pending;
+  protected override async finish(): Promise<void> {
     await this.#file.close();
   }
 
@@ -60,28 +53,6 @@ export class RecordFile<V extends object> implements ResultWriter<V> {
     const bytes = Buffer.from(record + this.#format.footer);
     await writeAll(this.#file, bytes, this.#end);
     this.#end += Buffer.byteLength(record);
-  }
-}
-
-/** Opens a file for reading and writing, and makes it where it is not there. */
-export async function openForUpdate(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, "r+").catch((error) => {
-      if (error.code !== "ENOENT") throw error;
-      return open(path, "wx+");
-    });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = { ENOENT: "its folder does not exist", EISDIR: "it is a folder", EACCES: "it is not writable" }[code!];
-    throw new UsageError(`${path} cannot be written: ${why ?? (error as Error).message}.`);
-  }
-}
-
-/** Writes all of `bytes` at `position`: a single write may do less. */
-export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
   }
 }
 

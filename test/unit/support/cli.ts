@@ -19,6 +19,8 @@ export interface Behaviour {
   dimension?: number;
   /** Runs before each picture. */
   onPicture?: (path: string) => void;
+  /** Runs before each call with texts. */
+  onTexts?: () => Promise<void>;
   loadError?: Error;
   /** Thrown by the stream at a picture whose path contains it. */
   streamError?: Error;
@@ -51,6 +53,7 @@ function fakeLibrary(calls: unknown[], behaviour: Behaviour): Library {
     },
     encodeTexts: async (texts) => {
       calls.push(["texts", texts.length]);
+      await behaviour.onTexts?.();
       return texts.map(vector);
     },
     classify: async (images, labels, { template }) => {

@@ -1,0 +1,52 @@
+import { readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
+import { UsageError } from "../usage-error.js";
+
+/** What made a file of results: another run may go on with it only where all of this is the same. */
+export interface Run {
+  command: string;
+  /** Source of the model: the real path where it is a file or a folder, else as it was given. */
+  model: string;
+  /** Options that change the results. */
+  options: Record<string, unknown>;
+}
+
+/** Describes a run; options that were not given are left out. */
+export async function describeRun(command: string, model: string, options: object): Promise<Run> {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { command, model: await realpath(model).catch(() => model), options: Object.fromEntries(given) };
+}
+
+/** The file beside `path` that says what made it. */
+export function runPath(path: string): string {
+  return `${path}.meta.json`;
+}
+
+/** @throws UsageError where `path`, which exists, was made by another run. `files` are those to delete for a new begin. */
+export function assertSameRun(path: string, before: Partial<Run>, now: Run, files: string[]): void {
+  if (isDeepStrictEqual(before, now)) return;
+  const differs = (["command", "model", "options"] as const).filter((key) => !isDeepStrictEqual(before[key], now[key]));
+  const shown = differs.map((key) => `${key} ${JSON.stringify(before[key])}, not ${JSON.stringify(now[key])}`);
+  throw new UsageError(
+    `${path} holds results of another run (${shown.join("; ")}): choose another --out, or delete ${files.join(" and ")}.`,
+  );
+}
+
+/** Reads what made the file at `path`; undefined where it is empty, or nothing is known about it. */
+export async function readRun(path: string): Promise<Partial<Run> | undefined> {
+  const size = await stat(path).then(
+    (status) => status.size,
+    () => 0,
+  );
+  if (size === 0) return undefined;
+  try {
+    return JSON.parse(await readFile(runPath(path), "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes beside `path` what makes it. */
+export async function writeRun(path: string, run: Run): Promise<void> {
+  await writeFile(runPath(path), `${JSON.stringify(run, null, 2)}\n`);
+}
