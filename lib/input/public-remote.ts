@@ -1,0 +1,123 @@
+import { get as httpGet, type IncomingMessage } from "node:http";
+import { get as httpsGet } from "node:https";
+import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
+import { ClipBlipError, type ErrorCode } from "../errors.js";
+import { checkBytes, MAX_REMOTE_BYTES, REMOTE_TIMEOUT } from "./limits.js";
+import { collectStream } from "./stream.js";
+
+/** A picture that could not be fetched. */
+export class FetchError extends ClipBlipError {
+  /** Whether another try may succeed: the server was busy, or out of reach. */
+  readonly transient: boolean;
+
+  constructor(code: ErrorCode, message: string, transient: boolean, cause?: unknown) {
+    super(code, message, { cause });
+    this.transient = transient;
+  }
+}
+
+/** What `publicFetcher` is told. */
+export interface PublicFetchOptions {
+  /** Addresses (or ranges such as "10.0.0.0/8") that are reached although they are not public. Default: none. */
+  allowedAddresses?: string[];
+  /** Bytes of an answer at most. Default 50 MiB. */
+  maxBytes?: number;
+}
+
+/** The bytes that a URL answers with; `name` is the URL in error messages. */
+export type Fetcher = (url: URL, name: string, signal?: AbortSignal) => Promise<Uint8Array>;
+
+/** A moved picture is found behind so many redirects at most. */
+const MAX_REDIRECTS = 3;
+
+/** Answers that ask for another try: timeout, too early, too many requests. */
+const BUSY = new Set([408, 425, 429]);
+
+/** What the filter of addresses says; it has no code of its own. */
+const REFUSED = /is not allowed\. Because/;
+
+/**
+ * Fetches what strangers name: over http and https, from public addresses only, within 30 seconds and the given bytes.
+ * Every address is looked at when it is connected to, those behind names and redirects too, so that a name that
+ * changes its address between two looks gains nothing.
+ *
+ * The fetcher rejects with FetchError: ERR_INVALID_ARGUMENT for an address that is not public, ERR_IMAGE_DECODE where
+ * the server cannot be reached or refuses; with ERR_IMAGE_TOO_LARGE; and with `signal.reason`.
+ */
+export function publicFetcher({ allowedAddresses = [], maxBytes = MAX_REMOTE_BYTES }: PublicFetchOptions): Fetcher {
+  const filter = { allowIPAddressList: allowedAddresses, keepAlive: true };
+  const agents = { "http:": new RequestFilteringHttpAgent(filter), "https:": new RequestFilteringHttpsAgent(filter) };
+
+  const open = (url: URL, signal: AbortSignal) =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { agent: agents[url.protocol as keyof typeof agents], signal };
+      const request = (url.protocol === "https:" ? httpsGet : httpGet)(url, options, resolve);
+      request.on("error", reject);
+    });
+
+  return async (start, name, signal) => {
+    const timeout = AbortSignal.timeout(REMOTE_TIMEOUT);
+    const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
+    try {
+      let url = start;
+      for (let hops = 0; ; hops++) {
+        const response = await open(url, either);
+        const next = redirection(response, url, name);
+        if (!next) return await body(response, name, maxBytes, either);
+        response.destroy();
+        if (hops === MAX_REDIRECTS) throw failed(name, `it was redirected more than ${MAX_REDIRECTS} times`, false);
+        url = next;
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (timeout.aborted) throw failed(name, `no answer within ${REMOTE_TIMEOUT / 1000} seconds`, true, error);
+      throw asFetchError(error, name);
+    }
+  };
+}
+
+/** Where an answer sends its client instead; undefined for an answer with a body. */
+function redirection({ statusCode = 0, headers }: IncomingMessage, from: URL, name: string): URL | undefined {
+  if (![301, 302, 303, 307, 308].includes(statusCode) || headers.location === undefined) return undefined;
+  if (!URL.canParse(headers.location, from.href)) throw failed(name, "it was redirected to no valid URL", false);
+  const next = new URL(headers.location, from);
+  if (next.protocol !== "http:" && next.protocol !== "https:") {
+    throw failed(name, `it was redirected to a ${next.protocol} URL`, false);
+  }
+  return next;
+}
+
+async function body(response: IncomingMessage, name: string, limit: number, signal: AbortSignal): Promise<Uint8Array> {
+  const { statusCode = 0, statusMessage = "" } = response;
+  if (statusCode < 200 || statusCode > 299) {
+    response.destroy();
+    const reason = `the server answered ${statusCode} ${statusMessage}`.trim();
+    throw failed(name, reason, statusCode >= 500 || BUSY.has(statusCode));
+  }
+  try {
+    checkBytes(name, Number(response.headers["content-length"] ?? 0), limit);
+    return await collectStream(response, { name, limit, signal });
+  } finally {
+    // Nothing is left of a body that was read; the rest of one that was not is not waited for.
+    if (!response.complete) response.destroy();
+  }
+}
+
+function asFetchError(error: unknown, name: string): ClipBlipError {
+  if (error instanceof FetchError) return error;
+  if (error instanceof ClipBlipError) {
+    // The connection broke while the body came.
+    return error.code === "ERR_IMAGE_DECODE" ? new FetchError(error.code, error.message, true, error.cause) : error;
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (REFUSED.test(message)) {
+    // Without the address: what names lead to inside of a network is nobody's business outside.
+    const sentence = `${name} could not be fetched: it leads to an address that is not public.`;
+    return new FetchError("ERR_INVALID_ARGUMENT", sentence, false, error);
+  }
+  return failed(name, code ?? message, code !== "ENOTFOUND", error);
+}
+
+function failed(name: string, reason: string, transient: boolean, cause?: unknown): FetchError {
+  return new FetchError("ERR_IMAGE_DECODE", `${name} could not be fetched: ${reason}.`, transient, cause);
+}
