@@ -1,3 +1,4 @@
+import type { BlipDescription } from "./checkpoint/description.js";
 import { Operation } from "./engine/operation.js";
 import { ClipBlipError } from "./errors.js";
 import { type ImageCallOptions, pixelBatch, preparePixels } from "./images.js";
@@ -40,10 +41,10 @@ export interface CaptionItem {
 const LARGEST_USEFUL = { cpu: 8, accelerator: 128 };
 
 /** Pictures to captions. */
-export function captionOperation(runtime: Runtime): Operation<CaptionRequest, CaptionItem, Caption> {
+export function captionOperation(runtime: Runtime<BlipDescription>): Operation<CaptionRequest, CaptionItem, Caption> {
   const { native, description, extraFiles, device, options: loadOptions, host, queue, admission } = runtime;
   const { startTokenId, endTokenId, padTokenId } = description;
-  const generation = description.generation!;
+  const { generation } = description;
   const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, "blip", description.imageSize);
   const tokenizer = createBlipTokenizer(extraFiles["tokenizer.json"]!, extraFiles["tokenizer_config.json"] ?? "{}", {
     startTokenId,

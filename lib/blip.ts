@@ -1,4 +1,5 @@
 import { type Caption, type CaptionRequest, captionOperation } from "./blip-operations.js";
+import type { BlipDescription } from "./checkpoint/description.js";
 import type { ClipBlipError } from "./errors.js";
 import { assertGenerationOptions, GENERATION_OPTIONS, type GenerationOptions } from "./generation-options.js";
 import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "./images.js";
@@ -31,7 +32,7 @@ export class BlipModel extends Model {
   readonly #captions: CaptionOperation;
   readonly #contextLength: number;
 
-  private constructor(runtime: Runtime, captions: CaptionOperation) {
+  private constructor(runtime: Runtime<BlipDescription>, captions: CaptionOperation) {
     super(runtime, [captions]);
     this.#captions = captions;
     this.#contextLength = runtime.description.contextLength;

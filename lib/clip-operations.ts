@@ -1,3 +1,4 @@
+import type { ClipDescription, TextFields } from "./checkpoint/description.js";
 import { Operation } from "./engine/operation.js";
 import { type ImageCallOptions, pixelBatch, preparePixels } from "./images.js";
 import { readPreprocessorConfig } from "./input/preprocessor-config.js";
@@ -40,10 +41,14 @@ export interface TextItem {
 /** Batches beyond these sizes are no faster (items; measured on a CPU and planned for a GPU). */
 const LARGEST_USEFUL = { cpu: 16, accelerator: 256 };
 
-/** Pictures to embeddings. */
-export function imageOperation(runtime: Runtime): Operation<ImageRequest, ImageItem, Float32Array> {
+/** Pictures to embeddings. `imageSize`: of the model's input, in pixels. */
+export function imageOperation(
+  runtime: Runtime<ClipDescription>,
+  imageSize: number,
+): Operation<ImageRequest, ImageItem, Float32Array> {
   const { native, description, extraFiles } = runtime;
-  const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, "clip", description.imageSize);
+  const { architecture } = description;
+  const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, architecture, imageSize);
   return new Operation({
     ...shared(runtime),
     name: "encode_image",
@@ -63,10 +68,12 @@ export function imageOperation(runtime: Runtime): Operation<ImageRequest, ImageI
   });
 }
 
-/** Texts to embeddings. */
-export function textOperation(runtime: Runtime): Operation<TextRequest, TextItem, Float32Array> {
-  const { native, description, extraFiles } = runtime;
-  const { contextLength, padTokenId } = description;
+/** Texts to embeddings. `text`: the fields of the text tower. */
+export function textOperation(
+  runtime: Runtime<ClipDescription>,
+  { contextLength, padTokenId }: TextFields,
+): Operation<TextRequest, TextItem, Float32Array> {
+  const { native, extraFiles } = runtime;
   const tokenizer = createClipTokenizer(extraFiles["tokenizer.json"]!, extraFiles["tokenizer_config.json"] ?? "{}", {
     contextLength,
     padTokenId,

@@ -1,10 +1,11 @@
+import { type ClipDescription, textFields } from "./checkpoint/description.js";
 import { type ImageRequest, imageOperation, textOperation } from "./clip-operations.js";
 import type { CallOptions } from "./engine/pipeline.js";
-import type { ClipBlipError } from "./errors.js";
+import { ClipBlipError } from "./errors.js";
 import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "./images.js";
 import type { ImageInput } from "./input/types.js";
 import { Model, openRuntime, type Runtime } from "./model.js";
-import type { LoadOptions } from "./options.js";
+import type { ClipLoadOptions } from "./options.js";
 import { softmax } from "./probabilities.js";
 import { similarityMatrix } from "./similarity.js";
 import {
@@ -71,17 +72,25 @@ type TextOperation = ReturnType<typeof textOperation>;
 
 /** A CLIP model: pictures and texts to vectors of one space. */
 export class ClipModel extends Model {
-  readonly #images: ImageOperation;
-  readonly #texts: TextOperation;
+  /** Undefined in a model that has no tower for them. */
+  readonly #images: ImageOperation | undefined;
+  readonly #texts: TextOperation | undefined;
   readonly #dimension: number;
-  readonly #logitScale: number;
+  readonly #logitScale: number | undefined;
 
-  private constructor(runtime: Runtime, images: ImageOperation, texts: TextOperation) {
-    super(runtime, [images, texts]);
+  private constructor(
+    runtime: Runtime<ClipDescription>,
+    images: ImageOperation | undefined,
+    texts: TextOperation | undefined,
+  ) {
+    super(
+      runtime,
+      [images, texts].filter((operation) => operation !== undefined),
+    );
     this.#images = images;
     this.#texts = texts;
-    this.#dimension = runtime.description.dimension!;
-    this.#logitScale = runtime.description.logitScale!;
+    this.#dimension = runtime.description.dimension;
+    this.#logitScale = runtime.description.logitScale;
   }
 
   /**
@@ -89,13 +98,20 @@ export class ClipModel extends Model {
    *
    * `source`: "demo", the path of an archive, the path of a Hugging Face checkpoint directory, or a hub id such as
    * "openai/clip-vit-base-patch32". An archive runs code of its own: load only those that you trust.
+   * Half a CLIP (CLIPVisionModelWithProjection, CLIPTextModelWithProjection) embeds only pictures, or only texts.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,
    * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_NOT_FOUND, ERR_OUT_OF_MEMORY
    */
-  static async load(source: string, options: LoadOptions = {}): Promise<ClipModel> {
+  static async load(source: string, options: ClipLoadOptions = {}): Promise<ClipModel> {
     const runtime = await openRuntime(source, "clip", options);
     try {
-      const model = new ClipModel(runtime, imageOperation(runtime), textOperation(runtime));
+      const { imageSize } = runtime.description;
+      const text = textFields(runtime.description);
+      const model = new ClipModel(
+        runtime,
+        imageSize === undefined ? undefined : imageOperation(runtime, imageSize),
+        text === undefined ? undefined : textOperation(runtime, text),
+      );
       await model.firstProbe();
       return model;
     } catch (error) {
@@ -116,8 +132,9 @@ export class ClipModel extends Model {
     assertBoolean(options.normalize, "options.normalize");
     assertImages(images, options);
     this.assertOpen();
+    const { pipeline } = this.#imageTower("encodeImages");
     const requests = images.map((image) => ({ image, options }));
-    return rowsOfOneBuffer(await this.#images.pipeline.map(requests, options), this.#dimension);
+    return rowsOfOneBuffer(await pipeline.map(requests, options), this.#dimension);
   }
 
   /**
@@ -132,8 +149,9 @@ export class ClipModel extends Model {
     assertBoolean(options.normalize, "options.normalize");
     assertBoolean(options.truncate, "options.truncate");
     this.assertOpen();
+    const { pipeline } = this.#textTower("encodeTexts");
     const requests = texts.map((text) => ({ text, options }));
-    return rowsOfOneBuffer(await this.#texts.pipeline.map(requests, options), this.#dimension);
+    return rowsOfOneBuffer(await pipeline.map(requests, options), this.#dimension);
   }
 
   /**
@@ -147,6 +165,8 @@ export class ClipModel extends Model {
     const { template = "a photo of {}", ...imageOptions } = options;
     const templates = readTemplates(template);
     if (labels.length === 0) throw invalidArgument("labels", "at least one label", labels);
+    this.#imageTower("classify");
+    this.#textTower("classify");
     const [pictures, sentences] = await Promise.all([
       this.encodeImages(images, imageOptions),
       this.encodeTexts(fillTemplates(labels, templates), { signal: imageOptions.signal }),
@@ -175,7 +195,11 @@ export class ClipModel extends Model {
     assertBoolean(logits, "options.logits");
     this.assertOpen();
     // Checked before the pictures are begun.
-    if (!this.#isEmbeddings(texts, "texts")) assertStrings(texts, "texts");
+    if (logits) this.#temperature();
+    if (!this.#isEmbeddings(texts, "texts")) {
+      assertStrings(texts, "texts");
+      if (texts.length > 0) this.#textTower("similarity with texts");
+    }
     const [pictures, sentences] = await Promise.all([
       this.#isEmbeddings(images, "images") ? images : this.encodeImages(images, imageOptions),
       this.#isEmbeddings(texts, "texts") ? texts : this.encodeTexts(texts, { signal: imageOptions.signal }),
@@ -198,13 +222,33 @@ export class ClipModel extends Model {
     assertImageCallOptions(options);
     assertBoolean(options.normalize, "options.normalize");
     this.assertOpen();
-    return this.#stream(images, options);
+    const { pipeline } = this.#imageTower("encodeImageStream");
+    return embeddedImages(pipeline.stream(requests(images, options), options));
+  }
+
+  #imageTower(call: string): ImageOperation {
+    if (this.#images) return this.#images;
+    throw missing("image", call, "the image half (CLIPVisionModelWithProjection)");
+  }
+
+  #textTower(call: string): TextOperation {
+    if (this.#texts) return this.#texts;
+    throw missing("text", call, "the text half (CLIPTextModelWithProjection)");
+  }
+
+  #temperature(): number {
+    if (this.#logitScale !== undefined) return this.#logitScale;
+    throw new ClipBlipError(
+      "ERR_INVALID_ARGUMENT",
+      "Half a CLIP does not come with the temperature of logits: load the whole checkpoint, or ask for cosines",
+    );
   }
 
   /** Cosines to logits, in place. */
   #logits(cosines: Float32Array[]): Float32Array[] {
+    const scale = this.#temperature();
     for (const row of cosines) {
-      for (let index = 0; index < row.length; index++) row[index]! *= this.#logitScale;
+      for (let index = 0; index < row.length; index++) row[index]! *= scale;
     }
     return cosines;
   }
@@ -220,17 +264,23 @@ export class ClipModel extends Model {
     }
     return true;
   }
+}
 
-  async *#stream(
-    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
-    options: EncodeImagesOptions,
-  ): AsyncGenerator<EmbeddedImage, void, undefined> {
-    for await (const result of this.#images.pipeline.stream(requests(images, options), options)) {
-      const { index, input } = result;
-      yield "error" in result
-        ? { index, input: input.image, error: result.error }
-        : { index, input: input.image, embedding: result.value.slice() };
-    }
+function missing(tower: string, call: string, half: string): ClipBlipError {
+  return new ClipBlipError(
+    "ERR_INVALID_ARGUMENT",
+    `This checkpoint has no ${tower} tower: ${call} needs a whole CLIP, or ${half}`,
+  );
+}
+
+async function* embeddedImages(
+  results: ReturnType<ImageOperation["pipeline"]["stream"]>,
+): AsyncGenerator<EmbeddedImage, void, undefined> {
+  for await (const result of results) {
+    const { index, input } = result;
+    yield "error" in result
+      ? { index, input: input.image, error: result.error }
+      : { index, input: input.image, embedding: result.value.slice() };
   }
 }
 

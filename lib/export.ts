@@ -2,12 +2,15 @@ import { openCheckpoint } from "./checkpoint/directory.js";
 import { locateModel } from "./checkpoint/source.js";
 import { fromNative } from "./engine/native-error.js";
 import { ClipBlipError } from "./errors.js";
+import { withImageSize } from "./image-size.js";
 import { native } from "./native/instance.js";
-import type { LoadProgress } from "./options.js";
+import { assertImageSize, type LoadProgress } from "./options.js";
 import { assertFunction, assertOptions, assertSignal, invalidArgument } from "./validate.js";
 
 /** Options of `exportCheckpoint`. */
 export interface ExportOptions {
+  /** Side of the square that pictures are brought to, in pixels; CLIP only, see `ClipLoadOptions`. */
+  imageSize?: number;
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -23,10 +26,11 @@ export interface ExportOptions {
 export async function exportCheckpoint(source: string, path: string, options: ExportOptions = {}): Promise<void> {
   if (typeof source !== "string" || source === "") throw invalidArgument("source", "a path or a hub id", source);
   if (typeof path !== "string" || path === "") throw invalidArgument("path", "the path of the archive to write", path);
-  assertOptions(options, "options", ["signal", "onProgress"]);
+  assertOptions(options, "options", ["imageSize", "signal", "onProgress"]);
+  assertImageSize(options.imageSize);
   assertSignal(options.signal, "options.signal");
   assertFunction(options.onProgress, "options.onProgress");
-  const { signal, onProgress } = options;
+  const { imageSize, signal, onProgress } = options;
   signal?.throwIfAborted();
 
   const location = await locateModel(source, { signal, onProgress });
@@ -36,7 +40,9 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
       `${location.path} is an archive already: it can be loaded as it is`,
     );
   }
-  const { spec, extraFiles, warnings } = await openCheckpoint(location.path);
+  const checkpoint = await openCheckpoint(location.path);
+  const { spec, warnings } = checkpoint;
+  const { extraFiles } = imageSize === undefined ? checkpoint : withImageSize(checkpoint, imageSize);
   for (const warning of warnings) process.emitWarning(warning, { code: "CLIP_BLIP_CHECKPOINT" });
   signal?.throwIfAborted();
   const binding = native();

@@ -22,5 +22,5 @@ export { type ExportOptions, exportCheckpoint } from "./export.js";
 export type { GenerationOptions } from "./generation-options.js";
 export type { ImageInput, RawPixels } from "./input/types.js";
 export type { Capabilities } from "./model.js";
-export type { LoadOptions, LoadProgress } from "./options.js";
+export type { ClipLoadOptions, LoadOptions, LoadProgress } from "./options.js";
 export { cosineSimilarity, similarityMatrix } from "./similarity.js";

@@ -1,22 +1,32 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { type ModelDescription, parseDescription } from "./checkpoint/description.js";
+import {
+  type BlipDescription,
+  type ClipDescription,
+  type ModelDescription,
+  parseDescription,
+} from "./checkpoint/description.js";
 import { openCheckpoint } from "./checkpoint/directory.js";
+import { EXTRA_FILES, type ExtraFiles } from "./checkpoint/extra-files.js";
 import { locateModel, type ModelLocation } from "./checkpoint/source.js";
 import { fromNative } from "./engine/native-error.js";
 import { ClipBlipError } from "./errors.js";
+import { withImageSize } from "./image-size.js";
 import type { ModuleHandle, NativeBinding, Placement } from "./native/types.js";
-import type { LoadOptions } from "./options.js";
+import type { ClipLoadOptions } from "./options.js";
 import { packagePath } from "./package-path.js";
 import { invalidArgument } from "./validate.js";
 
-/** The text files that an archive carries beside the weights. */
-export type ExtraFiles = Record<string, string>;
+/** What the models of each class say of themselves. */
+export interface Descriptions {
+  clip: ClipDescription;
+  blip: BlipDescription;
+}
 
 /** A model that was found and understood; its weights are not loaded yet. */
-export interface OpenedModel {
-  description: ModelDescription;
+export interface OpenedModel<Description extends ModelDescription = ModelDescription> {
+  description: Description;
   extraFiles: ExtraFiles;
   /** Path of the archive or of the checkpoint directory. */
   path: string;
@@ -26,54 +36,53 @@ export interface OpenedModel {
 
 const DEMO_DIRECTORIES = { clip: "models/demo-clip", blip: "models/demo-blip" } as const;
 
-const EXTRA_FILES = [
-  "clip-blip.json",
-  "preprocessor_config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "generation_config.json",
-];
-
 /**
  * Finds a model and reads everything but its weights.
  * @throws ClipBlipError ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE
  */
-export async function openModel(
+export async function openModel<Family extends keyof Descriptions>(
   binding: NativeBinding,
   source: string,
-  architecture: "clip" | "blip",
-  options: Pick<LoadOptions, "sha256" | "signal" | "onProgress">,
-): Promise<OpenedModel> {
+  family: Family,
+  options: Pick<ClipLoadOptions, "imageSize" | "sha256" | "signal" | "onProgress">,
+): Promise<OpenedModel<Descriptions[Family]>> {
   if (typeof source !== "string" || source === "")
     throw invalidArgument("source", 'a path, a hub id or "demo"', source);
-  const location = await locate(source, architecture, options);
+  const location = await locate(source, family, options);
   if (options.sha256 !== undefined) await verifyHash(location, options.sha256, options.signal);
   const opened =
     location.kind === "archive"
       ? await openArchive(binding, location.path)
       : await openDirectory(binding, location.path);
   options.signal?.throwIfAborted();
-  if (opened.description.architecture !== architecture) {
-    const other = architecture === "clip" ? "BlipModel" : "ClipModel";
+  if (!isOfFamily(opened, family)) {
+    const other = family === "clip" ? "BlipModel" : "ClipModel";
     throw new ClipBlipError(
       "ERR_MODEL_INVALID",
       `${opened.path} is a ${opened.description.architecture.toUpperCase()} model: load it with ${other}.load()`,
     );
   }
-  return opened;
+  return options.imageSize === undefined ? opened : { ...opened, ...withImageSize(opened, options.imageSize) };
+}
+
+function isOfFamily<Family extends keyof Descriptions>(
+  opened: OpenedModel,
+  family: Family,
+): opened is OpenedModel<Descriptions[Family]> {
+  return opened.description.architecture === family;
 }
 
 async function locate(
   source: string,
-  architecture: "clip" | "blip",
-  { signal, onProgress }: Pick<LoadOptions, "signal" | "onProgress">,
+  family: keyof Descriptions,
+  { signal, onProgress }: Pick<ClipLoadOptions, "signal" | "onProgress">,
 ): Promise<ModelLocation> {
-  if (source === "demo") return { kind: "directory", path: packagePath(DEMO_DIRECTORIES[architecture]) };
+  if (source === "demo") return { kind: "directory", path: packagePath(DEMO_DIRECTORIES[family]) };
   return locateModel(source, { signal, onProgress });
 }
 
 async function openArchive(binding: NativeBinding, path: string): Promise<OpenedModel> {
-  const extraFiles = await binding.readExtraFiles(path, EXTRA_FILES).catch((error) => {
+  const extraFiles = await binding.readExtraFiles(path, [...EXTRA_FILES]).catch((error) => {
     throw fromNative(error);
   });
   const text = extraFiles["clip-blip.json"];

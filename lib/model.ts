@@ -1,4 +1,5 @@
-import type { ModelDescription } from "./checkpoint/description.js";
+import type { ClipDescription, ModelDescription } from "./checkpoint/description.js";
+import type { ExtraFiles } from "./checkpoint/extra-files.js";
 import { deviceMemory, type MemoryInfo, resolveDevice, resolveDtype } from "./devices.js";
 import { Admission } from "./engine/admission.js";
 import type { DeviceQueue } from "./engine/device-queue.js";
@@ -6,10 +7,10 @@ import { deviceQueue } from "./engine/device-queues.js";
 import { closedError, type HostState, ModelHost } from "./engine/host.js";
 import type { Operation } from "./engine/operation.js";
 import type { MemoryModel } from "./engine/probe.js";
-import { type ExtraFiles, openModel } from "./model-source.js";
+import { type Descriptions, openModel } from "./model-source.js";
 import { native } from "./native/instance.js";
 import type { ModelDtype, NativeBinding } from "./native/types.js";
-import { assertLoadOptions, type LoadOptions } from "./options.js";
+import { assertLoadOptions, type ClipLoadOptions, type LoadOptions } from "./options.js";
 
 /** What a model is, where it runs and how much it can take at a time. */
 export interface Capabilities {
@@ -17,10 +18,12 @@ export interface Capabilities {
   /** "cpu", "cuda:0", … */
   device: string;
   dtype: ModelDtype;
+  /** What can be embedded: both, but for the halves of a CLIP; CLIP only. */
+  embeds?: ("image" | "text")[];
   /** Numbers in an embedding; CLIP only. */
   dimension?: number;
-  /** Side of the square that pictures are brought to, in pixels. */
-  imageSize: number;
+  /** Side of the square that pictures are brought to, in pixels; absent where no pictures are read. */
+  imageSize?: number;
   /** Pictures that fit into one forward, as measured by the probe. */
   safeBatchSize: number;
   /** Bytes of activations that each further picture of a batch takes, as measured by the probe. */
@@ -32,14 +35,14 @@ export interface Capabilities {
 }
 
 /** A model that is being loaded: what both architectures need before their operations exist. */
-export interface Runtime {
+export interface Runtime<Description extends ModelDescription = ModelDescription> {
   native: NativeBinding;
   device: string;
   dtype: ModelDtype;
   queue: DeviceQueue;
   host: ModelHost;
   admission: Admission;
-  description: ModelDescription;
+  description: Description;
   extraFiles: ExtraFiles;
   options: LoadOptions;
   /** The same for every load of the same model, dtype, device and limit. */
@@ -47,17 +50,17 @@ export interface Runtime {
 }
 
 /** Finds a model, resolves device and dtype, and puts the weights on the device. */
-export async function openRuntime(
+export async function openRuntime<Family extends keyof Descriptions>(
   source: string,
-  architecture: "clip" | "blip",
-  options: LoadOptions,
-): Promise<Runtime> {
-  assertLoadOptions(options);
+  family: Family,
+  options: ClipLoadOptions,
+): Promise<Runtime<Descriptions[Family]>> {
+  assertLoadOptions(options, family);
   options.signal?.throwIfAborted();
   const binding = native();
   const device = resolveDevice(binding, options.device);
   const dtype = resolveDtype(binding, device, options.dtype);
-  const opened = await openModel(binding, source, architecture, options);
+  const opened = await openModel(binding, source, family, options);
   const queue = deviceQueue(binding, device);
   const host = new ModelHost(
     {
@@ -86,7 +89,15 @@ export async function openRuntime(
     description: opened.description,
     extraFiles: opened.extraFiles,
     options,
-    probeKey: [opened.path, dtype, device, options.memoryLimit, options.memoryFraction, options.maxBatchSize].join("|"),
+    probeKey: [
+      opened.path,
+      opened.description.imageSize,
+      dtype,
+      device,
+      options.memoryLimit,
+      options.memoryFraction,
+      options.maxBatchSize,
+    ].join("|"),
   };
 }
 
@@ -116,8 +127,8 @@ export abstract class Model {
       architecture: description.architecture,
       device,
       dtype,
-      ...(description.dimension === undefined ? {} : { dimension: description.dimension }),
-      imageSize: description.imageSize,
+      ...(description.architecture === "blip" ? {} : { embeds: embeds(description), dimension: description.dimension }),
+      ...(description.imageSize === undefined ? {} : { imageSize: description.imageSize }),
       safeBatchSize: this.#memory.safeBatchSize,
       bytesPerItem: this.#memory.bytesPerItem,
       memory: deviceMemory(native, device),
@@ -186,6 +197,13 @@ export abstract class Model {
   protected assertOpen(): void {
     if (this.#closing) throw closedError();
   }
+}
+
+function embeds({ imageSize, contextLength }: ClipDescription): ("image" | "text")[] {
+  return [
+    ...(imageSize === undefined ? [] : ["image" as const]),
+    ...(contextLength === undefined ? [] : ["text" as const]),
+  ];
 }
 
 /** Bytes that activations may take: a part of what is free now, and never more than the user allows. */

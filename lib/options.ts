@@ -54,6 +54,16 @@ export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void;
 }
 
+/** Options of `ClipModel.load`. */
+export interface ClipLoadOptions extends LoadOptions {
+  /**
+   * Side of the square that pictures are brought to, in pixels, where it shall be another one than the checkpoint's:
+   * more detail for more time. The positions of the patches are interpolated, as `interpolate_pos_encoding` of
+   * transformers does. Default: the checkpoint's own.
+   */
+  imageSize?: number;
+}
+
 const KEYS = [
   "device",
   "dtype",
@@ -71,9 +81,13 @@ const KEYS = [
 /** Longest delay of a Node timer, in milliseconds. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
+/** Larger pictures than any model is run with; the attention to this many patches would not fit anywhere. */
+const MAX_IMAGE_SIZE = 8192;
+
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT */
-export function assertLoadOptions(options: LoadOptions): void {
-  assertOptions(options, "options", KEYS);
+export function assertLoadOptions(options: LoadOptions, family: "clip" | "blip"): void {
+  assertOptions(options, "options", family === "clip" ? [...KEYS, "imageSize"] : KEYS);
+  assertImageSize((options as ClipLoadOptions).imageSize);
   const { device, maxBatchSize, sha256 } = options;
   if (device !== undefined && !(typeof device === "string" && /^(auto|cpu|cuda(:\d{1,3})?)$/.test(device))) {
     throw invalidArgument("options.device", '"auto", "cpu", "cuda" or "cuda:<index>"', device);
@@ -90,4 +104,12 @@ export function assertLoadOptions(options: LoadOptions): void {
   }
   assertSignal(options.signal, "options.signal");
   assertFunction(options.onProgress, "options.onProgress");
+}
+
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT */
+export function assertImageSize(imageSize: number | undefined): void {
+  if (imageSize === undefined) return;
+  if (!Number.isInteger(imageSize) || imageSize < 1 || imageSize > MAX_IMAGE_SIZE) {
+    throw invalidArgument("options.imageSize", `a whole number from 1 to ${MAX_IMAGE_SIZE}`, imageSize);
+  }
 }

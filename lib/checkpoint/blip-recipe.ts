@@ -1,5 +1,4 @@
 import { activationMethod } from "./activation.js";
-import { FLOAT_DTYPES } from "./dtypes.js";
 import { readGenerationDefaults } from "./generation.js";
 import { JsonObject } from "./json.js";
 import { ParameterBuilder } from "./parameters.js";
@@ -14,6 +13,8 @@ export const blipRecipe: Recipe = {
   modelType: "blip",
   className: "BlipForConditionalGeneration",
   purpose: "BLIP captions",
+  readsImages: true,
+  tokenizer: "bert",
   build: buildBlip,
 };
 
@@ -57,11 +58,14 @@ async function buildBlip({ config, generation, weights }: RecipeInput): Promise<
   addVision(builder, sizes);
   addDecoder(builder, sizes);
   const headMethod = await addHead(builder, sizes, weights);
-  const source = await torchscriptSource("blip", [
-    activationMethod("vision_activation", sizes.vision.activation),
-    activationMethod("text_activation", sizes.text.activation),
-    headMethod,
-  ]);
+  const source = await torchscriptSource(
+    ["blip"],
+    [
+      activationMethod("vision_activation", sizes.vision.activation),
+      activationMethod("text_activation", sizes.text.activation),
+      headMethod,
+    ],
+  );
   return {
     description: {
       formatVersion: 1,
@@ -72,7 +76,7 @@ async function buildBlip({ config, generation, weights }: RecipeInput): Promise<
       startTokenId: token("bos_token_id", DEFAULTS.startTokenId),
       endTokenId: token("sep_token_id", DEFAULTS.endTokenId),
       padTokenId: token("pad_token_id", DEFAULTS.padTokenId),
-      weightsDtype: FLOAT_DTYPES[builder.parameters[0]!.layers[0]![0]!.dtype]!,
+      weightsDtype: builder.dtype(),
       generation: readGenerationDefaults(generation, textConfig),
     },
     spec: {

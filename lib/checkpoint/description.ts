@@ -22,12 +22,14 @@ export interface GenerationDefaults {
   topP: number;
 }
 
-/** What a model says of itself, stored in an archive as `clip-blip.json`. */
-export interface ModelDescription {
-  formatVersion: 1;
-  architecture: "clip" | "blip";
+/** Of a model that reads pictures. */
+export interface ImageFields {
   /** Pixels of a side of the picture that the image tower takes. */
   imageSize: number;
+}
+
+/** Of a model that reads or writes texts. */
+export interface TextFields {
   /** Tokens of the longest text, start and end included. */
   contextLength: number;
   /** Token ids are below this. */
@@ -38,14 +40,36 @@ export interface ModelDescription {
   endTokenId: number;
   /** Fills up rows that are shorter than the longest; never changes a result. */
   padTokenId: number;
+}
+
+interface CommonFields {
+  formatVersion: 1;
   /** What the weights are stored in. */
   weightsDtype: ModelDtype | "float64";
-  /** CLIP only: length of an embedding. */
-  dimension?: number;
-  /** CLIP only: what cosines are multiplied by before the softmax (100 for OpenAI's models). */
+}
+
+/** CLIP: one tower or both. */
+export interface ClipDescription extends CommonFields, Partial<ImageFields>, Partial<TextFields> {
+  architecture: "clip";
+  /** Pixels of a side of a patch; there with the image tower. */
+  patchSize?: number;
+  /** Length of an embedding. */
+  dimension: number;
+  /** What cosines are multiplied by before the softmax (100 for OpenAI's models); there with both towers. */
   logitScale?: number;
-  /** BLIP only. */
-  generation?: GenerationDefaults;
+}
+
+export interface BlipDescription extends CommonFields, ImageFields, TextFields {
+  architecture: "blip";
+  generation: GenerationDefaults;
+}
+
+/** What a model says of itself, stored in an archive as `clip-blip.json`. */
+export type ModelDescription = ClipDescription | BlipDescription;
+
+/** The fields of the text tower; undefined for a model without one. */
+export function textFields(description: ModelDescription): TextFields | undefined {
+  return description.contextLength === undefined ? undefined : (description as TextFields);
 }
 
 /**
@@ -61,29 +85,52 @@ export function parseDescription(text: string): ModelDescription {
     );
   }
   const architecture = oneOf(json, "architecture", ["clip", "blip"] as const);
-  const vocabularySize = json.integer("vocabularySize", { min: 1 });
-  const token = (key: string) => json.integer(key, { max: vocabularySize - 1 });
   const common = {
     formatVersion: FORMAT_VERSION as 1,
+    weightsDtype: oneOf(json, "weightsDtype", ["float32", "bfloat16", "float16", "float64"] as const),
+  };
+  if (architecture === "clip") return { ...common, architecture, ...parseClip(json) };
+  const generation = json.object("generation");
+  if (generation === undefined) throw json.wrong("generation", "an object", undefined);
+  return {
+    ...common,
     architecture,
-    imageSize: json.integer("imageSize", { min: 1, max: 1 << 16 }),
+    ...parseImageFields(json),
+    ...parseTextFields(json),
+    generation: parseGeneration(generation),
+  };
+}
+
+const IMAGE_KEYS = ["imageSize", "patchSize"];
+const TEXT_KEYS = ["contextLength", "vocabularySize", "startTokenId", "endTokenId", "padTokenId"];
+
+/** A model without a tower has none of the tower's fields. */
+function parseClip(json: JsonObject): Omit<ClipDescription, "architecture" | keyof CommonFields> {
+  const hasAny = (keys: string[]) => keys.some((key) => json.raw(key) !== undefined);
+  const readsText = hasAny(TEXT_KEYS);
+  const readsImages = hasAny(IMAGE_KEYS) || !readsText;
+  return {
+    ...(readsImages ? { ...parseImageFields(json), patchSize: json.integer("patchSize", { min: 1 }) } : {}),
+    ...(readsText ? parseTextFields(json) : {}),
+    dimension: json.integer("dimension", { min: 1 }),
+    ...(readsImages && readsText ? { logitScale: json.number("logitScale", { min: 0 }) } : {}),
+  };
+}
+
+function parseImageFields(json: JsonObject): ImageFields {
+  return { imageSize: json.integer("imageSize", { min: 1, max: 1 << 16 }) };
+}
+
+function parseTextFields(json: JsonObject): TextFields {
+  const vocabularySize = json.integer("vocabularySize", { min: 1 });
+  const token = (key: string) => json.integer(key, { max: vocabularySize - 1 });
+  return {
     contextLength: json.integer("contextLength", { min: 2 }),
     vocabularySize,
     startTokenId: token("startTokenId"),
     endTokenId: token("endTokenId"),
     padTokenId: token("padTokenId"),
-    weightsDtype: oneOf(json, "weightsDtype", ["float32", "bfloat16", "float16", "float64"] as const),
   };
-  if (architecture === "clip") {
-    return {
-      ...common,
-      dimension: json.integer("dimension", { min: 1 }),
-      logitScale: json.number("logitScale", { min: 0 }),
-    };
-  }
-  const generation = json.object("generation");
-  if (generation === undefined) throw json.wrong("generation", "an object", undefined);
-  return { ...common, generation: parseGeneration(generation) };
 }
 
 function parseGeneration(json: JsonObject): GenerationDefaults {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ClipBlipError } from "../errors.js";
 import type { ModuleSpec } from "../native/types.js";
 import type { ModelDescription } from "./description.js";
+import { descriptionText, type ExtraFiles } from "./extra-files.js";
 import { readTextIfPresent } from "./files.js";
 import { invalidModel } from "./invalid.js";
 import { JsonObject } from "./json.js";
@@ -18,7 +19,7 @@ export interface Checkpoint {
   /** What the addon builds the TorchScript module from. */
   spec: ModuleSpec;
   /** The text files that go into an archive, by name. */
-  extraFiles: Record<string, string>;
+  extraFiles: ExtraFiles;
   /** Sentences about what may be wrong with the checkpoint, each with what to do. */
   warnings: string[];
 }
@@ -39,24 +40,26 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   }
   const configJson = JsonObject.parse(config, "config.json");
   const recipe = chooseRecipe(configJson);
-  const preprocessor = await readPreprocessorText(directory);
-  const tokenizerConfig = await readTextIfPresent(join(directory, "tokenizer_config.json"));
-  const tokenizer = await readTokenizerText(directory, recipe.modelType);
+  const preprocessor = recipe.readsImages ? await readPreprocessorText(directory) : undefined;
+  const tokenizer = recipe.tokenizer && (await readTokenizerText(directory, recipe.tokenizer));
+  const tokenizerConfig = recipe.tokenizer
+    ? await readTextIfPresent(join(directory, "tokenizer_config.json"))
+    : undefined;
   const generation = await readTextIfPresent(join(directory, "generation_config.json"));
 
   const { description, spec, warnings } = await recipe.build({
     config: configJson,
     generation: generation === undefined ? undefined : JsonObject.parse(generation, "generation_config.json"),
     weights: await openWeights(directory),
-    tokens: new SpecialTokens(tokenizer, tokenizerConfig),
+    tokens: new SpecialTokens(tokenizer ?? "{}", tokenizerConfig),
   });
-  const extraFiles: Record<string, string> = {
-    "clip-blip.json": `${JSON.stringify(description, null, 2)}\n`,
-    "preprocessor_config.json": preprocessor,
-    "tokenizer.json": tokenizer,
+  const extraFiles: ExtraFiles = {
+    "clip-blip.json": descriptionText(description),
+    ...(preprocessor === undefined ? {} : { "preprocessor_config.json": preprocessor }),
+    ...(tokenizer === undefined ? {} : { "tokenizer.json": tokenizer }),
+    ...(tokenizerConfig === undefined ? {} : { "tokenizer_config.json": tokenizerConfig }),
+    ...(generation === undefined ? {} : { "generation_config.json": generation }),
   };
-  if (tokenizerConfig !== undefined) extraFiles["tokenizer_config.json"] = tokenizerConfig;
-  if (generation !== undefined) extraFiles["generation_config.json"] = generation;
   return { description, spec, extraFiles, warnings };
 }
 

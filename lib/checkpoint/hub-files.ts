@@ -1,5 +1,7 @@
 import { join } from "node:path";
-import { fileSize } from "./files.js";
+import { fileSize, readTextIfPresent } from "./files.js";
+import { JsonObject } from "./json.js";
+import { chooseRecipe } from "./recipes.js";
 import { shardNames } from "./sharded.js";
 import { WEIGHT_FORMATS } from "./weights.js";
 
@@ -32,13 +34,26 @@ export function neededFiles(names: ReadonlySet<string>): NeededFiles {
   };
 }
 
+/** What the model of a config.json reads; everything where it cannot be told. */
+function needsOf(config: string): { readsImages: boolean; tokenizer?: string | undefined } {
+  try {
+    return chooseRecipe(JsonObject.parse(config, "config.json"));
+  } catch {
+    return { readsImages: true, tokenizer: "any" };
+  }
+}
+
 /** The first file without which a snapshot directory is no model; undefined when nothing is missing. */
 export async function missingFile(directory: string): Promise<string | undefined> {
   const has = async (file: string) => (await fileSize(join(directory, file))) !== undefined;
   const hasAny = async (files: string[]) => (await Promise.all(files.map(has))).includes(true);
-  if (!(await has("config.json"))) return "config.json";
-  if (!(await hasAny(["preprocessor_config.json", "processor_config.json"]))) return "preprocessor_config.json";
-  if (!(await hasAny(["tokenizer.json", "vocab.json", "vocab.txt"]))) return "tokenizer.json";
+  const config = await readTextIfPresent(join(directory, "config.json"));
+  if (config === undefined) return "config.json";
+  const { readsImages, tokenizer } = needsOf(config);
+  if (readsImages && !(await hasAny(["preprocessor_config.json", "processor_config.json"]))) {
+    return "preprocessor_config.json";
+  }
+  if (tokenizer && !(await hasAny(["tokenizer.json", "vocab.json", "vocab.txt"]))) return "tokenizer.json";
   for (const { file, index } of WEIGHT_FORMATS) {
     if (!(await has(file))) continue;
     for (const shard of index ? await shardNames(join(directory, file)) : []) {

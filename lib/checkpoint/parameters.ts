@@ -1,4 +1,5 @@
-import type { ParameterSpec } from "../native/types.js";
+import type { ModelDtype, ParameterSpec } from "../native/types.js";
+import { FLOAT_DTYPES } from "./dtypes.js";
 import type { WeightTable } from "./weights.js";
 
 /** Names of the modules of layer `layer` whose weights are put one below the other. */
@@ -16,6 +17,11 @@ export class ParameterBuilder {
 
   constructor(weights: WeightTable) {
     this.#weights = weights;
+  }
+
+  /** What the first parameter is stored in. */
+  dtype(): ModelDtype | "float64" {
+    return FLOAT_DTYPES[this.parameters[0]!.layers[0]![0]!.dtype]!;
   }
 
   /** One tensor as it is. */

@@ -2,6 +2,7 @@ import type { ModuleSpec } from "../native/types.js";
 import type { ModelDescription } from "./description.js";
 import type { JsonObject } from "./json.js";
 import type { SpecialTokens } from "./special-tokens.js";
+import type { TokenizerKind } from "./tokenizer-text.js";
 import type { WeightTable } from "./weights.js";
 
 /** What a recipe reads from a checkpoint. */
@@ -11,6 +12,7 @@ export interface RecipeInput {
   /** generation_config.json, where there is one. */
   generation: JsonObject | undefined;
   weights: WeightTable;
+  /** None where the recipe reads no texts. */
   tokens: SpecialTokens;
 }
 
@@ -30,6 +32,10 @@ export interface Recipe {
   className: string;
   /** What it is for, in messages. */
   purpose: string;
+  /** Whether it needs preprocessor_config.json. */
+  readsImages: boolean;
+  /** The tokenizer that it needs; undefined where it reads no texts. */
+  tokenizer: TokenizerKind | undefined;
   /** @throws ClipBlipError ERR_MODEL_INVALID */
   build: (input: RecipeInput) => Promise<RecipeOutput>;
 }

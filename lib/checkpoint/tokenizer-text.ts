@@ -4,16 +4,18 @@ import { buildClipTokenizer } from "./clip-tokenizer-json.js";
 import { readTextIfPresent } from "./files.js";
 import { invalidModel } from "./invalid.js";
 
+/** How a model's tokenizer works, which decides what it can be made from. */
+export type TokenizerKind = "clip" | "bert";
+
 /**
  * Text of tokenizer.json; made from the vocabulary files of older checkpoints where it is missing.
- * `modelType`: as in config.json.
  * @throws ClipBlipError ERR_MODEL_INVALID when there is neither
  */
-export async function readTokenizerText(directory: string, modelType: string): Promise<string> {
+export async function readTokenizerText(directory: string, kind: TokenizerKind): Promise<string> {
   const read = (name: string) => readTextIfPresent(join(directory, name));
   const text = await read("tokenizer.json");
   if (text !== undefined) return text;
-  if (modelType === "clip") {
+  if (kind === "clip") {
     const [vocabulary, merges] = [await read("vocab.json"), await read("merges.txt")];
     if (vocabulary !== undefined && merges !== undefined) return buildClipTokenizer(vocabulary, merges);
     throw invalidModel(`${directory} has no tokenizer.json, nor vocab.json and merges.txt to make it from`);

@@ -41,8 +41,8 @@ export interface EncoderNames {
   prefix: "vision" | "text";
   /** Path of the list of layers in the checkpoint. */
   path: string;
-  /** Modules of a layer's queries, keys and values, or one module that holds all three. */
-  qkv: string[];
+  /** Modules of a layer's queries, keys and values, or one module that holds all three. Default: those of CLIP. */
+  qkv?: string[];
   /** Module of a layer that mixes the heads' outputs. */
   out: string;
 }
@@ -53,7 +53,7 @@ export interface EncoderNames {
  */
 export function addEncoderLayers(builder: ParameterBuilder, sizes: TowerSizes, names: EncoderNames): void {
   const { layers, width, hidden } = sizes;
-  const { prefix, path, qkv, out } = names;
+  const { prefix, path, qkv = ["q_proj", "k_proj", "v_proj"], out } = names;
   const at = (layer: number, module: string) => `${path}.${layer}.${module}`;
   builder.stackedNorm(`${prefix}_norm1`, layers, (i) => at(i, "layer_norm1"), width);
   builder.stackedLinear(

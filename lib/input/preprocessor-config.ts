@@ -20,7 +20,10 @@ interface Defaults {
   square: boolean;
 }
 
-const DEFAULTS: Record<"clip" | "blip", Defaults> = {
+/** Whose image processor it is. */
+type Architecture = "clip" | "blip";
+
+const DEFAULTS: Record<Architecture, Defaults> = {
   clip: { size: { shortestEdge: 224 }, crop: true, square: false },
   blip: { size: { height: 384, width: 384 }, crop: false, square: true },
 };
@@ -41,7 +44,7 @@ const RESAMPLE: Record<string, ResizePlan["resample"]> = { 0: "nearest", 1: "lan
  * @param imageSize height and width of the model's input, in pixels
  * @throws ERR_MODEL_INVALID for a malformed file, an unsupported resampler, or a size that can never be the model's
  */
-export function readPreprocessorConfig(text: string, architecture: "clip" | "blip", imageSize: number): PreprocessPlan {
+export function readPreprocessorConfig(text: string, architecture: Architecture, imageSize: number): PreprocessPlan {
   const fields = new ConfigFields(text);
   const defaults = DEFAULTS[processorOf(fields, architecture)];
   const resize: ResizePlan = {
@@ -51,6 +54,25 @@ export function readPreprocessorConfig(text: string, architecture: "clip" | "bli
   };
   checkOutput(resize, imageSize);
   return { resize, normalize: normalization(fields), height: imageSize, width: imageSize };
+}
+
+/**
+ * Text of preprocessor_config.json for pictures of another size: what it does stays the same in proportion.
+ *
+ * @param architecture as in `readPreprocessorConfig`
+ * @param from height and width of the model's input until now, in pixels
+ * @param to height and width from now on, in pixels
+ * @throws ERR_MODEL_INVALID as `readPreprocessorConfig`
+ */
+export function resizePreprocessorConfig(text: string, architecture: Architecture, from: number, to: number): string {
+  const { resize, crop } = readPreprocessorConfig(text, architecture, from).resize;
+  const scaled = (side: number) => Math.max(1, Math.round((side * to) / from));
+  const config: Record<string, unknown> = JSON.parse(text);
+  if (resize !== null) {
+    config.size = "shortestEdge" in resize ? { shortest_edge: scaled(resize.shortestEdge) } : { height: to, width: to };
+  }
+  if (crop !== null) config.crop_size = { height: to, width: to };
+  return `${JSON.stringify(config, null, 2)}\n`;
 }
 
 /**
@@ -67,7 +89,7 @@ export function assertModelSize(plan: PreprocessPlan, width: number, height: num
   );
 }
 
-function processorOf(fields: ConfigFields, architecture: "clip" | "blip"): "clip" | "blip" {
+function processorOf(fields: ConfigFields, architecture: Architecture): Architecture {
   const type = fields.processorType().toLowerCase();
   if (type.startsWith("clip")) return "clip";
   return type.startsWith("blip") ? "blip" : architecture;

@@ -112,7 +112,7 @@ describe("a CLIP model", () => {
     assert.equal(told.dtype, "float32");
     assert.equal(told.state, "loaded");
     assert.match(told.libtorch, /^2\.\d+\.\d+/);
-    assert.ok(told.dimension! > 0 && told.imageSize > 0 && told.safeBatchSize >= 1 && told.bytesPerItem > 0);
+    assert.ok(told.dimension! > 0 && told.imageSize! > 0 && told.safeBatchSize >= 1 && told.bytesPerItem > 0);
     assert.ok(told.memory.free > 0 && told.memory.total >= told.memory.allocated && told.memory.allocated > 0);
     assert.equal(devices()[0]!.name, "cpu");
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { BlipModel, ClipModel, type LoadOptions } from "clip-blip";
+import { BlipModel, type ClipLoadOptions, ClipModel, type LoadOptions } from "clip-blip";
 
 /** Path of a file in the repository. */
 export const repositoryPath = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
@@ -13,7 +13,7 @@ export const demoPictures = readdirSync(repositoryPath("models/demo-pictures"))
   .map((name) => repositoryPath(`models/demo-pictures/${name}`));
 
 /** The demo CLIP on the CPU in float32, where numbers are compared. */
-export const loadClip = (options: LoadOptions = {}) =>
+export const loadClip = (options: ClipLoadOptions = {}) =>
   ClipModel.load("demo", { device: "cpu", dtype: "float32", ...options });
 
 /** The demo BLIP on the CPU in float32, where token ids are compared. */

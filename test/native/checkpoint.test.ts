@@ -19,6 +19,8 @@ interface ClipReference {
   imageEmbeddings: number[][];
   textEmbeddings: number[][];
   logitScale: number;
+  /** Pictures of other sizes than the checkpoint's. */
+  interpolated: { imageSize: number; pixels: string[]; imageEmbeddings: number[][] }[];
 }
 
 interface BlipReference {
@@ -30,11 +32,11 @@ interface BlipReference {
 
 const reference = JSON.parse(readFileSync(join(FIXTURES, "reference.json"), "utf8"));
 
-function pictures(pixels: string[]): PixelBatch {
+function pictures(pixels: string[], imageSize = 16): PixelBatch {
   return {
     pixels: pixels.map((text) => new Uint8Array(Buffer.from(text, "base64"))),
-    height: 16,
-    width: 16,
+    height: imageSize,
+    width: imageSize,
     normalize: {
       scale: 1 / 255,
       mean: [0.48145466, 0.4578275, 0.40821073],
@@ -72,6 +74,7 @@ for (const name of ["clip-legacy", "clip-sharded", "clip-end-id"]) {
     t.diagnostic(`largest differences: images ${differences[0]}, texts ${differences[1]}`);
     for (const value of differences) assert.ok(value < 2e-6, `${value}`);
     const { description } = await openCheckpoint(join(FIXTURES, name));
+    assert.ok(description.architecture === "clip");
     assert.ok(Math.abs(description.logitScale! - expected.logitScale) < 1e-4 * expected.logitScale);
   });
 
@@ -84,9 +87,37 @@ for (const name of ["clip-legacy", "clip-sharded", "clip-end-id"]) {
   }
 }
 
+for (const name of ["clip-legacy", "clip-end-id"]) {
+  test(`${name}: pictures of other sizes are embedded as transformers does with interpolated positions`, async (t) => {
+    const { interpolated }: ClipReference = reference[name];
+    const module = await build(name, "float32");
+    for (const { imageSize, pixels, imageEmbeddings } of interpolated) {
+      const { data } = await native().encodeImages(module, pictures(pixels, imageSize), false, RUN);
+      const largest = difference(data, imageEmbeddings);
+      t.diagnostic(`${imageSize} pixels: largest difference ${largest}`);
+      assert.ok(largest < 2e-6, `${imageSize} pixels: ${largest}`);
+    }
+  });
+}
+
+test("the halves of a CLIP embed as the whole does", async () => {
+  const { pixels, ids, imageEmbeddings, textEmbeddings }: ClipReference = reference["clip-legacy"];
+  const images = await native().encodeImages(await build("clip-vision"), pictures(pixels), false, RUN);
+  assert.ok(difference(images.data, imageEmbeddings) < 2e-6);
+  const texts = await native().encodeTexts(
+    await build("clip-text"),
+    Int32Array.from(ids.flat()),
+    ids.length,
+    false,
+    RUN,
+  );
+  assert.ok(difference(texts.data, textEmbeddings) < 2e-6);
+});
+
 for (const name of ["blip", "blip-untied"]) {
   const { pixels, maxLength, promptsPerPicture, captions }: BlipReference = reference[name];
   const { description } = await openCheckpoint(join(FIXTURES, name));
+  assert.ok(description.architecture === "blip");
   const search = { maxLength, minLength: 0, endTokenId: description.endTokenId, padTokenId: description.padTokenId };
 
   test(`${name}: greedy captions are those of transformers, token for token`, async () => {

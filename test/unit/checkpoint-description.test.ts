@@ -1,25 +1,37 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ModelDescription, parseDescription } from "../../lib/checkpoint/description.js";
+import { type BlipDescription, type ClipDescription, parseDescription } from "../../lib/checkpoint/description.js";
 
-const CLIP: ModelDescription = {
-  formatVersion: 1,
-  architecture: "clip",
-  imageSize: 224,
+const COMMON = { formatVersion: 1, weightsDtype: "float32" } as const;
+const TEXT = {
   contextLength: 77,
   vocabularySize: 49408,
   startTokenId: 49406,
   endTokenId: 49407,
   padTokenId: 49407,
-  weightsDtype: "float32",
+};
+const CLIP: ClipDescription = {
+  ...COMMON,
+  architecture: "clip",
+  imageSize: 224,
+  patchSize: 32,
+  ...TEXT,
   dimension: 512,
   logitScale: 100,
 };
-
-const { dimension: _dimension, logitScale: _logitScale, ...common } = CLIP;
-const BLIP: ModelDescription = {
-  ...common,
+const CLIP_VISION: ClipDescription = {
+  ...COMMON,
+  architecture: "clip",
+  imageSize: 224,
+  patchSize: 32,
+  dimension: 512,
+};
+const CLIP_TEXT: ClipDescription = { ...COMMON, architecture: "clip", ...TEXT, dimension: 512 };
+const BLIP: BlipDescription = {
+  ...COMMON,
   architecture: "blip",
+  imageSize: 384,
+  ...TEXT,
   generation: {
     maxLength: 20,
     minLength: 0,
@@ -36,7 +48,9 @@ const BLIP: ModelDescription = {
 };
 
 test("reads what it is written as", () => {
-  for (const description of [CLIP, BLIP]) assert.deepEqual(parseDescription(JSON.stringify(description)), description);
+  for (const description of [CLIP, CLIP_VISION, CLIP_TEXT, BLIP]) {
+    assert.deepEqual(parseDescription(JSON.stringify(description)), description);
+  }
 });
 
 test("ignores what a later version of the same format may add", () => {
@@ -57,8 +71,9 @@ test("refuses every missing or wrong field by name", () => {
     [
       CLIP,
       {
-        architecture: "siglip",
+        architecture: "resnet",
         imageSize: 0,
+        patchSize: 0,
         contextLength: 1.5,
         startTokenId: 49408,
         weightsDtype: "int8",
@@ -66,6 +81,8 @@ test("refuses every missing or wrong field by name", () => {
         logitScale: "x",
       },
     ],
+    [CLIP_VISION, { imageSize: "224", patchSize: null }],
+    [CLIP_TEXT, { contextLength: 1 }],
     [BLIP, { endTokenId: -1, padTokenId: true, vocabularySize: 0, generation: [] }],
     [BLIP.generation, { maxLength: 0, numBeams: 0, doSample: 1, topP: 2, repetitionPenalty: 0, temperature: null }],
   ] as const) {

@@ -5,19 +5,20 @@ import { test } from "node:test";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { parseDescription } from "../../lib/checkpoint/description.js";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
-import { copyOf, editJson, fixture, rejectsInvalid, rejectsWith } from "./support/checkpoint.js";
+import { copyOf, editJson, fixture, openBlip, openClip, rejectsInvalid, rejectsWith } from "./support/checkpoint.js";
 
 type Json = Record<string, unknown>;
 const edit = (directory: string, change: (config: Json & { text_config: Json; vision_config: Json }) => void) =>
   editJson(join(directory, "config.json"), change as (config: Json) => void);
 
 test("a CLIP checkpoint with the wrong end token of OpenAI's configurations", async () => {
-  const { description, spec, extraFiles, warnings } = await openCheckpoint(fixture("clip-legacy"));
+  const { description, spec, extraFiles, warnings } = await openClip(fixture("clip-legacy"));
   const { logitScale, ...rest } = description;
   assert.deepEqual(rest, {
     formatVersion: 1,
     architecture: "clip",
     imageSize: 16,
+    patchSize: 4,
     contextLength: 12,
     vocabularySize: 24,
     startTokenId: 22,
@@ -32,13 +33,15 @@ test("a CLIP checkpoint with the wrong end token of OpenAI's configurations", as
     vision_layers: 3,
     vision_heads: 3,
     patch_size: 4,
+    grid_side: 4,
+    summary_tokens: 1,
     text_layers: 2,
     text_heads: 2,
     end_token_id: 23,
     vocab_size: 24,
   });
   assert.deepEqual(spec.floats, { vision_epsilon: 1e-5, text_epsilon: 1e-5 });
-  assert.deepEqual(spec.bools, { end_is_largest_id: true });
+  assert.deepEqual(spec.bools, { vision_causal: false, text_causal: true, end_is_largest_id: true });
   assert.match(spec.source, /def encode_image\(self/);
   assert.match(
     spec.source,
@@ -67,13 +70,13 @@ test("a CLIP checkpoint with an end token of its own, in float16", async () => {
   assert.equal(description.endTokenId, 15);
   assert.equal(description.weightsDtype, "float16");
   // The tokenizer pads with 23, which only the largest-id rule would mistake for the end.
-  assert.deepEqual(spec.bools, { end_is_largest_id: false });
+  assert.deepEqual(spec.bools, { vision_causal: false, text_causal: true, end_is_largest_id: false });
   assert.equal(spec.floats.text_epsilon, 1e-6);
   assert.match(spec.source, /return torch\.gelu\(x\)/);
 });
 
 test("BLIP checkpoints, with and without an output table of their own", async () => {
-  const tied = await openCheckpoint(fixture("blip"));
+  const tied = await openBlip(fixture("blip"));
   assert.deepEqual(
     [
       tied.description.startTokenId,
@@ -83,24 +86,24 @@ test("BLIP checkpoints, with and without an output table of their own", async ()
     ],
     [38, 3, 0, 24],
   );
-  assert.equal(tied.description.dimension, undefined);
-  assert.deepEqual([tied.description.generation!.maxLength, tied.description.generation!.numBeams], [20, 1]);
+  assert.ok(!("dimension" in tied.description));
+  assert.deepEqual([tied.description.generation.maxLength, tied.description.generation.numBeams], [20, 1]);
   assert.deepEqual(tied.spec.ints.text_head_dim, 4);
   assert.match(tied.spec.source, /return self\.text_embedding/);
   assert.ok("generation_config.json" in tied.extraFiles);
 
-  const untied = await openCheckpoint(fixture("blip-untied"));
+  const untied = await openBlip(fixture("blip-untied"));
   assert.match(untied.spec.source, /return self\.output_table/);
   // Generation options of a checkpoint of 2022, in the text part of config.json.
-  const { maxLength, minLength, numBeams } = untied.description.generation!;
+  const { maxLength, minLength, numBeams } = untied.description.generation;
   assert.deepEqual([maxLength, minLength, numBeams], [14, 2, 3]);
 });
 
 test("generation_config.json goes before the text part of config.json", async (t) => {
   const directory = copyOf(t, "blip-untied");
   writeFileSync(join(directory, "generation_config.json"), JSON.stringify({ max_length: 9, top_p: 0.5 }));
-  const { generation } = (await openCheckpoint(directory)).description;
-  assert.deepEqual([generation!.maxLength, generation!.minLength, generation!.topP], [9, 2, 0.5]);
+  const { generation } = (await openBlip(directory)).description;
+  assert.deepEqual([generation.maxLength, generation.minLength, generation.topP], [9, 2, 0.5]);
   writeFileSync(join(directory, "generation_config.json"), JSON.stringify({ max_length: "long" }));
   await rejectsInvalid(openCheckpoint(directory), /generation_config\.json.*"max_length".*"\\"long\\""/);
 });
@@ -172,8 +175,8 @@ test("what is not supported is said to be so, with what is", async (t) => {
   for (const [type, classes] of [
     ["blip", ["BlipForQuestionAnswering"]],
     ["blip", ["BlipForImageTextRetrieval"]],
-    ["siglip", ["SiglipModel"]],
-    ["clip_vision_model", ["CLIPVisionModelWithProjection"]],
+    ["siglip2", ["Siglip2Model"]],
+    ["clip_vision_model", ["CLIPVisionModel"]],
     [undefined, []],
   ] as const) {
     edit(directory, (config) => {
@@ -182,7 +185,7 @@ test("what is not supported is said to be so, with what is", async (t) => {
     });
     await rejectsInvalid(
       openCheckpoint(directory),
-      /not supported; this package runs CLIPModel \(.*\) and BlipForConditionalGeneration/,
+      /not supported; this package runs CLIPModel \(.*\), .*BlipForConditionalGeneration/,
     );
   }
 });

@@ -147,6 +147,20 @@ test("HF_HUB_OFFLINE uses the cache, and asks nobody", async (t) => {
   assert.deepEqual(hub.requests, []);
 });
 
+test("offline, the halves of a CLIP need only the files of their tower", async (t) => {
+  for (const name of ["clip-vision", "clip-text"]) {
+    await t.test(name, async (t) => {
+      await startHub(t, filesOf(fixture(name)));
+      await fetchFromHub(ID);
+      process.env.HF_HUB_OFFLINE = "1";
+      const snapshot = await fetchFromHub(ID);
+      assert.equal((await openCheckpoint(snapshot)).description.architecture, "clip");
+      rmSync(join(snapshot, name === "clip-vision" ? "preprocessor_config.json" : "vocab.json"));
+      await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /does not hold the whole/);
+    });
+  }
+});
+
 test("offline, a snapshot that lacks one of several weight files is not whole", async (t) => {
   await startHub(t, filesOf(fixture("clip-sharded")));
   const directory = await fetchFromHub(ID);

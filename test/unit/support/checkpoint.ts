@@ -4,12 +4,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { BlipDescription, ClipDescription } from "../../../lib/checkpoint/description.js";
+import { type Checkpoint, openCheckpoint } from "../../../lib/checkpoint/directory.js";
 import { ClipBlipError, type ErrorCode } from "../../../lib/errors.js";
 import type { TensorSlice } from "../../../lib/native/types.js";
 
 /** Path of something in test/fixtures/checkpoint. */
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../../fixtures/checkpoint/${name}`, import.meta.url));
+}
+
+/** A CLIP checkpoint that was read. */
+export async function openClip(directory: string): Promise<Checkpoint & { description: ClipDescription }> {
+  const checkpoint = await openCheckpoint(directory);
+  const { description } = checkpoint;
+  assert.ok(description.architecture !== "blip");
+  return { ...checkpoint, description };
+}
+
+/** A BLIP checkpoint that was read. */
+export async function openBlip(directory: string): Promise<Checkpoint & { description: BlipDescription }> {
+  const checkpoint = await openCheckpoint(directory);
+  const { description } = checkpoint;
+  assert.ok(description.architecture === "blip");
+  return { ...checkpoint, description };
 }
 
 /** A directory that goes away with the test. */
