@@ -5,7 +5,7 @@ import { readPreprocessorConfig } from "./input/preprocessor-config.js";
 import type { ImageInput } from "./input/types.js";
 import type { Runtime } from "./model.js";
 import type { EmbeddingResult } from "./native/types.js";
-import { createClipTokenizer } from "./text/clip-tokenizer.js";
+import { type ClipTokenizer, createClipTokenizer } from "./text/clip-tokenizer.js";
 
 /** What one picture's embedding depends on beside the picture. */
 interface EmbedImageOptions extends Pick<ImageCallOptions, "allowRemote" | "maxPixels"> {
@@ -68,16 +68,24 @@ export function imageOperation(
   });
 }
 
-/** Texts to embeddings. `text`: the fields of the text tower. */
-export function textOperation(
-  runtime: Runtime<ClipDescription>,
+/** The tokenizer of a model with these fields of a text tower. */
+export function textTokenizer(
+  { extraFiles }: Runtime<ClipDescription>,
   { contextLength, padTokenId }: TextFields,
-): Operation<TextRequest, TextItem, Float32Array> {
-  const { native, extraFiles } = runtime;
-  const tokenizer = createClipTokenizer(extraFiles["tokenizer.json"]!, extraFiles["tokenizer_config.json"] ?? "{}", {
+): ClipTokenizer {
+  return createClipTokenizer(extraFiles["tokenizer.json"]!, extraFiles["tokenizer_config.json"] ?? "{}", {
     contextLength,
     padTokenId,
   });
+}
+
+/** Texts to embeddings. `text`: the fields of the text tower. */
+export function textOperation(
+  runtime: Runtime<ClipDescription>,
+  { contextLength }: TextFields,
+  tokenizer: ClipTokenizer,
+): Operation<TextRequest, TextItem, Float32Array> {
+  const { native } = runtime;
   const longest = tokenizer.encode("a ".repeat(contextLength), { truncate: true });
   return new Operation({
     ...shared(runtime),

@@ -1,5 +1,5 @@
 import { type ClipDescription, textFields } from "./checkpoint/description.js";
-import { type ImageRequest, imageOperation, textOperation } from "./clip-operations.js";
+import { type ImageRequest, imageOperation, textOperation, textTokenizer } from "./clip-operations.js";
 import type { CallOptions } from "./engine/pipeline.js";
 import { ClipBlipError } from "./errors.js";
 import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "./images.js";
@@ -8,6 +8,7 @@ import { Model, openRuntime, type Runtime } from "./model.js";
 import type { ClipLoadOptions } from "./options.js";
 import { softmax } from "./probabilities.js";
 import { similarityMatrix } from "./similarity.js";
+import type { ClipTokenizer } from "./text/clip-tokenizer.js";
 import {
   assertArray,
   assertBoolean,
@@ -75,6 +76,7 @@ export class ClipModel extends Model {
   /** Undefined in a model that has no tower for them. */
   readonly #images: ImageOperation | undefined;
   readonly #texts: TextOperation | undefined;
+  readonly #tokenizer: ClipTokenizer | undefined;
   readonly #dimension: number;
   readonly #logitScale: number | undefined;
 
@@ -82,6 +84,7 @@ export class ClipModel extends Model {
     runtime: Runtime<ClipDescription>,
     images: ImageOperation | undefined,
     texts: TextOperation | undefined,
+    tokenizer: ClipTokenizer | undefined,
   ) {
     super(
       runtime,
@@ -89,6 +92,7 @@ export class ClipModel extends Model {
     );
     this.#images = images;
     this.#texts = texts;
+    this.#tokenizer = tokenizer;
     this.#dimension = runtime.description.dimension;
     this.#logitScale = runtime.description.logitScale;
   }
@@ -107,10 +111,12 @@ export class ClipModel extends Model {
     try {
       const { imageSize } = runtime.description;
       const text = textFields(runtime.description);
+      const tokenizer = text && textTokenizer(runtime, text);
       const model = new ClipModel(
         runtime,
         imageSize === undefined ? undefined : imageOperation(runtime, imageSize),
-        text === undefined ? undefined : textOperation(runtime, text),
+        tokenizer && textOperation(runtime, text, tokenizer),
+        tokenizer,
       );
       await model.firstProbe();
       return model;
@@ -152,6 +158,17 @@ export class ClipModel extends Model {
     const { pipeline } = this.#textTower("encodeTexts");
     const requests = texts.map((text) => ({ text, options }));
     return rowsOfOneBuffer(await pipeline.map(requests, options), this.#dimension);
+  }
+
+  /**
+   * Counts the tokens that the model reads of each text, start and end token included.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_CLOSED
+   */
+  countTokens(texts: string[]): number[] {
+    assertStrings(texts, "texts");
+    this.assertOpen();
+    this.#textTower("countTokens");
+    return texts.map((text) => this.#tokenizer!.encode(text).length);
   }
 
   /**

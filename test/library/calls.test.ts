@@ -99,6 +99,12 @@ describe("a CLIP model", () => {
     assert.deepEqual(long, longer);
   });
 
+  it("counts the tokens that it reads", () => {
+    // Start and end token around the words; cut at the context of 32.
+    assert.deepEqual(clip.countTokens(["a", "a a a", "a ".repeat(100)]), [3, 5, 32]);
+    assert.throws(() => clip.countTokens([1 as never]), { code: "ERR_INVALID_ARGUMENT", index: 0 });
+  });
+
   it("answers calls that come at the same time, each with its own result", async () => {
     const alone = await Promise.all(demoPictures.map(async (path) => (await clip.encodeImages([path]))[0]!));
     const together = await clip.encodeImages(demoPictures);
