@@ -4,8 +4,9 @@ import type { CallOptions } from "./engine/pipeline.js";
 import { preparation } from "./engine/preparation.js";
 import { ClipBlipError } from "./errors.js";
 import { assertImageInput } from "./input/assert.js";
-import { decodeImage } from "./input/decode.js";
+import { decodeSource } from "./input/decode.js";
 import { assertModelSize, type PreprocessPlan } from "./input/preprocessor-config.js";
+import { openSource, withRemoteRead } from "./input/source.js";
 import type { ImageInput } from "./input/types.js";
 import type { NativeBinding, PixelBatch } from "./native/types.js";
 import { assertArray, assertBoolean, assertFunction, assertInteger, assertSignal } from "./validate.js";
@@ -56,10 +57,13 @@ export async function preparePixels(
   options: Pick<ImageCallOptions, "allowRemote" | "maxPixels">,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
+  const decodeOptions = { ...options, signal };
+  // Fetched before it takes a place among those that decode: a slow server must not hold up the others.
+  const source = await withRemoteRead(openSource(image, decodeOptions));
   return preparation(async () => {
     signal.throwIfAborted();
     const started = performance.now();
-    const { data, width, height } = await decodeImage(image, { ...options, signal });
+    const { data, width, height } = await decodeSource(source, decodeOptions);
     signal.throwIfAborted();
     const result = await binding.preprocess(data, width, height, plan.resize).catch((error) => {
       throw fromNative(error);

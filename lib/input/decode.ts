@@ -25,11 +25,15 @@ export async function decodeImage(input: ImageInput, options: DecodeOptions = {}
   assertDecodeOptions(options);
   assertImageInput(input, "image", options);
   options.signal?.throwIfAborted();
-  const source = openSource(input, options);
-  return orAbort(decodeSource(source, options.maxPixels ?? DEFAULT_MAX_PIXELS, options.signal), options.signal);
+  return decodeSource(openSource(input, options), options);
 }
 
-async function decodeSource(source: ImageSource, maxPixels: number, signal?: AbortSignal): Promise<DecodedImage> {
+/** As `decodeImage`, of a source that was opened with the same options. */
+export function decodeSource(source: ImageSource, { maxPixels, signal }: DecodeOptions): Promise<DecodedImage> {
+  return orAbort(decode(source, maxPixels ?? DEFAULT_MAX_PIXELS, signal), signal);
+}
+
+async function decode(source: ImageSource, maxPixels: number, signal?: AbortSignal): Promise<DecodedImage> {
   const { name } = source;
   if (source.kind === "encoded") {
     const bytes = await source.read();

@@ -12,7 +12,7 @@ import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";
 
 /** A picture on its way in: bytes to be had and decoded, a pipeline to be run, or pixels. `name` is for messages. */
 export type ImageSource =
-  | { kind: "encoded"; name: string; read: () => Promise<Uint8Array> }
+  | { kind: "encoded"; name: string; read: () => Promise<Uint8Array>; remote?: boolean }
   | { kind: "sharp"; name: string; pipeline: Sharp }
   | { kind: "raw"; name: string; pixels: RawPixels & { data: Uint8Array } };
 
@@ -42,7 +42,15 @@ function openLocation(input: string | URL, options: DecodeOptions): ImageSource 
   if (location.kind === "file") return encoded(name, () => readImageFile(location.path, name));
   if (location.kind === "data") return encoded(name, async () => readDataUrl(location.url));
   assertRemoteAllowed(name, options);
-  return encoded(name, () => fetchImage(location.url, name, options.signal));
+  const read = () => fetchImage(location.url, name, options.signal);
+  return { kind: "encoded", name, read, remote: true };
+}
+
+/** A source whose bytes are on this machine: what is remote is fetched. */
+export async function withRemoteRead(source: ImageSource): Promise<ImageSource> {
+  if (source.kind !== "encoded" || !source.remote) return source;
+  const bytes = await source.read();
+  return encoded(source.name, async () => bytes);
 }
 
 function openBlob(blob: Blob, signal?: AbortSignal): ImageSource {
