@@ -67,7 +67,7 @@ export async function openRuntime<Family extends keyof Descriptions>(
       native: binding,
       device,
       queue,
-      load: () => opened.place({ device, dtype }),
+      load: () => opened.place({ device, dtype, prepare: true }),
       releaseCache: options.releaseCache ?? "after-call",
       idleUnload: options.idleUnload,
     },

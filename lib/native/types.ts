@@ -56,6 +56,8 @@ export interface Placement {
   /** "cpu", "cuda:0", … */
   device: string;
   dtype?: ModelDtype;
+  /** Ready to run as fast as it can, and for nothing else: such a module cannot be saved. Default false. */
+  prepare?: boolean;
 }
 
 /** From decoded pixels to the model's input size, as preprocessor_config.json says. */

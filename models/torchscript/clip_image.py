@@ -16,6 +16,10 @@ def encode_image(self, pixel_values: Tensor) -> Tensor:
     summary = self.vision_class_embedding.expand(patches.size(0), 1, -1)
     x = torch.cat([summary, patches], 1) + positions
     x = self.norm(x, self.vision_input_norm_weight, self.vision_input_norm_bias, self.vision_epsilon)
-    x = self.vision_encode(x)
-    pooled = self.norm(x[:, 0], self.vision_output_norm_weight, self.vision_output_norm_bias, self.vision_epsilon)
+
+    # Of the last layer only the first token is read: the others need not go through the rest of it.
+    last = self.vision_layers - 1
+    x = self.vision_encode_layers(x, last)
+    pooled = self.vision_feed_forward(x[:, 0], self.vision_attend(x, last)[:, 0], last)
+    pooled = self.norm(pooled, self.vision_output_norm_weight, self.vision_output_norm_bias, self.vision_epsilon)
     return torch.linear(pooled, self.vision_projection)

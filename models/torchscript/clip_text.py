@@ -7,11 +7,14 @@
 # [B, N] token ids, padded after the end token; N may be shorter than the context -> [B, D], length not normalised
 def encode_text(self, input_ids: Tensor) -> Tensor:
     x = torch.embedding(self.text_embedding, input_ids) + self.text_positions[: input_ids.size(1)]  # [B, N, W]
-    x = self.text_encode(x)
+    last = self.text_layers - 1
+    x = self.text_encode_layers(x, last)
 
     # The end token has seen the whole text, and causality kept it from seeing the padding: no padding mask is needed.
+    # Nothing else is read of the last layer: the other tokens need not go through the rest of it.
     rows = torch.arange(x.size(0), device=x.device)
-    pooled = x[rows, self.end_position(input_ids)]
+    end = self.end_position(input_ids)
+    pooled = self.text_feed_forward(x[rows, end], self.text_attend(x, last)[rows, end], last)
     pooled = self.norm(pooled, self.text_output_norm_weight, self.text_output_norm_bias, self.text_epsilon)
     return torch.linear(pooled, self.text_projection)
 

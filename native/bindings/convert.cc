@@ -68,6 +68,8 @@ Placement ToPlacement(const Napi::Value& value) {
   placement.device = ToString(object.Get("device"), "placement.device");
   Napi::Value dtype = object.Get("dtype");
   if (!IsAbsent(dtype)) placement.dtype = ToString(dtype, "placement.dtype");
+  Napi::Value prepare = object.Get("prepare");
+  if (!IsAbsent(prepare)) placement.prepare = ToBool(prepare, "placement.prepare");
   return placement;
 }
 

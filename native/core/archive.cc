@@ -83,6 +83,10 @@ std::unique_ptr<caffe2::serialize::PyTorchStreamReader> OpenArchive(const std::s
 
 void SaveModule(const LoadedModule& module, const std::string& path,
                 const std::map<std::string, std::string>& extra_files) {
+  if (module.prepared()) {
+    throw Failure(ErrorCode::kInvalidArgument,
+                  "A module that was prepared for running cannot be saved");
+  }
   torch::jit::ExtraFilesMap extra(extra_files.begin(), extra_files.end());
   static std::atomic<unsigned> counter{0};
   std::string temporary =
@@ -144,6 +148,7 @@ std::shared_ptr<LoadedModule> LoadModule(const std::string& path, const Placemen
           OpenArchive(path);
           torch::jit::Module module = torch::jit::load(path, device, /*load_debug_files=*/false);
           loaded = std::make_shared<LoadedModule>(std::move(module), device, dtype);
+          if (placement.prepare) loaded->Prepare();
         },
         ErrorCode::kModelInvalid);
   }

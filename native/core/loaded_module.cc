@@ -87,6 +87,24 @@ void LoadedModule::LeaveCount() {
   if (counted_.exchange(false)) --live_;
 }
 
+void LoadedModule::Prepare() {
+  std::map<std::string, ExecutionPlan> plans;
+  PackedWeights packed;
+  for (const torch::jit::Method& method : module_.get_methods()) {
+    auto plan = ExecutionPlan::Make(module_, method, packed);
+    // A method without one runs as it is, on the module's own tensors.
+    if (!plan) return;
+    plans.emplace(method.name(), std::move(*plan));
+  }
+  plans_ = std::move(plans);
+  for (const torch::jit::Module& module : module_.modules()) {
+    auto object = module._ivalue();
+    for (size_t slot = 0; slot < object->type()->numAttributes(); ++slot) {
+      if (object->getSlot(slot).isTensor()) object->setSlot(slot, at::Tensor());
+    }
+  }
+}
+
 c10::IValue LoadedModule::Run(const char* method, std::vector<c10::IValue> inputs) const {
   auto found = module_.find_method(method);
   if (!found) {
@@ -94,6 +112,8 @@ c10::IValue LoadedModule::Run(const char* method, std::vector<c10::IValue> input
                   std::string("The model has no method \"") + method + "\"");
   }
   BeforeDeviceRun();
+  auto plan = plans_.find(method);
+  if (plan != plans_.end()) return plan->second.Run(std::move(inputs));
   return (*found)(std::move(inputs));
 }
 

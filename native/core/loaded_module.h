@@ -6,8 +6,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "plan/execution_plan.h"
 
 namespace clip_blip {
 
@@ -31,6 +35,12 @@ class LoadedModule {
   int64_t bytes() const { return bytes_; }
   const torch::jit::Module& module() const { return module_; }
 
+  /// Makes the module ready to run and nothing else: every method gets a plan, with weights laid
+  /// out for the device, and the module's own tensors are let go. Takes as much memory again
+  /// meanwhile.
+  void Prepare();
+  bool prepared() const { return !plans_.empty(); }
+
   /// Runs a method; MODEL_INVALID where the module has none of that name.
   c10::IValue Run(const char* method, std::vector<c10::IValue> inputs) const;
 
@@ -48,6 +58,7 @@ class LoadedModule {
   c10::Device device_;
   c10::ScalarType dtype_ = c10::kFloat;
   int64_t bytes_ = 0;
+  std::map<std::string, ExecutionPlan> plans_;
   std::atomic<bool> counted_{true};
 
   static std::atomic<int64_t> live_;

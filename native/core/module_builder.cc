@@ -256,6 +256,7 @@ std::shared_ptr<LoadedModule> BuildModule(const ModuleSpec& spec, const Placemen
     MemoryScope scope(device);
     failure = Attempt([&] {
       built = std::make_shared<LoadedModule>(Assemble(spec, device, dtype), device, std::nullopt);
+      if (placement.prepare) built->Prepare();
     });
   }
   if (failure) throw *failure;

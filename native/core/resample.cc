@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "cpu_level.h"
 #include "resample_kernels.h"
 
 namespace clip_blip {
@@ -132,13 +133,8 @@ RowTaps SpreadTaps(const Taps& taps) {
 
 const ResampleKernels& Kernels() {
 #ifdef CLIP_BLIP_X86_KERNELS
-  static const ResampleKernels& best = [&]() -> const ResampleKernels& {
-    bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-              __builtin_cpu_supports("bmi2");
-    bool v4 = v3 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
-    return v4 ? kResampleKernelsV4 : v3 ? kResampleKernelsV3 : kResampleKernels;
-  }();
+  static const ResampleKernels& best =
+      BestKernels(kResampleKernelsV4, kResampleKernelsV3, kResampleKernels);
   return best;
 #else
   return kResampleKernels;

@@ -39,6 +39,7 @@ struct ModuleSpec {
 struct Placement {
   std::string device;
   std::optional<std::string> dtype;
+  bool prepare = false;
 };
 
 struct RunOptions {

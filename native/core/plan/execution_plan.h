@@ -1,0 +1,34 @@
+#pragma once
+
+#include <ATen/core/ivalue.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/interpreter.h>
+
+#include <optional>
+#include <vector>
+
+#include "packed_weights.h"
+
+namespace clip_blip {
+
+/// A method of a module, made ready to run again and again: everything inlined, the parameters
+/// constants of the graph, loops unrolled, and on the CPU the weights laid out for oneDNN. It is
+/// run by the interpreter directly, so no call, not even the first, waits for an executor that
+/// profiles or compiles.
+class ExecutionPlan {
+ public:
+  /// Nothing where the method reads its module in a way that cannot be made constant. The weights
+  /// are shared with other plans through `packed`; the plan owns what it needs of the module.
+  static std::optional<ExecutionPlan> Make(const torch::jit::Module& module,
+                                           const torch::jit::Method& method, PackedWeights& packed);
+
+  /// May be called from several threads at a time.
+  c10::IValue Run(std::vector<c10::IValue> inputs) const;
+
+ private:
+  explicit ExecutionPlan(torch::jit::Code code) : code_(std::move(code)) {}
+
+  torch::jit::Code code_;
+};
+
+}  // namespace clip_blip
