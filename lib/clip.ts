@@ -100,7 +100,8 @@ export class ClipModel extends Model {
   /**
    * Loads a model.
    *
-   * `source`: "demo", the path of an archive, the path of a Hugging Face checkpoint directory, or a hub id such as
+   * `source`: "demo", the path of an archive, the path of a checkpoint directory of Hugging Face transformers or of
+   * open_clip, a CLIP as OpenAI published it (`ViT-B-32.pt`; its code is not run), or a hub id such as
    * "openai/clip-vit-base-patch32". An archive runs code of its own: load only those that you trust.
    * Half a CLIP (CLIPVisionModelWithProjection, CLIPTextModelWithProjection) embeds only pictures, or only texts.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,

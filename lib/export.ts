@@ -1,4 +1,4 @@
-import { openCheckpoint } from "./checkpoint/directory.js";
+import { openLocation } from "./checkpoint/open.js";
 import { locateModel } from "./checkpoint/source.js";
 import { fromNative } from "./engine/native-error.js";
 import { ClipBlipError } from "./errors.js";
@@ -16,10 +16,10 @@ export interface ExportOptions {
 }
 
 /**
- * Writes a Hugging Face checkpoint as one TorchScript archive: weights in the dtype that they are stored in, code,
- * tokenizer and preprocessing. No Python takes part. The file appears whole or not at all.
+ * Writes a checkpoint as one TorchScript archive: weights in the dtype that they are stored in, code, tokenizer and
+ * preprocessing. No Python takes part. The file appears whole or not at all.
  *
- * `source`: path of a checkpoint directory, or a hub id. `path`: the archive to write, by custom with the ending `.pt`.
+ * `source`: path of a checkpoint directory, a hub id, or a CLIP as OpenAI published it (`ViT-B-32.pt`). `path`: the archive to write, by custom with the ending `.pt`.
  * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OFFLINE,
  * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION
  */
@@ -40,7 +40,7 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
       `${location.path} is an archive already: it can be loaded as it is`,
     );
   }
-  const checkpoint = await openCheckpoint(location.path);
+  const checkpoint = await openLocation(location);
   const { spec, warnings } = checkpoint;
   const { extraFiles } = imageSize === undefined ? checkpoint : withImageSize(checkpoint, imageSize);
   for (const warning of warnings) process.emitWarning(warning, { code: "CLIP_BLIP_CHECKPOINT" });

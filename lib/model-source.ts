@@ -7,8 +7,8 @@ import {
   type ModelDescription,
   parseDescription,
 } from "./checkpoint/description.js";
-import { openCheckpoint } from "./checkpoint/directory.js";
 import { EXTRA_FILES, type ExtraFiles } from "./checkpoint/extra-files.js";
+import { openLocation } from "./checkpoint/open.js";
 import { locateModel, type ModelLocation } from "./checkpoint/source.js";
 import { fromNative } from "./engine/native-error.js";
 import { ClipBlipError } from "./errors.js";
@@ -28,7 +28,7 @@ export interface Descriptions {
 export interface OpenedModel<Description extends ModelDescription = ModelDescription> {
   description: Description;
   extraFiles: ExtraFiles;
-  /** Path of the archive or of the checkpoint directory. */
+  /** Path of the archive, of the weights or of the checkpoint directory. */
   path: string;
   /** Puts the weights on a device; may be called again after they have left it. */
   place: (placement: Placement) => Promise<ModuleHandle>;
@@ -51,9 +51,7 @@ export async function openModel<Family extends keyof Descriptions>(
   const location = await locate(source, family, options);
   if (options.sha256 !== undefined) await verifyHash(location, options.sha256, options.signal);
   const opened =
-    location.kind === "archive"
-      ? await openArchive(binding, location.path)
-      : await openDirectory(binding, location.path);
+    location.kind === "archive" ? await openArchive(binding, location.path) : await openUnpacked(binding, location);
   options.signal?.throwIfAborted();
   if (!isOfFamily(opened, family)) {
     const other = family === "clip" ? "BlipModel" : "ClipModel";
@@ -85,33 +83,24 @@ async function openArchive(binding: NativeBinding, path: string): Promise<Opened
   const extraFiles = await binding.readExtraFiles(path, [...EXTRA_FILES]).catch((error) => {
     throw fromNative(error);
   });
-  const text = extraFiles["clip-blip.json"];
-  if (text === undefined) {
-    throw new ClipBlipError(
-      "ERR_MODEL_INVALID",
-      `${path} is a TorchScript archive, but not one of clip-blip: make one with "clip-blip export <checkpoint> <out.pt>"`,
-    );
-  }
   return {
-    description: parseDescription(text),
+    description: parseDescription(extraFiles["clip-blip.json"]!),
     extraFiles,
     path,
     place: (placement) => binding.loadModule(path, placement),
   };
 }
 
-async function openDirectory(binding: NativeBinding, path: string): Promise<OpenedModel> {
-  const { description, spec, extraFiles, warnings } = await openCheckpoint(path);
+async function openUnpacked(binding: NativeBinding, location: ModelLocation): Promise<OpenedModel> {
+  const { path } = location;
+  const { description, spec, extraFiles, warnings } = await openLocation(location);
   for (const warning of warnings) process.emitWarning(warning, { code: "CLIP_BLIP_CHECKPOINT" });
   return { description, extraFiles, path, place: (placement) => binding.buildModule(spec, placement) };
 }
 
 async function verifyHash(location: ModelLocation, expected: string, signal?: AbortSignal): Promise<void> {
-  if (location.kind !== "archive") {
-    throw new ClipBlipError(
-      "ERR_INVALID_ARGUMENT",
-      "sha256 is for archives: export the checkpoint to a .pt file first",
-    );
+  if (location.kind === "directory") {
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", "sha256 is for files: export the checkpoint to a .pt file first");
   }
   const hash = createHash("sha256");
   await pipeline(createReadStream(location.path), hash, { signal });

@@ -47,7 +47,7 @@ export interface LoadOptions {
   maxQueue?: number;
   /** Milliseconds without a call after which the weights leave the device; the next call brings them back. Default: never. */
   idleUnload?: number;
-  /** Expected SHA-256 of the archive, in hexadecimal; another one rejects with ERR_MODEL_HASH before anything is loaded. */
+  /** Expected SHA-256 of the archive, or of the file of weights, in hexadecimal; another one rejects with ERR_MODEL_HASH before anything is loaded. */
   sha256?: string;
   /** Stops the load; it rejects with `signal.reason`. */
   signal?: AbortSignal;

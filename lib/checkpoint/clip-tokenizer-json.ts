@@ -12,7 +12,24 @@ const END = "<|endoftext|>";
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
 export function buildClipTokenizer(vocabulary: string, merges: string): string {
-  const vocab = JsonObject.parse(vocabulary, "vocab.json");
+  return tokenizerJson(JsonObject.parse(vocabulary, "vocab.json"), readMerges(merges));
+}
+
+/**
+ * tokenizer.json of CLIP from its merges alone. They tell the vocabulary: the symbols of the bytes, the same at the end of
+ * a word, what each merge makes, and the two special tokens.
+ * @param merges text of merges.txt
+ * @throws ClipBlipError ERR_MODEL_INVALID
+ */
+export function buildClipTokenizerFromMerges(merges: string): string {
+  const pairs = readMerges(merges);
+  const symbols = byteSymbols();
+  const words = [...symbols, ...symbols.map((symbol) => `${symbol}</w>`), ...pairs.map((pair) => pair.join(""))];
+  const ids = Object.fromEntries([...words, START, END].map((word, id) => [word, id]));
+  return tokenizerJson(new JsonObject(ids, "merges.txt"), pairs);
+}
+
+function tokenizerJson(vocab: JsonObject, merges: string[][]): string {
   const id = (token: string) => vocab.integer(token);
   return JSON.stringify({
     version: "1.0",
@@ -60,9 +77,22 @@ export function buildClipTokenizer(vocabulary: string, merges: string): string {
       byte_fallback: false,
       ignore_merges: false,
       vocab: Object.fromEntries(vocab.entries()),
-      merges: readMerges(merges),
+      merges,
     },
   });
+}
+
+/**
+ * A printable character for each byte, as GPT-2 has them: the byte's own in Latin-1 where that is printable, the others from
+ * U+0100 on; in the order of the vocabulary.
+ */
+function byteSymbols(): string[] {
+  const bytes = Array.from({ length: 256 }, (_, byte) => byte);
+  const isPrintable = (byte: number) => (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+  const hidden = bytes.filter((byte) => !isPrintable(byte));
+  return [...bytes.filter(isPrintable), ...hidden.map((_, index) => 0x100 + index)].map((code) =>
+    String.fromCharCode(code),
+  );
 }
 
 function readMerges(text: string): string[][] {

@@ -1,37 +1,27 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ClipBlipError } from "../errors.js";
-import type { ModuleSpec } from "../native/types.js";
-import type { ModelDescription } from "./description.js";
-import { descriptionText, type ExtraFiles } from "./extra-files.js";
-import { readTextIfPresent } from "./files.js";
+import { type Checkpoint, toCheckpoint } from "./checkpoint.js";
+import { fileSize, readTextIfPresent } from "./files.js";
 import { invalidModel } from "./invalid.js";
 import { JsonObject } from "./json.js";
+import { isOpenClip, openOpenClip } from "./open-clip.js";
 import { readPreprocessorText } from "./preprocessor-text.js";
 import { chooseRecipe } from "./recipes.js";
 import { SpecialTokens } from "./special-tokens.js";
 import { readTokenizerText } from "./tokenizer-text.js";
-import { openWeights } from "./weights.js";
-
-/** A checkpoint that was read and understood; the weights themselves are still in their files. */
-export interface Checkpoint {
-  description: ModelDescription;
-  /** What the addon builds the TorchScript module from. */
-  spec: ModuleSpec;
-  /** The text files that go into an archive, by name. */
-  extraFiles: ExtraFiles;
-  /** Sentences about what may be wrong with the checkpoint, each with what to do. */
-  warnings: string[];
-}
+import { openWeights, WEIGHT_FORMATS } from "./weights.js";
 
 /**
- * Reads a Hugging Face checkpoint directory: configuration, tokenizer, preprocessing, and where each weight is. Every
- * file may be hostile; the weights' headers are checked against the files' sizes and the configuration's shapes.
+ * Reads a checkpoint directory of Hugging Face transformers, or of open_clip where it holds that alone: configuration,
+ * tokenizer, preprocessing, and where each weight is. Every file may be hostile; the weights' headers are checked against
+ * the files' sizes and the configuration's shapes.
  *
  * @throws ClipBlipError ERR_MODEL_NOT_FOUND when there is no such directory, ERR_MODEL_INVALID for everything else
  */
 export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   await assertDirectory(directory);
+  if ((await isOpenClip(directory)) && !(await isTransformers(directory))) return openOpenClip(directory);
   const config = await readTextIfPresent(join(directory, "config.json"));
   if (config === undefined) {
     throw invalidModel(
@@ -47,20 +37,25 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
     : undefined;
   const generation = await readTextIfPresent(join(directory, "generation_config.json"));
 
-  const { description, spec, warnings } = await recipe.build({
+  const output = await recipe.build({
     config: configJson,
     generation: generation === undefined ? undefined : JsonObject.parse(generation, "generation_config.json"),
     weights: await openWeights(directory),
     tokens: new SpecialTokens(tokenizer ?? "{}", tokenizerConfig),
   });
-  const extraFiles: ExtraFiles = {
-    "clip-blip.json": descriptionText(description),
-    ...(preprocessor === undefined ? {} : { "preprocessor_config.json": preprocessor }),
-    ...(tokenizer === undefined ? {} : { "tokenizer.json": tokenizer }),
-    ...(tokenizerConfig === undefined ? {} : { "tokenizer_config.json": tokenizerConfig }),
-    ...(generation === undefined ? {} : { "generation_config.json": generation }),
-  };
-  return { description, spec, extraFiles, warnings };
+  return toCheckpoint(output, {
+    "preprocessor_config.json": preprocessor,
+    "tokenizer.json": tokenizer,
+    "tokenizer_config.json": tokenizerConfig,
+    "generation_config.json": generation,
+  });
+}
+
+/** Many repositories hold a model in both formats. */
+async function isTransformers(directory: string): Promise<boolean> {
+  const has = async (file: string) => (await fileSize(join(directory, file))) !== undefined;
+  if (!(await has("config.json"))) return false;
+  return (await Promise.all(WEIGHT_FORMATS.map(({ file }) => has(file)))).includes(true);
 }
 
 async function assertDirectory(path: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileSize, readTextIfPresent } from "./files.js";
 import { JsonObject } from "./json.js";
+import { OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS } from "./open-clip.js";
 import { chooseRecipe } from "./recipes.js";
 import { shardNames } from "./sharded.js";
 import { WEIGHT_FORMATS } from "./weights.js";
@@ -25,13 +26,18 @@ export interface NeededFiles {
   weights: { file: string; index: boolean } | undefined;
 }
 
-/** Chooses from the names of a repository's files: one kind of weights, in the order of transformers. */
+/**
+ * Chooses from the names of a repository's files: one kind of weights, in the order of transformers, else those of
+ * open_clip.
+ */
 export function neededFiles(names: ReadonlySet<string>): NeededFiles {
+  const weights = names.has("config.json") ? WEIGHT_FORMATS.find(({ file }) => names.has(file)) : undefined;
+  if (weights === undefined && names.has(OPEN_CLIP_CONFIG)) {
+    const openClip = OPEN_CLIP_WEIGHTS.find(({ file }) => names.has(file));
+    if (openClip !== undefined) return { small: [OPEN_CLIP_CONFIG], weights: { file: openClip.file, index: false } };
+  }
   const wanted = names.has("tokenizer.json") ? SMALL_FILES : [...SMALL_FILES, ...VOCABULARY_FILES];
-  return {
-    small: wanted.filter((name) => names.has(name)),
-    weights: WEIGHT_FORMATS.find(({ file }) => names.has(file)),
-  };
+  return { small: wanted.filter((name) => names.has(name)), weights };
 }
 
 /** What the model of a config.json reads; everything where it cannot be told. */
@@ -47,6 +53,7 @@ function needsOf(config: string): { readsImages: boolean; tokenizer?: string | u
 export async function missingFile(directory: string): Promise<string | undefined> {
   const has = async (file: string) => (await fileSize(join(directory, file))) !== undefined;
   const hasAny = async (files: string[]) => (await Promise.all(files.map(has))).includes(true);
+  if ((await has(OPEN_CLIP_CONFIG)) && (await hasAny(OPEN_CLIP_WEIGHTS.map(({ file }) => file)))) return undefined;
   const config = await readTextIfPresent(join(directory, "config.json"));
   if (config === undefined) return "config.json";
   const { readsImages, tokenizer } = needsOf(config);

@@ -80,9 +80,9 @@ async function download(
   const commit = await client.commitOf(revision);
   const files = await client.files(commit);
   const { small, weights } = neededFiles(new Set(files.keys()));
-  if (!small.includes("config.json") || weights === undefined) {
+  if (weights === undefined) {
     throw invalidModel(
-      `"${id}" on the hub has ${weights === undefined ? "no weights of PyTorch" : "no config.json"}: it is not a model of transformers`,
+      `"${id}" on the hub has ${small.includes("config.json") ? "no weights of PyTorch" : "no config.json"}: it is not a model of transformers`,
     );
   }
   const take = (name: string) => takeFile(client, cache, commit, files.get(name), name, options);

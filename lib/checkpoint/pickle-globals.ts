@@ -3,6 +3,8 @@ import { invalidModel, quote } from "./invalid.js";
 import {
   PickleDict,
   PickleFunction,
+  PickleList,
+  PickleModuleClass,
   PickleStorage,
   PickleStorageClass,
   PickleTensor,
@@ -10,8 +12,14 @@ import {
   type PickleValue,
 } from "./pickle-values.js";
 
-/** The only names that a pickle may use. Whatever else it asks for is never looked up anywhere. */
-const GLOBALS = new Map<string, PickleFunction | PickleStorageClass>();
+/** What a name in a pickle stands for. */
+type Global = PickleFunction | PickleStorageClass | PickleModuleClass;
+
+/**
+ * The only names that a pickle may use, beside the classes of a TorchScript archive's own modules. Whatever else it asks
+ * for is never looked up anywhere.
+ */
+const GLOBALS = new Map<string, Global>();
 
 const STORAGE_CLASSES: Record<string, TensorDtype> = {
   DoubleStorage: "F64",
@@ -33,14 +41,20 @@ for (const [name, call] of [
   ["collections.OrderedDict", orderedDict],
   ["torch._utils._rebuild_tensor_v2", rebuildTensor],
   ["torch._utils._rebuild_parameter", rebuildParameter],
+  ["torch.jit._pickle.build_intlist", opaqueList],
+  ["torch.jit._pickle.build_doublelist", opaqueList],
+  ["torch.jit._pickle.build_boollist", opaqueList],
+  ["torch.jit._pickle.build_tensorlist", opaqueList],
+  ["torch.jit._pickle.restore_type_tag", opaqueList],
 ] as const) {
   GLOBALS.set(name, new PickleFunction(name, call));
 }
 
-/** @throws ClipBlipError ERR_MODEL_INVALID for a name that a state dict does not need */
-export function findGlobal(module: string, name: string): PickleFunction | PickleStorageClass {
+/** @throws ClipBlipError ERR_MODEL_INVALID for a name that weights do not need */
+export function findGlobal(module: string, name: string): Global {
   const found = GLOBALS.get(`${module}.${name}`);
   if (found !== undefined) return found;
+  if (module === "__torch__" || module.startsWith("__torch__.")) return new PickleModuleClass();
   throw invalidModel(
     `The pickle asks for ${quote(`${module}.${name}`)}, which the weights of a model do not need: it is refused`,
   );
@@ -78,6 +92,11 @@ function rebuildParameter([tensor]: readonly PickleValue[]): PickleTensor {
   if (!(tensor instanceof PickleTensor))
     throw invalidModel("The pickle makes a parameter of something else than a tensor");
   return tensor;
+}
+
+/** Typed lists and dicts among the attributes of a module. */
+function opaqueList(): PickleList {
+  return new PickleList();
 }
 
 function isNatural(value: PickleValue | undefined): value is number {

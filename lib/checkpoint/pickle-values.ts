@@ -1,13 +1,16 @@
 import type { TensorDtype } from "../native/types.js";
 
-/** What a pickle of a state dict is made of. Nothing in it can be called, and no class of JavaScript is built from it. */
+/** What a pickle of weights is made of. Nothing in it can be called, and no class of JavaScript is built from it. */
 export type PickleValue =
   | null
   | boolean
   | number
   | string
   | PickleTuple
+  | PickleList
   | PickleDict
+  | PickleModuleClass
+  | PickleModule
   | PickleStorageClass
   | PickleFunction
   | PickleStorage
@@ -15,6 +18,17 @@ export type PickleValue =
 
 export class PickleTuple {
   constructor(readonly items: readonly PickleValue[]) {}
+}
+
+/** Lists are among the attributes of modules; what is in them is of no interest. */
+export class PickleList {}
+
+/** The class of a module in a TorchScript archive. Its code is never looked at. */
+export class PickleModuleClass {}
+
+/** A module in a TorchScript archive: parameters, buffers, other modules, by name. */
+export class PickleModule {
+  attributes: ReadonlyMap<string | number, PickleValue> = new Map();
 }
 
 /** A dict or an OrderedDict; attributes that a pickle gives an OrderedDict are dropped. */

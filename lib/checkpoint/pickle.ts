@@ -1,6 +1,14 @@
 import { invalidModel } from "./invalid.js";
 import { findGlobal, findStorage } from "./pickle-globals.js";
-import { PickleDict, PickleFunction, PickleTuple, type PickleValue } from "./pickle-values.js";
+import {
+  PickleDict,
+  PickleFunction,
+  PickleList,
+  PickleModule,
+  PickleModuleClass,
+  PickleTuple,
+  type PickleValue,
+} from "./pickle-values.js";
 
 /** Things on the stack at a time; `torch.save` sets entries in lots of 1000. */
 const MAX_STACK = 100_000;
@@ -12,7 +20,8 @@ const MAX_MEMO = 1_000_000;
 const MAX_NAME_BYTES = 200;
 
 /**
- * Reads a pickle with the part of the format that `torch.save` of a state dict uses. Nothing is executed: a pickle is
+ * Reads a pickle with the part of the format that `torch.save` of a state dict and TorchScript archives use. Nothing is
+ * executed: a pickle is
  * a program, but of its instructions only those that put plain values together are known here, and of the names that
  * it may ask for only those in pickle-globals. Memory and time are bounded by the length of the pickle.
  *
@@ -129,6 +138,10 @@ class PickleMachine {
     this.#push(number);
   }
 
+  pushFloat(): void {
+    this.#push(this.#take(8).readDoubleBE());
+  }
+
   pushText(): void {
     this.#push(this.#take(this.#take(4).readUInt32LE()).toString("utf8"));
   }
@@ -154,6 +167,26 @@ class PickleMachine {
     const last = this.#pop();
     const middle = this.#pop();
     this.#push(new PickleTuple([this.#pop(), middle, last]));
+  }
+
+  pushEmptyList(): void {
+    this.#push(new PickleList());
+  }
+
+  append(): void {
+    this.#pop();
+    this.#assertList();
+  }
+
+  appendAll(): void {
+    this.#popToMark();
+    this.#assertList();
+  }
+
+  #assertList(): void {
+    const list = this.#pop();
+    if (!(list instanceof PickleList)) throw invalidModel("The pickle appends to what is not a list");
+    this.#push(list);
   }
 
   pushEmptyDict(): void {
@@ -230,11 +263,18 @@ class PickleMachine {
     this.#push(callee.call(args.items));
   }
 
-  /** State dicts carry the versions of their modules as an attribute, which nobody needs here. */
-  dropAttributes(): void {
+  pushModule(): void {
     this.#pop();
+    if (!(this.#pop() instanceof PickleModuleClass)) throw invalidModel("The pickle makes an object that is no module");
+    this.#push(new PickleModule());
+  }
+
+  /** State dicts carry the versions of their modules as an attribute, which nobody needs here. */
+  setAttributes(): void {
+    const attributes = this.#pop();
     const target = this.#pop();
-    if (!(target instanceof PickleDict)) throw invalidModel("The pickle gives attributes to what is not a dict");
+    if (target instanceof PickleModule && attributes instanceof PickleDict) target.attributes = attributes.entries;
+    else if (!(target instanceof PickleDict)) throw invalidModel("The pickle gives attributes to what has none");
     this.#push(target);
   }
 }
@@ -250,12 +290,16 @@ const OPCODES = {
   BININT2: 0x4d,
   BININT: 0x4a,
   LONG1: 0x8a,
+  BINFLOAT: 0x47,
   BINUNICODE: 0x58,
   EMPTY_TUPLE: 0x29,
   TUPLE: 0x74,
   TUPLE1: 0x85,
   TUPLE2: 0x86,
   TUPLE3: 0x87,
+  EMPTY_LIST: 0x5d,
+  APPEND: 0x61,
+  APPENDS: 0x65,
   EMPTY_DICT: 0x7d,
   SETITEM: 0x73,
   SETITEMS: 0x75,
@@ -266,6 +310,7 @@ const OPCODES = {
   GLOBAL: 0x63,
   BINPERSID: 0x51,
   REDUCE: 0x52,
+  NEWOBJ: 0x81,
   BUILD: 0x62,
   STOP: 0x2e,
 } as const;
@@ -280,12 +325,16 @@ const INSTRUCTIONS: ReadonlyMap<number, (this: PickleMachine) => void> = new Map
   [OPCODES.BININT2, PickleMachine.prototype.pushUint16],
   [OPCODES.BININT, PickleMachine.prototype.pushInt32],
   [OPCODES.LONG1, PickleMachine.prototype.pushLong],
+  [OPCODES.BINFLOAT, PickleMachine.prototype.pushFloat],
   [OPCODES.BINUNICODE, PickleMachine.prototype.pushText],
   [OPCODES.EMPTY_TUPLE, PickleMachine.prototype.pushEmptyTuple],
   [OPCODES.TUPLE, PickleMachine.prototype.pushTuple],
   [OPCODES.TUPLE1, PickleMachine.prototype.pushTuple1],
   [OPCODES.TUPLE2, PickleMachine.prototype.pushTuple2],
   [OPCODES.TUPLE3, PickleMachine.prototype.pushTuple3],
+  [OPCODES.EMPTY_LIST, PickleMachine.prototype.pushEmptyList],
+  [OPCODES.APPEND, PickleMachine.prototype.append],
+  [OPCODES.APPENDS, PickleMachine.prototype.appendAll],
   [OPCODES.EMPTY_DICT, PickleMachine.prototype.pushEmptyDict],
   [OPCODES.SETITEM, PickleMachine.prototype.setEntry],
   [OPCODES.SETITEMS, PickleMachine.prototype.setEntries],
@@ -296,5 +345,6 @@ const INSTRUCTIONS: ReadonlyMap<number, (this: PickleMachine) => void> = new Map
   [OPCODES.GLOBAL, PickleMachine.prototype.pushGlobal],
   [OPCODES.BINPERSID, PickleMachine.prototype.pushStorage],
   [OPCODES.REDUCE, PickleMachine.prototype.callFunction],
-  [OPCODES.BUILD, PickleMachine.prototype.dropAttributes],
+  [OPCODES.NEWOBJ, PickleMachine.prototype.pushModule],
+  [OPCODES.BUILD, PickleMachine.prototype.setAttributes],
 ]);

@@ -2,17 +2,18 @@ import { stat } from "node:fs/promises";
 import { ClipBlipError } from "../errors.js";
 import { fetchFromHub, type HubOptions, isHubId } from "./hub.js";
 import { quote } from "./invalid.js";
+import { readZipRecords } from "./zip.js";
 
 /** Where a model's files are. */
 export interface ModelLocation {
-  /** A TorchScript archive, or a checkpoint directory. */
-  kind: "archive" | "directory";
+  /** An archive that this package wrote, a file of weights on its own, or a checkpoint directory. */
+  kind: "archive" | "weights" | "directory";
   path: string;
 }
 
 /**
- * Finds the files that a source means: a file is an archive, a directory is a checkpoint, and what does not exist on
- * disk but looks like `organisation/name` is looked up on the Hugging Face hub.
+ * Finds the files that a source means: a file is an archive or holds weights, a directory is a checkpoint, and what does
+ * not exist on disk but looks like `organisation/name` is looked up on the Hugging Face hub.
  * @throws ClipBlipError ERR_MODEL_NOT_FOUND that says what was tried; ERR_OFFLINE, ERR_MODEL_INVALID; `signal.reason`
  */
 export async function locateModel(
@@ -20,7 +21,7 @@ export async function locateModel(
   { signal, onProgress }: Pick<HubOptions, "signal" | "onProgress"> = {},
 ): Promise<ModelLocation> {
   const found = await stat(source).catch(() => undefined);
-  if (found?.isFile()) return { kind: "archive", path: source };
+  if (found?.isFile()) return { kind: (await isArchive(source)) ? "archive" : "weights", path: source };
   if (found?.isDirectory()) return { kind: "directory", path: source };
   if (!isHubId(source)) {
     throw new ClipBlipError(
@@ -38,4 +39,10 @@ export async function locateModel(
     }
     throw error;
   }
+}
+
+/** Whether a file says of itself that this package wrote it; one that cannot be read says nothing. */
+async function isArchive(path: string): Promise<boolean> {
+  const records = await readZipRecords(path).catch(() => undefined);
+  return records !== undefined && [...records.keys()].some((name) => /^[^/]+\/extra\/clip-blip\.json$/.test(name));
 }

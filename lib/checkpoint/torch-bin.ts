@@ -4,19 +4,26 @@ import { DTYPE_BYTES, elementCount } from "./dtypes.js";
 import { readExactly } from "./files.js";
 import { invalidModel, quote } from "./invalid.js";
 import { readPickle } from "./pickle.js";
-import { PickleDict, PickleTensor } from "./pickle-values.js";
+import { PickleDict, PickleModule, PickleTensor, type PickleValue } from "./pickle-values.js";
 import { readZipRecords, type ZipRecord } from "./zip.js";
 
 /** The pickle only describes the tensors: BLIP large has 60 KB of it. */
 const MAX_PICKLE_BYTES = 64_000_000;
+
+/** Modules in a TorchScript archive; CLIP L/14 has 450. */
+const MAX_MODULES = 10_000;
+
+/** Characters of a tensor's name, modules included. */
+const MAX_NAME_LENGTH = 1000;
 
 /** A zip file begins with this, a file of a PyTorch before 1.6 with the other. */
 const ZIP_MAGIC = 0x04034b50;
 const PICKLE_PROTOCOL_2 = 0x0280;
 
 /**
- * Reads `pytorch_model.bin`: where each tensor of a state dict that `torch.save` wrote is, by name. The tensors
- * themselves are not read. The file may be hostile: see `readPickle` and `readZipRecords`.
+ * Reads a file of PyTorch weights: where each tensor is, by name. It may be a state dict that `torch.save` wrote, such as
+ * `pytorch_model.bin`, or a TorchScript archive, whose tensors have the names that they have in its state dict; its code
+ * is not looked at. The tensors themselves are not read. The file may be hostile: see `readPickle` and `readZipRecords`.
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
 export async function readTorchBin(path: string): Promise<Map<string, TensorSlice>> {
@@ -29,18 +36,41 @@ export async function readTorchBin(path: string): Promise<Map<string, TensorSlic
     throw invalidModel(`${path}: data.pkl has ${pickle.byteLength} bytes, too many for the weights of a model`);
   }
   const state = readPickle(await readExactly(file, pickle.offset, pickle.byteLength, path));
-  if (!(state instanceof PickleDict)) throw invalidModel(`${path} holds something else than a state dict`);
-
   const tensors = new Map<string, TensorSlice>();
-  for (const [name, value] of state.entries) {
-    if (typeof name === "string" && value instanceof PickleTensor) tensors.set(name, archive.slice(name, value));
-  }
+  for (const [name, value] of namedTensors(state, path)) tensors.set(name, archive.slice(name, value));
   if (tensors.size === 0) {
     throw invalidModel(
       `${path} holds no tensors at its top level: save model.state_dict() itself, not a dict around it`,
     );
   }
   return tensors;
+}
+
+/** The tensors of a state dict, or of a module and of the modules in it. */
+function namedTensors(state: PickleValue, path: string): Map<string, PickleTensor> {
+  if (state instanceof PickleModule) return moduleTensors(state, path);
+  if (!(state instanceof PickleDict)) throw invalidModel(`${path} holds something else than a state dict`);
+  const named = new Map<string, PickleTensor>();
+  for (const [name, value] of state.entries) {
+    if (typeof name === "string" && value instanceof PickleTensor) named.set(name, value);
+  }
+  return named;
+}
+
+function moduleTensors(root: PickleModule, path: string): Map<string, PickleTensor> {
+  const named = new Map<string, PickleTensor>();
+  const waiting: [prefix: string, module: PickleModule][] = [["", root]];
+  for (let entered = 0; waiting.length > 0; entered++) {
+    // A pickle of a few bytes can hold a module that holds itself.
+    if (entered > MAX_MODULES) throw invalidModel(`${path} has more than ${MAX_MODULES} modules`);
+    const [prefix, { attributes }] = waiting.pop()!;
+    if (prefix.length > MAX_NAME_LENGTH) throw invalidModel(`${path} nests its modules too deeply`);
+    for (const [name, value] of attributes) {
+      if (value instanceof PickleTensor) named.set(`${prefix}${name}`, value);
+      if (value instanceof PickleModule) waiting.push([`${prefix}${name}.`, value]);
+    }
+  }
+  return named;
 }
 
 async function assertZip(file: FileHandle, path: string): Promise<void> {
@@ -81,15 +111,14 @@ class Archive {
     const pickles = [...records.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
     if (pickles.length !== 1) throw invalidModel(`${path} is a zip archive without weights of PyTorch in it`);
     this.#folder = pickles[0]!.slice(0, -"data.pkl".length);
-    if (records.has(`${this.#folder}constants.pkl`)) {
-      throw invalidModel(
-        `${path} is a TorchScript archive, expected a state dict: give it the ending .pt and load it as it is`,
-      );
-    }
   }
 
   find(name: string): ZipRecord | undefined {
-    return this.#records.get(this.#folder + name);
+    const record = this.#records.get(this.#folder + name);
+    if (record?.stored !== false) return record;
+    throw invalidModel(
+      `Record ${quote(this.#folder + name)} in ${this.path} is compressed or encrypted: weights are expected as torch.save stores them`,
+    );
   }
 
   require(name: string): ZipRecord {

@@ -21,10 +21,13 @@ export class WeightTable {
   readonly #tensors: ReadonlyMap<string, TensorSlice>;
   /** The weight file, or the index of several. */
   readonly path: string;
+  readonly #configuration: string;
 
-  constructor(tensors: ReadonlyMap<string, TensorSlice>, path: string) {
+  /** `configuration`: what says how large the tensors have to be, in messages. */
+  constructor(tensors: ReadonlyMap<string, TensorSlice>, path: string, configuration = "config.json") {
     this.#tensors = tensors;
     this.path = path;
+    this.#configuration = configuration;
   }
 
   get(name: string): TensorSlice | undefined {
@@ -47,7 +50,7 @@ export class WeightTable {
     }
     if (tensor.shape.length !== shape.length || tensor.shape.some((size, axis) => size !== shape[axis])) {
       throw invalidModel(
-        `Tensor ${quote(name)} in ${this.path} has shape [${tensor.shape.join(", ")}], but config.json makes it ${expected}`,
+        `Tensor ${quote(name)} in ${this.path} has shape [${tensor.shape.join(", ")}], but ${this.#configuration} makes it ${expected}`,
       );
     }
     if (FLOAT_DTYPES[tensor.dtype] === undefined) {

@@ -2,11 +2,14 @@ import { openPromise } from "yauzl";
 import { ClipBlipError } from "../errors.js";
 import { invalidModel, quote } from "./invalid.js";
 
-/** A record of a zip file that is stored as it is. */
+/** A record of a zip file. */
 export interface ZipRecord {
   /** First byte of its data in the file. */
   offset: number;
+  /** Of the data as it lies in the file. */
   byteLength: number;
+  /** False for what is compressed or encrypted. */
+  stored: boolean;
 }
 
 /** A checkpoint has one record for each tensor. */
@@ -14,8 +17,7 @@ const MAX_RECORDS = 100_000;
 
 /**
  * Finds the records of a zip file, by name. Their data is not read.
- * @throws ClipBlipError ERR_MODEL_INVALID for a damaged file, and for records that are compressed, encrypted, named
- * twice, or reach beyond the file
+ * @throws ClipBlipError ERR_MODEL_INVALID for a damaged file, and for records that are named twice or reach beyond it
  */
 export async function readZipRecords(path: string): Promise<Map<string, ZipRecord>> {
   try {
@@ -34,14 +36,12 @@ async function readRecords(path: string): Promise<Map<string, ZipRecord>> {
     for await (const entry of zip.eachEntry()) {
       const { fileName, compressionMethod, compressedSize, uncompressedSize } = entry;
       const where = `Record ${quote(fileName)} in ${path}`;
-      if (compressionMethod !== 0 || entry.isEncrypted() || compressedSize !== uncompressedSize) {
-        throw invalidModel(`${where} is compressed or encrypted: weights are expected as torch.save stores them`);
-      }
       if (records.has(fileName)) throw invalidModel(`${where} is there twice`);
       const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
       if (fileDataStart + compressedSize > zip.fileSize)
         throw invalidModel(`${where} reaches beyond the end of the file`);
-      records.set(fileName, { offset: fileDataStart, byteLength: compressedSize });
+      const stored = compressionMethod === 0 && !entry.isEncrypted() && compressedSize === uncompressedSize;
+      records.set(fileName, { offset: fileDataStart, byteLength: compressedSize, stored });
     }
   } finally {
     zip.close();

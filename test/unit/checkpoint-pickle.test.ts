@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readPickle } from "../../lib/checkpoint/pickle.js";
-import { PickleDict, PickleTensor, PickleTuple } from "../../lib/checkpoint/pickle-values.js";
+import { PickleDict, PickleList, PickleModule, PickleTensor, PickleTuple } from "../../lib/checkpoint/pickle-values.js";
 import { ClipBlipError } from "../../lib/errors.js";
 
 /** Puts a pickle together; text stands for its bytes. */
@@ -46,6 +46,7 @@ test("plain values", () => {
   assert.equal(readPickle(pickle("\x8a\x05\0\0\0\0\x01")), 2 ** 32);
   assert.equal(readPickle(pickle("\x8a\x01\xff")), -1);
   assert.equal(readPickle(pickle("\x8a\0")), 0);
+  assert.equal(readPickle(pickle("G\x3f\xf8\0\0\0\0\0\0")), 1.5);
   assert.equal(readPickle(pickle("N")), null);
   assert.equal(readPickle(pickle("\x88")), true);
   assert.equal(readPickle(pickle(...text("abc"))), "abc");
@@ -79,6 +80,30 @@ test("a tensor, a parameter around it, and attributes of an OrderedDict", () => 
   assert.ok(readPickle(pickle("ccollections\nOrderedDict\n)R}", ...text("_metadata"), "}sb")) instanceof PickleDict);
 });
 
+test("modules of TorchScript are their attributes, and lists are passed over", () => {
+  const module = "c__torch__.torch.nn.modules.linear.___torch_mangle_3\nLinear\n)\x81";
+  const outer = readPickle(
+    pickle(
+      "c__torch__\nCLIP\n)\x81}(",
+      ...text("inner"),
+      module,
+      "}(",
+      ...text("bias"),
+      "K\x01ub",
+      ...text("n"),
+      "]ub",
+    ),
+  );
+  assert.ok(outer instanceof PickleModule);
+  const inner = outer.attributes.get("inner");
+  assert.ok(inner instanceof PickleModule);
+  assert.deepEqual([...inner.attributes], [["bias", 1]]);
+  assert.ok(outer.attributes.get("n") instanceof PickleList);
+  for (const list of ["](K\x01K\x02e", "]K\x01a", "ctorch.jit._pickle\nbuild_intlist\n](K\x01K\x02e\x85R"]) {
+    assert.ok(readPickle(pickle(list)) instanceof PickleList);
+  }
+});
+
 test("a dict that holds itself is read without end of stack", () => {
   const dict = readPickle(pickle("}q\0", ...text("self"), "h\0s"));
   assert.ok(dict instanceof PickleDict);
@@ -94,13 +119,17 @@ test("globals beyond those of a state dict are refused by name", () => {
     ["torch._utils", "_rebuild_tensor_v3"],
     ["collections", "OrderedDict.fromkeys"],
     ["__proto__", "constructor"],
+    ["__torch__x", "Module"],
+    ["torch.jit._pickle", "build_everything"],
   ]) {
     refuses(pickle(`c${module}\n${name}\n`, ...text("true"), "\x85R"), new RegExp(`"${module}\\.${name}".*refused`));
   }
 });
 
 test("every other instruction is refused by number", () => {
-  const known = new Set([..."\x80(N\x88\x89KMJ\x8aX)t\x85\x86\x87}suqrhjcQRb."].map((char) => char.charCodeAt(0)));
+  const known = new Set(
+    [..."\x80(N\x88\x89KMJ\x8aGX)t\x85\x86\x87]ae}suqrhjcQR\x81b."].map((char) => char.charCodeAt(0)),
+  );
   for (let opcode = 0; opcode < 256; opcode++) {
     if (known.has(opcode)) continue;
     refuses(
@@ -126,6 +155,10 @@ test("malformed pickles are refused", () => {
   refuses(pickle("ccollections\nOrderedDict\nNR"), /not a function/);
   refuses(pickle("ccollections\nOrderedDict\n(K\x01tR"), /OrderedDict in a way/);
   refuses(pickle("K\x01}b"), /attributes/);
+  refuses(pickle("c__torch__\nCLIP\n)\x81K\x01b"), /attributes/);
+  refuses(pickle("ccollections\nOrderedDict\n)\x81"), /no module/);
+  refuses(pickle("c__torch__\nCLIP\n)R"), /not a function/);
+  refuses(pickle("}K\x01a"), /not a list/);
   refuses(pickle("NQ"), /not the storage/);
   refuses(
     pickle("(", ...text("module"), "ctorch\nFloatStorage\n", ...text("0"), ...text("cpu"), "K\x06tQ"),

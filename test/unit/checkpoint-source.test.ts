@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { isHubId } from "../../lib/checkpoint/hub.js";
 import { locateModel } from "../../lib/checkpoint/source.js";
 import { fileOf, fixture, rejectsWith, temporaryDirectory } from "./support/checkpoint.js";
 
-test("a file is an archive, a directory a checkpoint", async (t) => {
+test("a file is an archive where it says so, else weights; a directory is a checkpoint", async (t) => {
   const file = fileOf(t, "x", "model.pt");
-  assert.deepEqual(await locateModel(file), { kind: "archive", path: file });
+  assert.deepEqual(await locateModel(file), { kind: "weights", path: file });
+  const openAi = fileURLToPath(new URL("../fixtures/openai/vit.pt", import.meta.url));
+  assert.deepEqual(await locateModel(openAi), { kind: "weights", path: openAi });
   assert.deepEqual(await locateModel(fixture("blip")), { kind: "directory", path: fixture("blip") });
 });
 

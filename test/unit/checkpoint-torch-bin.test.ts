@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { crc32, deflateRawSync } from "node:zlib";
 import { readTorchBin } from "../../lib/checkpoint/torch-bin.js";
 import { readZipRecords } from "../../lib/checkpoint/zip.js";
@@ -67,6 +68,18 @@ function statePickle({ offset = 0, shape = [2], strides = [1], elements = 2, key
   ]);
 }
 
+/** The pickle of a module that holds itself. */
+function endlessModule(): Buffer {
+  return Buffer.from("\x80\x02c__torch__\nM\n)\x81q\0}X\x01\0\0\0ah\0sb.", "latin1");
+}
+
+/** The pickle of a module that holds another one twice, which holds another one twice, … */
+function doubledModules(levels: number): Buffer {
+  const module = "c__torch__\nM\n)\x81";
+  const twice = `${module}}X\x01\0\0\0ah\0sX\x01\0\0\0bh\0sbq\0`;
+  return Buffer.from(`\x80\x02${module}q\0${twice.repeat(levels)}.`, "latin1");
+}
+
 const DATA = Buffer.from(new Float32Array([1, 2]).buffer);
 const record = (name: string, data: Buffer, rest: Partial<Stored> = {}): Stored => ({
   name: `model/${name}`,
@@ -114,6 +127,17 @@ test("says how to convert what it does not read", async () => {
   await rejectsInvalid(readTorchBin(fixture("float8.bin")), /"torch\._utils\._rebuild_tensor_v3"|UntypedStorage/);
 });
 
+test("reads the weights of a TorchScript archive under the names of its state dict, and passes its code over", async () => {
+  const tensors = await readTorchBin(fileURLToPath(new URL("../fixtures/openai/vit.pt", import.meta.url)));
+  assert.deepEqual(tensors.get("visual.conv1.weight")!.shape, [128, 3, 8, 8]);
+  assert.deepEqual(
+    [tensors.get("visual.conv1.weight")!.dtype, tensors.get("visual.ln_pre.weight")!.dtype],
+    ["F16", "F32"],
+  );
+  assert.deepEqual(tensors.get("transformer.resblocks.1.attn.in_proj_weight")!.shape, [192, 64]);
+  assert.deepEqual(valuesOf(tensors.get("context_length")!), [77]);
+});
+
 test("a file of its own making is read", async (t) => {
   const path = fileOf(
     t,
@@ -147,7 +171,8 @@ test("refuses hostile and damaged files", async (t) => {
     ["named twice", zip([...good, good[1]!]), /there twice/],
     ["no pickle", zip([good[1]!]), /without weights/],
     ["two pickles", zip([...good, { name: "other/data.pkl", data: statePickle() }]), /without weights/],
-    ["TorchScript archive", zip([...good, record("constants.pkl", evil)]), /TorchScript archive/],
+    ["module without end", zip([record("data.pkl", endlessModule()), good[1]!]), /nests its modules too deeply/],
+    ["module after module", zip([record("data.pkl", doubledModules(14)), good[1]!]), /more than 10000 modules/],
     ["big-endian", zip([...good, record("byteorder", Buffer.from("big"))]), /byte order "big"/],
     ["storage missing", zip(withPickle({ key: "9" })), /lacks the record "data\/9"/],
     ["storage outside", zip(withPickle({ key: "../data.pkl" })), /lacks the record/],

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
 import { fetchFromHub } from "../../lib/checkpoint/hub.js";
 import type { DownloadProgress } from "../../lib/checkpoint/hub-download.js";
@@ -81,6 +82,24 @@ test("weights in several files, and those of torch.save", async (t) => {
       assert.equal((await openCheckpoint(directory)).description.architecture, "clip");
     });
   }
+});
+
+test("what open_clip alone has stored is taken as it is, and found again offline", async (t) => {
+  const files = filesOf(fileURLToPath(new URL("../fixtures/openai/open_clip", import.meta.url)));
+  const hub = await startHub(t, new Map([...files, ["README.md", Buffer.from("about it")]]));
+  const directory = await fetchFromHub(ID);
+  assert.deepEqual(hub.requests.slice(2).sort(), [...files.keys()].sort());
+  assert.equal((await openCheckpoint(directory)).description.imageSize, 32);
+  process.env.HF_HUB_OFFLINE = "1";
+  assert.equal(await fetchFromHub(ID), directory);
+});
+
+test("weights of transformers go before those of open_clip", async (t) => {
+  const openClip = filesOf(fileURLToPath(new URL("../fixtures/openai/open_clip", import.meta.url)));
+  const hub = await startHub(t, new Map([...openClip, ...filesOf(fixture("clip-legacy"))]));
+  await fetchFromHub(ID);
+  assert.ok(hub.requests.includes("model.safetensors"));
+  assert.ok(!hub.requests.some((name) => name.startsWith("open_clip")));
 });
 
 test("what is in the cache is not asked for again", async (t) => {

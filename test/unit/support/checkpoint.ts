@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { Checkpoint } from "../../../lib/checkpoint/checkpoint.js";
 import type { BlipDescription, ClipDescription } from "../../../lib/checkpoint/description.js";
-import { type Checkpoint, openCheckpoint } from "../../../lib/checkpoint/directory.js";
+import { openCheckpoint } from "../../../lib/checkpoint/directory.js";
 import { ClipBlipError, type ErrorCode } from "../../../lib/errors.js";
 import type { TensorSlice } from "../../../lib/native/types.js";
 
