@@ -15,6 +15,7 @@ export type ErrorCode =
   | "ERR_QUEUE_FULL"
   | "ERR_CLOSED"
   | "ERR_OFFLINE"
+  | "ERR_MODULE_NOT_FOUND"
   | "ERR_INTERNAL";
 
 /** What an error carries beside its code and its sentence. */

@@ -1,10 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { convertPathToPattern, glob } from "tinyglobby";
+import { convertPathToPattern } from "tinyglobby";
+import { findPictures } from "../find-pictures.js";
 import type { Failure, Subject } from "./outcome.js";
-
-/** Endings of the files that are taken from folders and patterns. A file that is named itself may have any. */
-const EXTENSIONS = ["jpg", "jpeg", "jfif", "png", "webp", "gif", "avif", "heic", "heif", "tif", "tiff", "bmp", "svg"];
 
 /** What the arguments of a command stand for. */
 export interface ExpandedInputs {
@@ -31,21 +29,12 @@ async function expand(input: string): Promise<string[] | string> {
   const status = await stat(input).catch(() => undefined);
   // What exists is taken as it is, even where its name looks like a pattern.
   if (status?.isDirectory()) {
-    const found = await pictures("**/*", input);
+    const found = await findPictures("**/*", input);
     return found.length ? found.map((name) => join(input, name)) : `The folder ${input} has no pictures.`;
   }
   if (status) return [input];
-  const found = /[*?[{]/.test(input) ? await pictures(asPattern(input)) : [];
+  const found = /[*?[{]/.test(input) ? await findPictures(asPattern(input)) : [];
   return found.length ? found : `There is no file, folder or match for ${input}.`;
-}
-
-async function pictures(pattern: string, cwd?: string): Promise<string[]> {
-  const found = await glob(pattern, { cwd, onlyFiles: true, expandDirectories: false });
-  return found.filter(isPicture).sort((a, b) => (a < b ? -1 : 1));
-}
-
-function isPicture(path: string): boolean {
-  return EXTENSIONS.includes(path.slice(path.lastIndexOf(".") + 1).toLowerCase());
 }
 
 /** Windows separates folders by what escapes a character of a pattern. */

@@ -1,4 +1,5 @@
 import type { ClipBlipError } from "../errors.js";
+import type { ImageInput } from "../input/types.js";
 import type { LoadOptions, LoadProgress } from "../options.js";
 
 /** One picture of a stream: its value, or what was wrong with it alone. */
@@ -10,11 +11,12 @@ interface Loaded {
 
 /** What the commands use of a CLIP model. */
 export interface CliClip extends Loaded {
+  encodeImages(images: ImageInput[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
   encodeImageStream(
-    images: Iterable<string>,
-    options: { normalize?: boolean; signal?: AbortSignal },
+    images: Iterable<string> | AsyncIterable<string>,
+    options?: { normalize?: boolean; signal?: AbortSignal },
   ): AsyncIterable<StreamItem<{ embedding: Float32Array }>>;
-  encodeTexts(texts: string[], options: { normalize?: boolean; signal?: AbortSignal }): Promise<Float32Array[]>;
+  encodeTexts(texts: string[], options?: { normalize?: boolean; signal?: AbortSignal }): Promise<Float32Array[]>;
   classify(
     images: string[],
     labels: string[],

@@ -6,6 +6,7 @@ import { addClassify } from "./commands/classify.js";
 import { addDoctor } from "./commands/doctor.js";
 import { addEmbed } from "./commands/embed.js";
 import { addExport } from "./commands/export.js";
+import { addSearch } from "./commands/search.js";
 import { addSetup } from "./commands/setup.js";
 import type { CliContext } from "./context.js";
 import { exitCodeOf, failureText } from "./failure-text.js";
@@ -49,8 +50,10 @@ went well, 1 when some inputs failed, 2 for wrong usage.
 Examples:
   $ clip-blip doctor
   $ clip-blip caption photos/ --out photos.html
-  $ clip-blip embed photos/ --out photos.npy`,
+  $ clip-blip embed photos/ --out photos.npy
+  $ clip-blip search photos/ "a dog on a beach"`,
     );
-  for (const add of [addDoctor, addSetup, addExport, addEmbed, addCaption, addClassify]) add(program, context, done);
+  for (const add of [addDoctor, addSetup, addExport, addEmbed, addCaption, addClassify, addSearch])
+    add(program, context, done);
   return program;
 }

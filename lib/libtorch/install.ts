@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ClipBlipError } from "../errors.js";
+import { withLock } from "../lock.js";
 import { cacheFolder, type LibTorchVariant } from "./cache.js";
 import { checkLibTorch, type LibTorchCheck, type LibTorchReport } from "./check.js";
 import { findLibTorch, type LibTorchLocation } from "./find.js";
-import { withLock } from "./lock.js";
 import { type PipAttempt, pipArguments, pipAttempts, pipProblem, runPip } from "./pip.js";
 import { PINNED_LIBTORCH } from "./version.js";
 

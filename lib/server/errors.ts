@@ -97,6 +97,7 @@ const LIBRARY: Record<ErrorCode, { status: number; sentence?: string; retryAfter
     sentence: 'LibTorch has the wrong version: run "npx clip-blip doctor" where the service runs.',
     retryAfter: RETRY_LATER,
   },
+  ERR_MODULE_NOT_FOUND: { status: 500, sentence: "The service lacks a package; its log says which." },
   ERR_INTERNAL: { status: 500, sentence: "The service failed; its log says more under this request's id." },
 };
 

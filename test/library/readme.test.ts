@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { transformSync } from "esbuild";
 import { demoPictures, repositoryPath } from "./models.js";
@@ -31,6 +31,8 @@ describe("the README", () => {
     mkdirSync(scripts, { recursive: true });
     copyFileSync(demoPictures[0]!, join(folder, "photo.jpg"));
     writeFileSync(join(folder, "broken.jpg"), "no picture");
+    mkdirSync(join(folder, "photos"));
+    for (const picture of demoPictures) copyFileSync(picture, join(folder, "photos", basename(picture)));
     cpSync(repositoryPath("models/demo-clip"), join(folder, "path/to/checkpoint"), { recursive: true });
   });
   after(() => {

@@ -18,7 +18,7 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify"];
+const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify", "search"];
 
 describe("help and usage", () => {
   test("every command has help that fits 100 columns", async () => {
@@ -52,6 +52,11 @@ describe("help and usage", () => {
       ["classify", "a.png"],
       ["classify", "a.png", "--labels", " , "],
       ["setup", "--cpu", "--cuda"],
+      ["search", "."],
+      ["search"],
+      ["search", ".", "a dog", "--image", "a.png"],
+      ["search", ".", "a dog", "--top", "0"],
+      ["search", ".", "--duplicates", "1.1"],
       ["export", "only-one"],
       ["embed", "a.png", "--out", "no/such/folder.jsonl"],
       ["embed", "a.png", "--out", "."],

@@ -17,9 +17,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ClipBlipError } from "../../lib/errors.js";
 import { cacheFolder, cacheRoot } from "../../lib/libtorch/cache.js";
 import { installLibTorch } from "../../lib/libtorch/install.js";
-import { withLock } from "../../lib/libtorch/lock.js";
 import { pipArguments, pipAttempts } from "../../lib/libtorch/pip.js";
 import { PINNED_LIBTORCH } from "../../lib/libtorch/version.js";
+import { withLock } from "../../lib/lock.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "clip-blip-install-"));
 const saved = { ...process.env };

@@ -43,9 +43,11 @@ function fakeLibrary(calls: unknown[], behaviour: Behaviour): Library {
     if (behaviour.loadError) throw behaviour.loadError;
   };
   const clip: CliClip = {
-    async *encodeImageStream(images, { normalize, signal }) {
-      calls.push(["images", [...images], normalize]);
-      for (const input of images) {
+    encodeImages: async (images) => images.map((image) => vector(String(image))),
+    async *encodeImageStream(images, { normalize, signal } = {}) {
+      // Of an asynchronous source it is not known what will come.
+      calls.push(["images", Symbol.iterator in images ? [...images] : [], normalize]);
+      for await (const input of images) {
         signal?.throwIfAborted();
         const error = check(input, behaviour);
         yield error ? { input, error } : { input, embedding: vector(input) };

@@ -1,0 +1,133 @@
+import { join } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import type { ImageIndex, SearchResult } from "../../search/index.js";
+import type { CliContext } from "../context.js";
+import { FailureList } from "../failure-list.js";
+import { addModelOptions, loadModel, type ModelFlags, wholeNumber } from "../options.js";
+import { type ProgressDisplay, showProgress } from "../progress.js";
+import { UsageError } from "../usage-error.js";
+
+interface SearchFlags extends ModelFlags {
+  top: number;
+  image?: string;
+  duplicates?: number | true;
+  exact?: boolean;
+  index?: string;
+  update: boolean;
+  rebuild?: boolean;
+  json?: boolean;
+}
+
+/** `clip-blip search`: the pictures of a folder that fit a query. */
+export function addSearch(program: Command, context: CliContext, done: (exitCode: number) => void): void {
+  const command = program
+    .command("search")
+    .summary("the pictures of a folder that fit some words")
+    .description(
+      "Prints the pictures of a folder, and of all folders below it, that fit a query best: one line each, the cosine " +
+        "similarity and the path. What is new or has changed is embedded first; the vectors are kept in an index beside " +
+        "the folder, <folder>.clip-blip.",
+    )
+    .argument("<folder>", "the folder with the pictures")
+    .argument("[query]", "what is on them, in words")
+    .option("-n, --top <n>", "results at most", wholeNumber(1), 10)
+    .option("-i, --image <file>", "search for what looks like this picture instead of for words")
+    .option("--duplicates [similarity]", "print the pairs that look alike (default: from 0.97 on)", cosine)
+    .option("--exact", "compare with every picture, where there are very many")
+    .option("--json", "one JSON line a result");
+  addModelOptions(command, "CLIP_MODEL", context)
+    .option("--index <path>", "folder of the index (default: <folder>.clip-blip)")
+    .option("--no-update", "search in the index as it is")
+    .option("--rebuild", "embed everything anew where another model made the index")
+    .addHelpText(
+      "after",
+      `
+The index is kept in LanceDB, which is installed with: npm install @lancedb/lancedb
+
+Examples:
+  $ clip-blip search photos/ "a dog on a beach"
+  $ clip-blip search photos/ --image holiday.jpg --top 3
+  $ clip-blip search photos/ --duplicates 0.95`,
+    )
+    .action(async (folder: string, query: string | undefined, flags: SearchFlags) =>
+      done(await search(context, folder, query, flags)),
+    );
+}
+
+async function search(
+  context: CliContext,
+  folder: string,
+  query: string | undefined,
+  flags: SearchFlags,
+): Promise<number> {
+  const wanted = [query, flags.image, flags.duplicates].filter((one) => one !== undefined);
+  if (wanted.length !== 1)
+    throw new UsageError("search needs either a query, --image with a picture, or --duplicates.");
+  // The store tells on standard error of what only its makers understand.
+  process.env.LANCE_LOG ??= "error";
+  const { ImageIndex } = await import("../../search/index.js");
+  const { ClipModel } = await context.library();
+  const { index: path, rebuild, model: modelName } = flags;
+  const model = await loadModel(context, flags, ClipModel);
+  try {
+    const { signal } = context;
+    await using index = await ImageIndex.open(folder, { model, modelName, path, rebuild, signal });
+    const failures = flags.update ? await update(context, index, folder) : new FailureList();
+    if (flags.duplicates !== undefined) await printDuplicates(context, index, flags);
+    else await printResults(context, index, query, flags);
+    if (failures.count === 0) return 0;
+    context.stderr.write(failures.report("of the pictures cannot be read"));
+    return 1;
+  } finally {
+    await model.close();
+  }
+}
+
+/** Brings the index up to date, with a bar. */
+async function update(context: CliContext, index: ImageIndex, folder: string): Promise<FailureList> {
+  let progress: Promise<ProgressDisplay> | undefined;
+  try {
+    const { failed } = await index.update({
+      signal: context.signal,
+      onProgress: ({ total }) => {
+        progress ??= showProgress(context, { total, unit: "images", toStdout: false });
+        void progress.then((display) => display.step());
+      },
+    });
+    const failures = new FailureList();
+    for (const { path, error } of failed) failures.add({ input: join(folder, path), error });
+    return failures;
+  } finally {
+    (await progress)?.stop();
+  }
+}
+
+async function printResults(
+  { stdout, signal }: CliContext,
+  index: ImageIndex,
+  query: string | undefined,
+  { top, exact, image, json }: SearchFlags,
+): Promise<void> {
+  const options = { top, exact, signal };
+  const found = image === undefined ? await index.searchText(query!, options) : await index.searchImage(image, options);
+  const line = ({ path, score }: SearchResult) =>
+    json ? JSON.stringify({ input: path, score }) : `${score.toFixed(4)}  ${path}`;
+  stdout.write(found.map((result) => `${line(result)}\n`).join(""));
+}
+
+async function printDuplicates(
+  { stdout, signal }: CliContext,
+  index: ImageIndex,
+  { duplicates, exact, json }: SearchFlags,
+): Promise<void> {
+  const threshold = duplicates === true ? undefined : duplicates;
+  for await (const { paths, score } of index.duplicates({ threshold, exact, signal })) {
+    stdout.write(`${json ? JSON.stringify({ inputs: paths, score }) : `${score.toFixed(4)}  ${paths.join("  ")}`}\n`);
+  }
+}
+
+function cosine(text: string): number {
+  const number = Number(text);
+  if (number > 0 && number <= 1) return number;
+  throw new InvalidArgumentError("It is not a number above 0 and at most 1.");
+}
