@@ -63,17 +63,22 @@ export async function preparePixels(
   return preparation(async () => {
     signal.throwIfAborted();
     const started = performance.now();
-    const { data, width, height } = await decodeSource(source, decodeOptions);
-    signal.throwIfAborted();
-    const result = await binding.preprocess(data, width, height, plan.resize).catch((error) => {
-      throw fromNative(error);
-    });
-    assertModelSize(plan, result.width, result.height);
-    if (preparationChannel.hasSubscribers) {
-      const event: PreparationEvent = { seconds: (performance.now() - started) / 1000 };
-      preparationChannel.publish(event);
+    let failed = true;
+    try {
+      const { data, width, height } = await decodeSource(source, decodeOptions);
+      signal.throwIfAborted();
+      const result = await binding.preprocess(data, width, height, plan.resize).catch((error) => {
+        throw fromNative(error);
+      });
+      assertModelSize(plan, result.width, result.height);
+      failed = false;
+      return result.pixels;
+    } finally {
+      if (preparationChannel.hasSubscribers && !signal.aborted) {
+        const event: PreparationEvent = { seconds: (performance.now() - started) / 1000, failed };
+        preparationChannel.publish(event);
+      }
     }
-    return result.pixels;
   });
 }
 

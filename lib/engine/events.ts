@@ -20,6 +20,8 @@ export interface BatchEvent {
 /** What the preparation of one picture took, decoding and resizing together; waiting for a thread is left out. */
 export interface PreparationEvent {
   seconds: number;
+  /** Whether the picture could not be read. */
+  failed: boolean;
 }
 
 /**

@@ -1,13 +1,33 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { ServerOptions } from "./options.js";
 import { clipBlipService } from "./plugin.js";
 
+/** Milliseconds that a client has to send a whole request. */
+const REQUEST_TIMEOUT = 60_000;
+
 /**
  * The service as a Fastify instance: `await server.listen({ port: 8001 })`, or `server.routing` as the handler of
- * another HTTP server.
+ * another HTTP server. The models load in the background once it is ready; `await server.close()` refuses new work, lets
+ * what runs finish, and closes the models.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT, when the server gets ready
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {
-  const app = Fastify({ logger: options.logger ?? { level: "info" } });
+  const app = Fastify({
+    logger: options.logger ?? { level: "info" },
+    genReqId: requestId,
+    requestTimeout: REQUEST_TIMEOUT,
+    // The service says by itself that it drains, in its own words; what is left after that is cut off.
+    return503OnClosing: false,
+    forceCloseConnections: true,
+  });
   app.register(clipBlipService, options);
   return app;
+}
+
+/** The id that a proxy has given, where it is one; else a new one. */
+function requestId({ headers }: IncomingMessage): string {
+  const given = headers["x-request-id"];
+  return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }

@@ -8,7 +8,8 @@ export function addErrorHandling(app: App): void {
   app.setSchemaErrorFormatter(validationError);
   app.setErrorHandler((error, request, reply) => {
     const failure = asServiceError(error);
-    if (failure.statusCode >= 500) request.log.error({ err: failure.cause ?? failure }, failure.message);
+    // What the service itself refuses with is no failure of it.
+    if (failure.statusCode >= 500 && failure !== error) request.log.error({ err: error }, failure.message);
     return sendError(reply, failure);
   });
   app.setNotFoundHandler((_request, reply) =>

@@ -1,4 +1,5 @@
 import { ClipBlipError, type ErrorCode } from "../errors.js";
+import { FetchError } from "../input/public-remote.js";
 
 /** Codes of failures that only the service has. */
 export type ServiceErrorCode =
@@ -8,6 +9,7 @@ export type ServiceErrorCode =
   | "ERR_NOT_FOUND"
   | "ERR_BODY_TOO_LARGE"
   | "ERR_MEDIA_TYPE"
+  | "ERR_CLIENT_GONE"
   | "ERR_RATE_LIMITED"
   | "ERR_NOT_READY"
   | "ERR_DRAINING"
@@ -35,6 +37,13 @@ export class ServiceError extends Error {
     if (index !== undefined) this.index = index;
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
+}
+
+/** What the service answers while it shuts down. */
+export function drainingError(): ServiceError {
+  return new ServiceError(503, "ERR_DRAINING", "The service is shutting down: ask another one.", {
+    retryAfter: RETRY_LATER,
+  });
 }
 
 /** The body of every answer that is no success. */
@@ -101,16 +110,32 @@ const LIBRARY: Record<ErrorCode, { status: number; sentence?: string; retryAfter
   ERR_INTERNAL: { status: 500, sentence: "The service failed; its log says more under this request's id." },
 };
 
+/** Whether an error says something of the service, and not of the request. */
+export function isServerFault(code: ErrorCode): boolean {
+  return LIBRARY[code].status >= 500;
+}
+
 const UNREADABLE = "A picture cannot be read: it is damaged, cut short, or of an unknown kind";
+const TOO_LARGE = "A picture is larger than the service takes: send a smaller one";
 
 /** An error of the library as the service tells it. */
 export function fromLibrary(error: ClipBlipError): ServiceError {
   const { status, sentence, retryAfter } = LIBRARY[error.code];
-  const { index, cause } = error;
-  // With a cause the library's sentence quotes it: the text of a decoder, or the address of a connection.
-  const unreadable = error.code === "ERR_IMAGE_DECODE" && cause !== undefined;
-  const own = unreadable ? `${UNREADABLE}${index === undefined ? "" : ` (item ${index})`}.` : sentence;
-  return new ServiceError(status, error.code, own ?? error.message, { index, retryAfter, cause: error });
+  const message = sentence ?? sentenceOn(error);
+  return new ServiceError(status, error.code, message, { index: error.index, retryAfter, cause: error });
+}
+
+/** The sentence on an item of the request. */
+function sentenceOn(error: ClipBlipError): string {
+  const { code, index, cause, message } = error;
+  const item = index === undefined ? "" : ` (item ${index})`;
+  // The library's sentence tells its caller what to raise.
+  if (code === "ERR_IMAGE_TOO_LARGE") return `${TOO_LARGE}${item}.`;
+  // With a cause, the library's sentence quotes the text of a decoder.
+  if (code === "ERR_IMAGE_DECODE" && cause !== undefined && !(error instanceof FetchError)) {
+    return `${UNREADABLE}${item}.`;
+  }
+  return message.replace(/^buffer /, "The picture ");
 }
 
 /** What Fastify and its plugins throw, by their codes. */

@@ -6,12 +6,14 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from "fastify";
+import type { ClipBlipError } from "../errors.js";
+import { type Fetcher, publicFetcher } from "../input/public-remote.js";
+import { BodyBudget } from "./body-budget.js";
+import { drainingError, type ServiceError } from "./errors.js";
+import { HostedModel } from "./hosted-model.js";
+import { Lifecycle } from "./lifecycle.js";
+import { blipOrigin, clipOrigin, type ServiceBlip, type ServiceClip } from "./models.js";
 import type { ServiceOptions } from "./options.js";
-
-/** What the routes share. */
-export interface Service {
-  options: ServiceOptions;
-}
 
 /** A Fastify instance whose schemas type the code. */
 export type App = FastifyInstance<
@@ -24,3 +26,91 @@ export type App = FastifyInstance<
 
 /** Adds a group of routes. */
 export type Routes = (app: App, service: Service) => void;
+
+/** What the routes share: the models, what they may hold, and the life of the whole. */
+export class Service {
+  readonly options: ServiceOptions;
+  readonly clip: HostedModel<ServiceClip> | undefined;
+  readonly blip: HostedModel<ServiceBlip> | undefined;
+  readonly lifecycle = new Lifecycle();
+  readonly bodies: BodyBudget;
+  /** Fetches pictures by URL; undefined where that is not allowed. */
+  readonly fetchPicture: Fetcher | undefined;
+
+  constructor(options: ServiceOptions, log: FastifyBaseLogger) {
+    const { clip, blip, load, maxQueue, limits, allowRemote, allowedAddresses } = options;
+    let lost = false;
+    const onDeviceLost = () => {
+      if (!lost) options.onDeviceLost?.();
+      lost = true;
+    };
+    const onStartFailure = (error: ClipBlipError) => log.error({ err: error }, "A model could not be loaded.");
+    this.options = options;
+    this.bodies = new BodyBudget(limits.pendingBytes);
+    if (allowRemote) this.fetchPicture = publicFetcher({ allowedAddresses, maxBytes: limits.imageBytes });
+    if (clip !== false) {
+      this.clip = new HostedModel({
+        origin: clipOrigin(clip),
+        load,
+        maxQueue,
+        check: checkClip,
+        onStartFailure,
+        onDeviceLost,
+      });
+    }
+    if (blip !== false) {
+      this.blip = new HostedModel({
+        origin: blipOrigin(blip),
+        load,
+        maxQueue,
+        check: (model, signal) => model.caption([PICTURE], { maxLength: 3, minLength: 0, signal }),
+        onStartFailure,
+        onDeviceLost,
+      });
+    }
+  }
+
+  /** The models that there are. */
+  get models(): (HostedModel<ServiceClip> | HostedModel<ServiceBlip>)[] {
+    return [this.clip, this.blip].filter((model) => model !== undefined);
+  }
+
+  /** Loads and warms up one model after the other: side by side they would measure each other's memory. */
+  async start(): Promise<void> {
+    for (const model of this.models) await model.start();
+  }
+
+  /** Why the service should be sent no work; undefined: it is ready. */
+  async notReady(): Promise<ServiceError | undefined> {
+    if (this.lifecycle.draining) return drainingError();
+    for (const model of this.models) {
+      const reason = await model.notReady();
+      if (reason) return reason;
+    }
+    return undefined;
+  }
+
+  /** Why no work is taken now, without asking a model. */
+  unavailable(): ServiceError | undefined {
+    if (this.lifecycle.draining) return drainingError();
+    for (const model of this.models) {
+      const reason = model.unavailable();
+      if (reason) return reason;
+    }
+    return undefined;
+  }
+
+  /** Ends everything, once the requests have ended. */
+  async close(): Promise<void> {
+    await Promise.all([...this.models.map((model) => model.close()), this.options.jobs?.close()]);
+  }
+}
+
+/** A grey picture of 8 x 8 pixels. */
+const PICTURE = { data: new Uint8Array(8 * 8 * 3).fill(128), width: 8, height: 8, channels: 3 as const };
+
+async function checkClip(model: ServiceClip, signal: AbortSignal): Promise<void> {
+  const { embeds } = model.capabilities();
+  if (embeds?.includes("text") ?? true) await model.encodeTexts(["a"], { signal });
+  else await model.encodeImages([PICTURE], { signal });
+}

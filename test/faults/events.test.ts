@@ -49,7 +49,19 @@ describe("what the engine tells of its batches", () => {
       assert.ok(seconds > 0);
     }
     assert.equal(preparations.length, demoPictures.length);
-    for (const { seconds } of preparations) assert.ok(seconds > 0 && seconds < 60, String(seconds));
+    for (const { seconds, failed } of preparations) {
+      assert.ok(seconds > 0 && seconds < 60, String(seconds));
+      assert.equal(failed, false);
+    }
+  });
+
+  it("a picture that cannot be read is told", async () => {
+    await assert.rejects(clip.encodeImages([Buffer.from("no picture")]));
+    assert.deepEqual(
+      preparations.map(({ failed }) => failed),
+      [true],
+    );
+    assert.equal(batches.length, 0);
   });
 
   it("a batch that was split says so, and one that failed too", async () => {

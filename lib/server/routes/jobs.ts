@@ -1,3 +1,4 @@
+import { refuseWhileDraining } from "../admission.js";
 import { ServiceError } from "../errors.js";
 import type { JobImage, JobRequest } from "../jobs.js";
 import { responses } from "../schemas/common.js";
@@ -5,7 +6,8 @@ import { jobSchemas } from "../schemas/jobs.js";
 import type { Routes } from "../service.js";
 
 /** POST /api/v1/jobs and GET /api/v1/jobs/:id: batches of picture URIs for the workers. */
-export const jobRoutes: Routes = (app, { options: { jobs, limits, allowRemote } }) => {
+export const jobRoutes: Routes = (app, service) => {
+  const { jobs, limits, allowRemote } = service.options;
   const { request, accepted, parameters, status } = jobSchemas(limits);
 
   app.post(
@@ -17,6 +19,7 @@ export const jobRoutes: Routes = (app, { options: { jobs, limits, allowRemote } 
         body: request,
         response: responses({ 202: accepted }, 400, 401, 413, 415, 422, 429, 500, 503),
       },
+      onRequest: refuseWhileDraining(service),
     },
     async ({ body }, reply) => {
       if (!jobs) {

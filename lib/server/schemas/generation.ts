@@ -30,5 +30,6 @@ export const generationProperties = {
   seed: Type.Optional(Type.Integer({ minimum: 0, description: "Of sampling: the same seed draws the same tokens." })),
 } satisfies Record<keyof GenerationOptions, TSchema>;
 
-/** The beginning of the caption. */
-export const promptProperty = Type.Optional(Type.String({ description: "What every caption begins with." }));
+/** The beginning of the caption, of a number of characters at most. */
+export const promptProperty = (maxLength: number) =>
+  Type.Optional(Type.String({ maxLength, description: "What every caption begins with." }));

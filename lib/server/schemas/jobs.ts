@@ -4,7 +4,7 @@ import { exact, normalizeProperty } from "./common.js";
 import { generationProperties, promptProperty } from "./generation.js";
 
 /** The schemas of jobs under some limits. */
-export function jobSchemas({ jobImages, uriLength }: Limits) {
+export function jobSchemas({ jobImages, uriLength, textLength }: Limits) {
   const uri = Type.String({
     minLength: 1,
     maxLength: uriLength,
@@ -26,7 +26,7 @@ export function jobSchemas({ jobImages, uriLength }: Limits) {
       images,
       options: Type.Optional(
         exact(
-          { normalize: normalizeProperty, prompt: promptProperty, ...generationProperties },
+          { normalize: normalizeProperty, prompt: promptProperty(textLength), ...generationProperties },
           { description: "Of embeddings: normalize; of captions: all the others." },
         ),
       ),

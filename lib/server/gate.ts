@@ -1,0 +1,56 @@
+import { RETRY_SOON, ServiceError } from "./errors.js";
+
+/**
+ * The places of one model's queue. A request takes one when its headers have come, so that a full queue is told before
+ * the body is read; once the body is known it takes as many as it has items.
+ */
+export class Gate {
+  readonly #limit: number;
+  #depth = 0;
+
+  /** `limit`: places taken from which on the next request is refused. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Places taken. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** @throws ServiceError 429 ERR_QUEUE_FULL */
+  enter(): Place {
+    if (this.#depth >= this.#limit) {
+      throw new ServiceError(429, "ERR_QUEUE_FULL", "Too many items wait: try again later.", {
+        retryAfter: RETRY_SOON,
+      });
+    }
+    return new Place((change) => {
+      this.#depth += change;
+    });
+  }
+}
+
+/** What one request has taken of something that is counted. */
+export class Place {
+  readonly #change: (by: number) => void;
+  #taken = 0;
+  #left = false;
+
+  constructor(change: (by: number) => void, amount = 1) {
+    this.#change = change;
+    this.take(amount);
+  }
+
+  /** Takes `amount` in the place of what was taken before; nothing any more once it was left. */
+  take(amount: number): void {
+    if (this.#left) return;
+    this.#change(amount - this.#taken);
+    this.#taken = amount;
+  }
+
+  leave(): void {
+    this.take(0);
+    this.#left = true;
+  }
+}

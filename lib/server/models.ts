@@ -1,0 +1,63 @@
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { BlipModel } from "../blip.js";
+import { isHubId } from "../checkpoint/hub.js";
+import { ClipModel } from "../clip.js";
+import type { LoadOptions } from "../options.js";
+
+/** What the service uses of a CLIP model. */
+export type ServiceClip = Pick<
+  ClipModel,
+  "encodeImages" | "encodeTexts" | "classify" | "countTokens" | "capabilities" | "warmup" | "unload" | "close"
+>;
+
+/** What the service uses of a BLIP model. */
+export type ServiceBlip = Pick<BlipModel, "caption" | "capabilities" | "warmup" | "unload" | "close">;
+
+/** What is needed of both. */
+export type AnyServiceModel = Pick<ClipModel, "capabilities" | "warmup" | "unload" | "close">;
+
+/** Loads a model with the options that the service has for it. */
+export type ModelLoader<M> = (options: LoadOptions) => Promise<M>;
+
+/** How a model of the service is named. */
+export type ModelOption<M> = string | false | M | ModelLoader<M>;
+
+/** How a model of the service comes and goes. */
+export interface ModelOrigin<M> {
+  /** What the model is called in answers. */
+  label: string;
+  load: ModelLoader<M>;
+  /** Whether the service closes it. */
+  owned: boolean;
+}
+
+/** Whether an option is a model that is loaded. */
+export function isModel(option: unknown): option is AnyServiceModel {
+  return typeof (option as Partial<AnyServiceModel> | null)?.capabilities === "function";
+}
+
+/** Where the CLIP model comes from. */
+export const clipOrigin = (option: Exclude<ModelOption<ServiceClip>, false>): ModelOrigin<ServiceClip> =>
+  originOf("clip", option, (source, options) => ClipModel.load(source, options));
+
+/** Where the BLIP model comes from. */
+export const blipOrigin = (option: Exclude<ModelOption<ServiceBlip>, false>): ModelOrigin<ServiceBlip> =>
+  originOf("blip", option, (source, options) => BlipModel.load(source, options));
+
+function originOf<M extends AnyServiceModel>(
+  architecture: string,
+  option: string | M | ModelLoader<M>,
+  load: (source: string, options: LoadOptions) => Promise<M>,
+): ModelOrigin<M> {
+  if (typeof option === "string") {
+    return { label: publicName(option), load: (options) => load(option, options), owned: true };
+  }
+  if (typeof option === "function") return { label: architecture, load: option, owned: true };
+  return { label: architecture, load: async () => option, owned: false };
+}
+
+/** A source as anybody may see it: a name, never a path. */
+function publicName(source: string): string {
+  return isHubId(source) && !existsSync(source) ? source : basename(source);
+}

@@ -1,0 +1,68 @@
+import type { preHandlerAsyncHookHandler } from "fastify";
+import { readDataUrl } from "../input/data-url.js";
+import { describe } from "../input/location.js";
+import { ServiceError } from "./errors.js";
+import type { Service } from "./service.js";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The encoded pictures of a request, in its order. */
+    pictures: Uint8Array[];
+  }
+}
+
+/**
+ * Brings the pictures of a body to `request.pictures`, where a multipart body has not done so already. Each takes its
+ * place in the queue.
+ */
+export function readPictures(service: Service): preHandlerAsyncHookHandler {
+  return async (request) => {
+    const { images } = request.body as { images: string[] };
+    request.work?.setItems(images.length);
+    if (!request.isMultipart()) request.pictures = await resolvePictures(service, images, request.work?.signal);
+  };
+}
+
+/** The bytes of pictures that are given as data: URLs, as base64 or, where that is allowed, as http(s): URLs. */
+export function resolvePictures(service: Service, images: string[], signal?: AbortSignal): Promise<Uint8Array[]> {
+  const { imageBytes } = service.options.limits;
+  return Promise.all(
+    images.map(async (text, index) => {
+      const bytes = isRemote(text) ? await fetched(service, text, index, signal) : decoded(text, index);
+      if (bytes.length <= imageBytes) return bytes;
+      const message = `A picture is larger than the ${imageBytes} bytes that are taken (item ${index}).`;
+      throw new ServiceError(413, "ERR_IMAGE_TOO_LARGE", message, { index });
+    }),
+  );
+}
+
+/** Whether a text is a picture in itself. */
+export function isDataUrl(text: string): boolean {
+  return /^data:/i.test(text);
+}
+
+/** Whether a text is the URL of a picture elsewhere. */
+export function isRemote(text: string): boolean {
+  return /^https?:/i.test(text);
+}
+
+async function fetched(service: Service, text: string, index: number, signal?: AbortSignal): Promise<Uint8Array> {
+  if (!service.fetchPicture) {
+    throw wrong("Pictures by URL are not allowed here: send the bytes, or a data: URL", index);
+  }
+  if (!URL.canParse(text)) throw wrong("A picture's URL is not valid: check its spelling", index);
+  const url = new URL(text);
+  return service.fetchPicture(url, describe({ kind: "remote", url }), signal);
+}
+
+const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
+
+function decoded(text: string, index: number): Uint8Array {
+  if (isDataUrl(text)) return readDataUrl(text);
+  if (BASE64.test(text)) return Buffer.from(text, "base64");
+  throw wrong("A picture is neither a data: URL nor base64", index);
+}
+
+function wrong(sentence: string, index: number): ServiceError {
+  return new ServiceError(422, "ERR_INVALID_ARGUMENT", `${sentence} (item ${index}).`, { index });
+}

@@ -1,0 +1,86 @@
+import { Type } from "@fastify/type-provider-typebox";
+import { refuseWhileDraining } from "../admission.js";
+import type { HostedModel } from "../hosted-model.js";
+import type { AnyServiceModel } from "../models.js";
+import { responses } from "../schemas/common.js";
+import type { Routes, Service } from "../service.js";
+
+const modelSchema = Type.Object(
+  {
+    model: Type.String(),
+    state: Type.Enum(["loading", "ready", "unloaded", "failed"], {
+      description: '"unloaded": the weights come back with the next request.',
+    }),
+  },
+  { description: "With what the model tells of itself, once it is loaded: device, dtype, dimension, memory …" },
+);
+
+const capabilitiesSchema = Type.Object({
+  clip: Type.Optional(modelSchema),
+  blip: Type.Optional(modelSchema),
+  limits: Type.Record(Type.String(), Type.Number(), { description: "What one request may ask for." }),
+});
+
+/** GET /api/v1/capabilities, POST /api/v1/warmup and /api/v1/cooldown. */
+export const modelRoutes: Routes = (app, service) => {
+  const tags = ["models"];
+
+  app.get(
+    "/api/v1/capabilities",
+    {
+      schema: {
+        tags,
+        summary: "The models, where they run, and what a request may ask for",
+        response: responses({ 200: capabilitiesSchema }, 401),
+      },
+    },
+    async () => capabilities(service),
+  );
+
+  app.post(
+    "/api/v1/warmup",
+    {
+      schema: {
+        tags,
+        summary: "Loads the models where they are not loaded, and runs a batch of each size",
+        response: responses({ 200: capabilitiesSchema }, 401, 500, 503),
+      },
+      onRequest: refuseWhileDraining(service),
+    },
+    async () => {
+      await service.start();
+      const reason = await service.notReady();
+      if (reason) throw reason;
+      return capabilities(service);
+    },
+  );
+
+  app.post(
+    "/api/v1/cooldown",
+    {
+      schema: {
+        tags,
+        summary: "Takes the weights off the device; the next request brings them back",
+        response: responses({ 200: capabilitiesSchema }, 401, 500, 503),
+      },
+    },
+    async () => {
+      const unavailable = service.unavailable();
+      if (unavailable) throw unavailable;
+      await Promise.all(service.models.map((model) => model.unload()));
+      return capabilities(service);
+    },
+  );
+};
+
+function capabilities({ clip, blip, options }: Service) {
+  return {
+    ...(clip && { clip: describe(clip) }),
+    ...(blip && { blip: describe(blip) }),
+    limits: { ...options.limits, maxQueue: options.maxQueue },
+  };
+}
+
+function describe<M extends AnyServiceModel>(hosted: HostedModel<M>) {
+  return { model: hosted.label, ...hosted.capabilities(), state: hosted.state };
+}
