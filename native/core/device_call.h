@@ -2,9 +2,12 @@
 
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <optional>
+#include <utility>
 
+#include "device_run_hook.h"
 #include "failure.h"
 #include "loaded_module.h"
 #include "memory.h"
@@ -13,14 +16,22 @@
 
 namespace clip_blip {
 
+/// Whether a device answers at all: a fault that it cannot recover from fails every later call, too.
+inline bool Answers(c10::Device device) {
+  if (device.is_cpu()) return true;
+  return !Attempt([&] {
+    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+  });
+}
+
 /// Everything around a run on a device: LibTorch's per-thread settings, the memory's count and
 /// limit, the cache given back at the end. Returns the peak bytes of the call.
 template <typename Work>
-int64_t CallOnDevice(const LoadedModule& module, const RunOptions& options, Work&& work) {
-  c10::Device device = module.device();
+int64_t CallOnDevice(c10::Device device, const RunOptions& options, Work&& work) {
   int64_t peak = 0;
   std::optional<Failure> failure;
   {
+    DeviceCallMark mark;
     c10::InferenceMode inference;
     c10::OptionalDeviceGuard device_guard;
     if (!device.is_cpu()) device_guard.reset_device(device);
@@ -33,9 +44,15 @@ int64_t CallOnDevice(const LoadedModule& module, const RunOptions& options, Work
       work();
       peak = scope.PeakBytes();
     });
+    if (failure && !Answers(device)) failure = Failure(ErrorCode::kDeviceLost, failure->message());
   }
   if (failure) throw *failure;
   return peak;
+}
+
+template <typename Work>
+int64_t CallOnDevice(const LoadedModule& module, const RunOptions& options, Work&& work) {
+  return CallOnDevice(module.device(), options, std::forward<Work>(work));
 }
 
 }  // namespace clip_blip

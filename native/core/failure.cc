@@ -18,10 +18,13 @@ bool ContainsAny(std::string_view text, std::initializer_list<std::string_view> 
 }
 
 // The second net, for allocation failures of libraries under LibTorch, which arrive as plain text.
+// Where memory is short, cuBLAS and cuDNN cannot make their handle for a thread and say that they are
+// not initialized (https://github.com/pytorch/pytorch/issues/128601).
 bool SaysOutOfMemory(std::string_view text) {
   return ContainsAny(
       text,
-      {"out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+      {"out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
+       "CUDNN_STATUS_ALLOC_FAILED", "CUDNN_STATUS_NOT_INITIALIZED",
        "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
        "DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory"});
 }
@@ -29,10 +32,12 @@ bool SaysOutOfMemory(std::string_view text) {
 // Faults after which CUDA answers every call of the process with the same error.
 bool SaysDeviceLost(std::string_view text) {
   return ContainsAny(text, {"illegal memory access", "device-side assert", "misaligned address",
-                            "unspecified launch failure", "illegal instruction was encountered",
-                            "invalid program counter", "hardware stack error",
-                            "uncorrectable ECC error", "ECC error", "CUDA error: unknown error",
-                            "device is lost", "GPU is lost", "Fallen off the bus"});
+                            "unspecified launch failure", "launch timed out",
+                            "illegal instruction was encountered", "invalid program counter",
+                            "not supported on global/shared address space",
+                            "hardware stack error", "ECC error", "NVLink error",
+                            "CUDA error: unknown error", "device is lost", "GPU is lost",
+                            "Fallen off the bus"});
 }
 
 // Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames.
@@ -87,11 +92,6 @@ Failure CurrentFailure(ErrorCode fallback) noexcept {
     return failure;
   } catch (const c10::OutOfMemoryError& error) {
     return Failure(ErrorCode::kOutOfMemory, WithoutBacktrace(error.what_without_backtrace()));
-  } catch (const c10::AcceleratorError& error) {
-    // Its texts include "out of memory" of the driver, which is no fault.
-    std::string text = WithoutBacktrace(error.what_without_backtrace());
-    ErrorCode code = SaysOutOfMemory(text) ? ErrorCode::kOutOfMemory : ErrorCode::kDeviceLost;
-    return Failure(code, std::move(text));
   } catch (const c10::Error& error) {
     std::string text = WithoutBacktrace(error.what_without_backtrace());
     ErrorCode code = CodeOfText(text, fallback);

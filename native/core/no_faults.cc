@@ -4,4 +4,7 @@ namespace clip_blip {
 
 void BeforeDeviceRun() {}
 
+DeviceCallMark::DeviceCallMark() = default;
+DeviceCallMark::~DeviceCallMark() = default;
+
 }  // namespace clip_blip

@@ -3,6 +3,7 @@
 #include "../addon.h"
 #include "../bindings/convert.h"
 #include "../bindings/errors.h"
+#include "../core/device_turns.h"
 #include "faults.h"
 
 namespace clip_blip {
@@ -21,11 +22,25 @@ Napi::Value FaultsFiredValue(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(FaultsFired()));
 }
 
+Napi::Value MostDeviceCallsValue(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(MostDeviceCalls()));
+}
+
+Napi::Value ForgetLostDeviceValue(const Napi::CallbackInfo& info) {
+  DeviceTurns::Instance().ForgetLost(ToString(info[0], "device"));
+  return info.Env().Undefined();
+}
+
 Napi::Object InitializeWithFaults(Napi::Env env, Napi::Object exports) {
   InitializeAddon(env, exports);
-  exports.Set("armFault", Napi::Function::New<Throwing<ArmFaultValue>>(env, "armFault"));
-  exports.Set("deviceRuns", Napi::Function::New<Throwing<DeviceRunsValue>>(env, "deviceRuns"));
-  exports.Set("faultsFired", Napi::Function::New<Throwing<FaultsFiredValue>>(env, "faultsFired"));
+#define CLIP_BLIP_EXPORT(name, function) \
+  exports.Set(name, Napi::Function::New<Throwing<function>>(env, name))
+  CLIP_BLIP_EXPORT("armFault", ArmFaultValue);
+  CLIP_BLIP_EXPORT("deviceRuns", DeviceRunsValue);
+  CLIP_BLIP_EXPORT("faultsFired", FaultsFiredValue);
+  CLIP_BLIP_EXPORT("mostDeviceCalls", MostDeviceCallsValue);
+  CLIP_BLIP_EXPORT("forgetLostDevice", ForgetLostDeviceValue);
+#undef CLIP_BLIP_EXPORT
   return exports;
 }
 

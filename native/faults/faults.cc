@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -20,6 +21,8 @@ struct State {
   int64_t nth = 0;
   int64_t runs = 0;
   int64_t fired = 0;
+  int64_t calls = 0;
+  int64_t most_calls = 0;
 };
 
 State& TheState() {
@@ -34,6 +37,10 @@ const std::map<std::string, std::function<void()>>& Kinds() {
        [] { C10_THROW_ERROR(OutOfMemoryError, "CUDA out of memory. Tried to allocate 2.00 GiB"); }},
       {"out-of-memory-as-text",
        [] { throw std::runtime_error("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'"); }},
+      {"cublas-handle",
+       [] {
+         TORCH_CHECK(false, "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`");
+       }},
       {"cublas-allocation",
        [] {
          TORCH_CHECK(false, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`");
@@ -62,6 +69,7 @@ void ArmFault(const std::string& kind, int64_t nth) {
   state.nth = nth;
   state.runs = 0;
   state.fired = 0;
+  state.most_calls = state.calls;
 }
 
 int64_t DeviceRuns() {
@@ -72,6 +80,22 @@ int64_t DeviceRuns() {
 int64_t FaultsFired() {
   std::lock_guard lock(TheState().mutex);
   return TheState().fired;
+}
+
+int64_t MostDeviceCalls() {
+  std::lock_guard lock(TheState().mutex);
+  return TheState().most_calls;
+}
+
+DeviceCallMark::DeviceCallMark() {
+  State& state = TheState();
+  std::lock_guard lock(state.mutex);
+  state.most_calls = std::max(state.most_calls, ++state.calls);
+}
+
+DeviceCallMark::~DeviceCallMark() {
+  std::lock_guard lock(TheState().mutex);
+  --TheState().calls;
 }
 
 void BeforeDeviceRun() {

@@ -10,5 +10,7 @@ void ArmFault(const std::string& kind, int64_t nth);
 /// Runs on a device since the last ArmFault, and faults thrown since then.
 int64_t DeviceRuns();
 int64_t FaultsFired();
+/// The most calls that used a device at a time since then.
+int64_t MostDeviceCalls();
 
 }  // namespace clip_blip
