@@ -89,10 +89,10 @@ export function captionOperation(runtime: Runtime<BlipDescription>): Operation<C
     },
     sample: () => ({
       pixels: new Uint8Array(plan.height * plan.width * 3),
-      promptIds: [startTokenId],
+      // The largest caches, filled in one step: what memory it takes is seen without the time of a whole caption.
+      promptIds: Array(generation.maxLength - 1).fill(startTokenId),
       maxLength: generation.maxLength,
-      // No early end: the probe must meet the largest caches.
-      minLength: generation.maxLength,
+      minLength: generation.minLength,
     }),
   });
 }

@@ -1,6 +1,7 @@
+import { fromNative } from "./engine/native-error.js";
 import { ClipBlipError } from "./errors.js";
 import { native } from "./native/instance.js";
-import type { ModelDtype, NativeBinding } from "./native/types.js";
+import type { DeviceMemory, ModelDtype, NativeBinding } from "./native/types.js";
 import type { LoadOptions } from "./options.js";
 import { availableMemory, totalMemory } from "./system-memory.js";
 
@@ -33,9 +34,12 @@ export function devices(): Device[] {
   return binding.devices().map(({ name, description }) => ({ name, description, memory: deviceMemory(binding, name) }));
 }
 
-/** Memory of one device. */
+/**
+ * Memory of one device.
+ * @throws ClipBlipError ERR_DEVICE_LOST
+ */
 export function deviceMemory(binding: NativeBinding, device: string): MemoryInfo {
-  const { allocated, reserved, peak, free, total } = binding.memory(device);
+  const { allocated, reserved, peak, free, total } = readMemory(binding, device);
   return {
     // Cached blocks count as used for the driver, and are free for us.
     free: free === undefined ? availableMemory() : free + (reserved - allocated),
@@ -43,6 +47,14 @@ export function deviceMemory(binding: NativeBinding, device: string): MemoryInfo
     allocated,
     peak,
   };
+}
+
+function readMemory(binding: NativeBinding, device: string): DeviceMemory {
+  try {
+    return binding.memory(device);
+  } catch (error) {
+    throw fromNative(error);
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { Admission } from "./engine/admission.js";
 import type { DeviceQueue } from "./engine/device-queue.js";
 import { deviceQueue } from "./engine/device-queues.js";
 import { closedError, type HostState, ModelHost } from "./engine/host.js";
-import type { Operation } from "./engine/operation.js";
+import type { MeasuredBatch, Operation } from "./engine/operation.js";
 import type { MemoryModel } from "./engine/probe.js";
 import { type Descriptions, openModel } from "./model-source.js";
 import { native } from "./native/instance.js";
@@ -62,17 +62,17 @@ export async function openRuntime<Family extends keyof Descriptions>(
   const dtype = resolveDtype(binding, device, options.dtype);
   const opened = await openModel(binding, source, family, options);
   const queue = deviceQueue(binding, device);
-  const host = new ModelHost(
-    {
-      native: binding,
-      device,
-      queue,
-      load: () => opened.place({ device, dtype, prepare: true }),
-      releaseCache: options.releaseCache ?? "after-call",
-      idleUnload: options.idleUnload,
-    },
-    activationBudget(binding, device, options),
-  );
+  const admission = new Admission(options.maxQueue ?? 1024);
+  const host = new ModelHost({
+    native: binding,
+    device,
+    queue,
+    load: () => opened.place({ device, dtype, prepare: true }),
+    measureBudget: () => activationBudget(binding, device, options),
+    releaseCache: options.releaseCache ?? "after-call",
+    idleUnload: options.idleUnload,
+    isBusy: () => admission.accepted > 0,
+  });
   options.onProgress?.({ phase: "load" });
   await host.ensureLoaded();
   if (options.signal?.aborted) {
@@ -85,24 +85,22 @@ export async function openRuntime<Family extends keyof Descriptions>(
     dtype,
     queue,
     host,
-    admission: new Admission(options.maxQueue ?? 1024),
+    admission,
     description: opened.description,
     extraFiles: opened.extraFiles,
     options,
-    probeKey: [
+    probeKey: JSON.stringify([
       opened.path,
-      opened.description.imageSize,
+      opened.description,
       dtype,
       device,
-      options.memoryLimit,
-      options.memoryFraction,
-      options.maxBatchSize,
-    ].join("|"),
+      [options.memoryLimit, options.memoryFraction, options.maxBatchSize],
+    ]),
   };
 }
 
 /** What an operation of any model offers to its owner. */
-type AnyOperation = Pick<Operation<never, never, never>, "probe" | "adopt" | "warmup" | "cancelAll">;
+type AnyOperation = Pick<Operation<never, never, never>, "probe" | "adopt" | "warmup" | "close">;
 
 /** Results of earlier probes in this process. */
 const probed = new Map<string, MemoryModel[]>();
@@ -111,7 +109,7 @@ const probed = new Map<string, MemoryModel[]>();
 export abstract class Model {
   readonly #runtime: Runtime;
   readonly #operations: AnyOperation[];
-  #memory: MemoryModel = { bytesPerItem: 0, fixedBytes: 0, safeBatchSize: 1 };
+  #memory: MeasuredBatch = { bytesPerItem: 0, fixedBytes: 0, safeBatchSize: 1 };
   #closing: Promise<void> | undefined;
 
   /** `operations`: the one on pictures first; its measurements are those that capabilities() tells. */
@@ -139,20 +137,19 @@ export abstract class Model {
 
   /**
    * Measures again how many items fit into the memory that is free now.
-   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST
+   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY where not even one item fits
    */
   async probe(): Promise<Capabilities> {
     this.assertOpen();
-    const results: MemoryModel[] = [];
-    const { native, device, host, options } = this.#runtime;
-    host.memoryLimit = activationBudget(native, device, options);
-    for (const operation of this.#operations) results.push(await operation.probe(host.memoryLimit));
-    probed.set(this.#runtime.probeKey, results);
-    this.#memory = results[0]!;
+    await this.#measure();
     return this.capabilities();
   }
 
-  /** Loads the weights if they are not there, and runs a batch of one and one of the full size. */
+  /**
+   * Loads the weights if they are not there, and runs every batch bucket once: the powers of two below the largest batch
+   * that is run, and that one. The first calls of users then meet no lazy initialisation.
+   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY where not even one item fits
+   */
   async warmup(): Promise<void> {
     this.assertOpen();
     await this.#runtime.host.ensureLoaded();
@@ -161,7 +158,7 @@ export abstract class Model {
 
   /** Waits for the call that runs, then takes the weights off the device. The next call brings them back. */
   async unload(): Promise<void> {
-    this.assertOpen();
+    this.#assertNotClosed();
     await this.#runtime.host.unload();
   }
 
@@ -171,7 +168,7 @@ export abstract class Model {
    */
   close(): Promise<void> {
     if (!this.#closing) {
-      for (const operation of this.#operations) operation.cancelAll(closedError());
+      for (const operation of this.#operations) operation.close(closedError());
       this.#closing = this.#runtime.host.close();
     }
     return this.#closing;
@@ -186,16 +183,29 @@ export abstract class Model {
     const known = probed.get(this.#runtime.probeKey);
     if (!known) {
       this.#runtime.options.onProgress?.({ phase: "probe" });
-      await this.probe();
+      await this.#measure(this.#runtime.options.signal);
       return;
     }
-    for (const [index, operation] of this.#operations.entries()) operation.adopt(known[index]!);
-    this.#memory = known[0]!;
+    [this.#memory] = this.#operations.map((operation, index) => operation.adopt(known[index]!)) as [MeasuredBatch];
   }
 
-  /** @throws ClipBlipError ERR_CLOSED */
+  /** @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST */
   protected assertOpen(): void {
+    this.#assertNotClosed();
+    const { lost } = this.#runtime.queue;
+    if (lost) throw lost;
+  }
+
+  #assertNotClosed(): void {
     if (this.#closing) throw closedError();
+  }
+
+  async #measure(signal?: AbortSignal): Promise<void> {
+    const results: MeasuredBatch[] = [];
+    for (const operation of this.#operations) results.push(await operation.probe(signal));
+    signal?.throwIfAborted();
+    probed.set(this.#runtime.probeKey, results);
+    this.#memory = results[0]!;
   }
 }
 

@@ -38,9 +38,12 @@ Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("tryAcquireDevice", Throwing, TryAcquireDevice);
   CLIP_BLIP_EXPORT("acquireDevice", Rejecting, AcquireDevice);
   CLIP_BLIP_EXPORT("releaseDevice", Throwing, ReleaseDevice);
+  CLIP_BLIP_EXPORT("waitingForDevice", Throwing, WaitingForDevice);
+  CLIP_BLIP_EXPORT("markDeviceLost", Throwing, MarkDeviceLost);
+  CLIP_BLIP_EXPORT("lostReason", Throwing, LostReason);
   CLIP_BLIP_EXPORT("memory", Throwing, Memory);
   CLIP_BLIP_EXPORT("resetPeak", Throwing, ResetPeakOf);
-  CLIP_BLIP_EXPORT("emptyCache", Throwing, EmptyCacheOf);
+  CLIP_BLIP_EXPORT("emptyCache", Rejecting, EmptyCacheAsync);
 #undef CLIP_BLIP_EXPORT
   return exports;
 }

@@ -1,16 +1,23 @@
-import { powerOfTwoBelow } from "./split.js";
+import { bucketAbove, bucketBelow } from "./batch-buckets.js";
 
 /** Batches in a row that must fit before a size that was once too large is tried again. */
-const SUCCESSES_BEFORE_GROWTH = 16;
+const PATIENCE = 16;
+
+/** The same after sizes that were tried again were too large again and again. */
+const LONGEST_PATIENCE = 1024;
 
 /**
  * The largest batch that is tried. It starts at what the probe found, falls when memory runs out, and comes back step
- * by step: a neighbour on the same device may have taken the memory only for a while.
+ * by step: a neighbour on the same device may have taken the memory only for a while. Each try that fails makes the
+ * next one wait twice as long.
  */
 export class BatchLimit {
   #safe: number;
   #current: number;
   #successes = 0;
+  #patience = PATIENCE;
+  /** The size was raised, and has not yet proved itself. */
+  #onTrial = false;
 
   /** `safe`: items that fit, as measured. */
   constructor(safe: number) {
@@ -28,20 +35,29 @@ export class BatchLimit {
     this.#safe = safe;
     this.#current = safe;
     this.#successes = 0;
+    this.#patience = PATIENCE;
+    this.#onTrial = false;
   }
 
-  /** `size` items did not fit: the next power of two below is tried. */
+  /** `size` items did not fit: the bucket below is tried. */
   shrink(size: number): void {
-    this.#current = Math.min(this.#current, powerOfTwoBelow(size));
+    this.#current = Math.min(this.#current, bucketBelow(size));
     this.#successes = 0;
+    if (this.#onTrial) this.#patience = Math.min(2 * this.#patience, LONGEST_PATIENCE);
+    this.#onTrial = false;
   }
 
   /** `size` items fitted. Only full batches are evidence for more. */
   succeeded(size: number): void {
-    if (this.#current >= this.#safe || size < this.#current) return;
+    if (size < this.#current) return;
     this.#successes += 1;
-    if (this.#successes < SUCCESSES_BEFORE_GROWTH) return;
-    this.#current = Math.min(this.#safe, this.#current * 2);
+    if (this.#onTrial && this.#successes >= PATIENCE) {
+      this.#onTrial = false;
+      this.#patience = PATIENCE;
+    }
+    if (this.#current >= this.#safe || this.#successes < this.#patience) return;
+    this.#current = bucketAbove(this.#current, this.#safe);
     this.#successes = 0;
+    this.#onTrial = true;
   }
 }

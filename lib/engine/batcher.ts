@@ -5,20 +5,18 @@ import type { Outcome } from "./split.js";
 export interface BatcherOptions<Item, R> {
   /** Turns on the device. */
   queue: DeviceQueue;
-  /** Items of the next batch at most, read when the turn comes. */
-  limit: () => number;
-  /** Runs one batch; one outcome an item, in order. Never rejects. `waits`: seconds that each item waited. */
+  /** Items of the kind of `item` that the next batch may hold, at least 1; read when the turn comes. */
+  limit: (item: Item) => number;
+  /** Runs one batch; one outcome an item, in order. `waits`: seconds that each item waited. */
   run: (items: Item[], waits: number[]) => Promise<Outcome<R>[]>;
   /** Items with another key never share a batch with this one (their options differ). */
   key: (item: Item) => string;
 }
 
-/** Items that belong to one call of a user: the batcher waits for those that are still being prepared. */
+/** One call of a user: the batcher waits for its items that are still being prepared. */
 export interface Call {
   /** Items that are being decoded or tokenized and will be ready soon. */
   preparing: number;
-  /** Items that wait for the device. */
-  ready: number;
 }
 
 interface Entry<Item, R> {
@@ -39,6 +37,7 @@ export class Batcher<Item, R> {
   readonly #options: BatcherOptions<Item, R>;
   #ready: Entry<Item, R>[] = [];
   #turnRequested = false;
+  #closed: { reason: unknown } | undefined;
 
   constructor(options: BatcherOptions<Item, R>) {
     this.#options = options;
@@ -46,8 +45,8 @@ export class Batcher<Item, R> {
 
   /** Adds one prepared item of `call`; settles with its own result. */
   submit(item: Item, call: Call): Promise<R> {
+    if (this.#closed) return Promise.reject(this.#closed.reason);
     return new Promise<R>((resolve, reject) => {
-      call.ready += 1;
       this.#ready.push({ item, key: this.#options.key(item), call, submitted: performance.now(), resolve, reject });
       this.poke();
     });
@@ -58,8 +57,9 @@ export class Batcher<Item, R> {
     this.#rejectWhere((entry) => entry.call === call, reason);
   }
 
-  /** Takes out everything that waits and rejects it. */
-  cancelAll(reason: unknown): void {
+  /** Takes out everything that waits and rejects it, and rejects what is submitted from here on. */
+  close(reason: unknown): void {
+    this.#closed = { reason };
     this.#rejectWhere(() => true, reason);
   }
 
@@ -67,28 +67,45 @@ export class Batcher<Item, R> {
   poke(): void {
     if (this.#turnRequested || !this.#due()) return;
     this.#turnRequested = true;
-    void this.#options.queue
-      .run(() => {
+    void this.#takeTurn();
+  }
+
+  async #takeTurn(): Promise<void> {
+    try {
+      await this.#options.queue.run(async () => {
         this.#turnRequested = false;
-        return this.#runBatch();
-      })
-      .finally(() => this.poke());
+        // Those for whom the turn was taken may have gone, and the others not be complete.
+        if (!this.#due()) return;
+        const batch = this.#take();
+        // In line again while this batch runs: what is to be done when nobody waits must see that somebody does.
+        this.poke();
+        await this.#run(batch);
+      });
+    } catch (error) {
+      this.#turnRequested = false;
+      this.#rejectWhere(() => true, error);
+    }
+    this.poke();
   }
 
   #due(): boolean {
-    if (this.#ready.length === 0) return false;
-    if (this.#ready.length >= this.#options.limit()) return true;
+    const [first] = this.#ready;
+    if (!first) return false;
+    if (this.#ready.length >= this.#options.limit(first.item)) return true;
     return this.#ready.some((entry) => entry.call.preparing === 0);
   }
 
-  async #runBatch(): Promise<void> {
-    const batch = this.#take();
-    if (batch.length === 0) return;
+  async #run(batch: Entry<Item, R>[]): Promise<void> {
     const started = performance.now();
-    const outcomes = await this.#options.run(
-      batch.map((entry) => entry.item),
-      batch.map((entry) => (started - entry.submitted) / 1000),
-    );
+    let outcomes: Outcome<R>[];
+    try {
+      outcomes = await this.#options.run(
+        batch.map((entry) => entry.item),
+        batch.map((entry) => (started - entry.submitted) / 1000),
+      );
+    } catch (error) {
+      outcomes = batch.map(() => ({ ok: false, error }));
+    }
     for (const [position, entry] of batch.entries()) {
       const outcome = outcomes[position]!;
       if (outcome.ok) entry.resolve(outcome.value);
@@ -98,16 +115,16 @@ export class Batcher<Item, R> {
 
   /** The oldest item and those behind it that may run with it. */
   #take(): Entry<Item, R>[] {
-    const key = this.#ready[0]?.key;
-    const limit = this.#options.limit();
+    const [first] = this.#ready;
+    if (!first) return [];
+    const limit = this.#options.limit(first.item);
     const batch: Entry<Item, R>[] = [];
     const rest: Entry<Item, R>[] = [];
     for (const entry of this.#ready) {
-      if (entry.key === key && batch.length < limit) batch.push(entry);
+      if (entry.key === first.key && batch.length < limit) batch.push(entry);
       else rest.push(entry);
     }
     this.#ready = rest;
-    for (const entry of batch) entry.call.ready -= 1;
     return batch;
   }
 
@@ -115,10 +132,7 @@ export class Batcher<Item, R> {
     const rejected = this.#ready.filter(condition);
     if (rejected.length === 0) return;
     this.#ready = this.#ready.filter((entry) => !condition(entry));
-    for (const entry of rejected) {
-      entry.call.ready -= 1;
-      entry.reject(reason);
-    }
+    for (const entry of rejected) entry.reject(reason);
     this.poke();
   }
 }

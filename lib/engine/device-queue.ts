@@ -1,4 +1,5 @@
 import type { ClipBlipError } from "../errors.js";
+import { deviceLost } from "./native-error.js";
 
 /** Who may use a device: one holder at a time, the others in the order in which they came. */
 export interface DeviceTurns {
@@ -7,6 +8,12 @@ export interface DeviceTurns {
   /** Resolves when the device is the caller's. */
   acquire(): Promise<void>;
   release(): void;
+  /** Those who wait for a turn, in all threads. */
+  waiting(): number;
+  /** Why the device has failed for good; undefined while it can be used. */
+  lostReason(): string | undefined;
+  /** Tells all threads that the device has failed for good. */
+  markLost(reason: string): void;
 }
 
 /**
@@ -14,30 +21,40 @@ export interface DeviceTurns {
  * is an entry in a list and holds no thread, so that libuv's pool always has threads left for files, DNS and decoding.
  */
 export class DeviceQueue {
-  /** Set for good once the device has failed in a manner that no retry can mend. */
-  lost: ClipBlipError | undefined;
   readonly #turns: DeviceTurns;
-  #waiting = 0;
+  #whenIdle: (() => Promise<void>) | undefined;
 
   constructor(turns: DeviceTurns) {
     this.#turns = turns;
   }
 
-  /** Calls of this thread that wait for a turn. */
-  get length(): number {
-    return this.#waiting;
+  /** What every call rejects with once the device has failed in a manner that no retry can mend. */
+  get lost(): ClipBlipError | undefined {
+    const reason = this.#turns.lostReason();
+    return reason === undefined ? undefined : deviceLost(reason);
+  }
+
+  /** The device has failed for good, for every model and every thread of the process. */
+  markLost(reason: string): void {
+    this.#turns.markLost(reason);
+  }
+
+  /** Runs `work`, which must not reject, at the end of the first turn after which nobody waits in any thread. */
+  whenIdle(work: () => Promise<void>): void {
+    this.#whenIdle = work;
   }
 
   /** Runs `work` when the device is free: first come, first served. */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#turns.tryAcquire()) {
-      this.#waiting += 1;
-      await this.#turns.acquire();
-      this.#waiting -= 1;
-    }
+    if (!this.#turns.tryAcquire()) await this.#turns.acquire();
     try {
       return await work();
     } finally {
+      const whenIdle = this.#whenIdle;
+      if (whenIdle && this.#turns.waiting() === 0) {
+        this.#whenIdle = undefined;
+        await whenIdle();
+      }
       this.#turns.release();
     }
   }

@@ -11,6 +11,9 @@ export function deviceQueue(binding: NativeBinding, device: string): DeviceQueue
       tryAcquire: () => binding.tryAcquireDevice(device),
       acquire: () => binding.acquireDevice(device),
       release: () => binding.releaseDevice(device),
+      waiting: () => binding.waitingForDevice(device),
+      lostReason: () => binding.lostReason(device),
+      markLost: (reason) => binding.markDeviceLost(device, reason),
     });
     queues.set(device, queue);
   }

@@ -26,3 +26,8 @@ export function fromNative(error: unknown): ClipBlipError {
   const sentence = SENTENCES[nativeCode] ?? native?.message ?? String(error);
   return new ClipBlipError(CODES[nativeCode], sentence, { cause: error });
 }
+
+/** What a lost device answers every call with; `reason` is the native text of the fault. */
+export function deviceLost(reason: string): ClipBlipError {
+  return fromNative(Object.assign(new Error(reason), { code: "DEVICE_LOST" as const }));
+}

@@ -1,13 +1,14 @@
 import { ClipBlipError } from "../errors.js";
 import type { ModuleHandle, RunOptions, RunStats } from "../native/types.js";
 import type { Admission } from "./admission.js";
+import { batchBuckets } from "./batch-buckets.js";
 import { BatchLimit } from "./batch-limit.js";
 import { Batcher } from "./batcher.js";
 import type { DeviceQueue } from "./device-queue.js";
 import { type BatchEvent, batchChannel } from "./events.js";
-import type { ModelHost } from "./host.js";
+import { closedError, type ModelHost } from "./host.js";
 import { Pipeline } from "./pipeline.js";
-import { type MemoryModel, probeMemory } from "./probe.js";
+import { fittingItems, type MemoryModel, probeMemory } from "./probe.js";
 import { type Outcome, runSplitting } from "./split.js";
 
 /** One batch's results, and what they cost. */
@@ -28,20 +29,28 @@ export interface OperationOptions<Input, Item, R> {
   prepare: (input: Input, signal: AbortSignal) => Promise<Item> | Item;
   /** Items with different keys do not share a batch. */
   key: (item: Item) => string;
+  /** Rows of a batch that an item takes: one for each of its beams, say. Equal for items of one key. Default 1. */
+  rows?: (item: Item) => number;
   /** One forward over all items. */
   forward: (module: ModuleHandle, items: Item[], options: RunOptions) => Promise<BatchResult<R>>;
-  /** An item of the usual size, for the probe and the warm-up. */
+  /** An item of one row and of the usual size, for the probe and the warm-up. */
   sample: () => Item;
-  /** Items of a batch from which on larger ones are no faster. */
+  /** Rows of a batch from which on larger ones are no faster. */
   largestUseful: number;
   /** The user's cap, if there is one. */
   maxBatchSize?: number;
 }
 
-/** Milliseconds that a probe may take, about. */
-const PROBE_TIME = 1500;
+/** What an operation knows of the memory that its batches take. */
+export interface MeasuredBatch extends MemoryModel {
+  /** Rows that fit into the budget. */
+  safeBatchSize: number;
+}
 
-/** An operation with its batches, its learned batch size and its queue places. */
+/** Milliseconds that the probe of one operation may take, about. A CLIP model has two. */
+const PROBE_TIME = 500;
+
+/** An operation with its batches, its learned batch size and its queue places. Sizes of batches are in rows. */
 export class Operation<Input, Item, R> {
   readonly pipeline: Pipeline<Input, Item, R>;
   readonly #options: OperationOptions<Input, Item, R>;
@@ -51,11 +60,10 @@ export class Operation<Input, Item, R> {
   constructor(options: OperationOptions<Input, Item, R>) {
     this.#options = options;
     this.#limit = new BatchLimit(options.maxBatchSize ?? options.largestUseful);
-    const { queue } = options;
     this.#batcher = new Batcher<Item, R>({
-      queue,
+      queue: options.queue,
       key: options.key,
-      limit: () => this.#batchSize(),
+      limit: (item) => Math.max(1, Math.floor(this.#batchSize() / this.#rows([item]))),
       run: (items, waits) => this.#runBatch(items, waits),
     });
     this.pipeline = new Pipeline({
@@ -67,59 +75,77 @@ export class Operation<Input, Item, R> {
     });
   }
 
-  /** Measures how many items fit into `budget` bytes of activations. Takes turns on the device. */
-  async probe(budget: number): Promise<MemoryModel> {
-    const { queue, host, forward, sample, largestUseful, maxBatchSize } = this.#options;
-    const memory = await queue.run(() =>
+  /** Measures how many rows fit into the memory that is free now. Takes a turn on the device. */
+  async probe(signal?: AbortSignal): Promise<MeasuredBatch> {
+    const { queue, host, sample } = this.#options;
+    const memory = await queue.run(async () =>
       probeMemory({
+        budget: await host.measureBudget(),
         run: async (size) => {
-          const items = Array.from({ length: size }, sample);
-          return (await host.call((module, run) => forward(module, items, run))).peakBytes;
+          signal?.throwIfAborted();
+          if (host.state === "closed") throw closedError();
+          return (await this.#call(Array(size).fill(sample()))).peakBytes;
         },
         isOutOfMemory,
-        budget,
-        largestUseful: Math.min(largestUseful, maxBatchSize ?? largestUseful),
+        largestUseful: this.#largestUseful,
         timeBudget: PROBE_TIME,
       }),
     );
     return this.adopt(memory);
   }
 
-  /** Takes over what an earlier probe of the same model found. */
-  adopt(memory: MemoryModel): MemoryModel {
-    const safeBatchSize = Math.min(memory.safeBatchSize, this.#options.maxBatchSize ?? memory.safeBatchSize);
+  /** Takes over what a probe of the same model found, and sees what it means for the memory that is free now. */
+  adopt(memory: MemoryModel): MeasuredBatch {
+    const { host, maxBatchSize } = this.#options;
+    const fitting = fittingItems(memory, host.budget);
+    const safeBatchSize = Math.min(fitting, maxBatchSize ?? fitting);
     this.#limit.reset(safeBatchSize);
     return { ...memory, safeBatchSize };
   }
 
-  /** Runs a batch of 1 and one of the full size, so that the first call of a user meets no lazy initialisation. */
+  /** Runs every batch bucket once, so that no call of a user meets lazy initialisation. Stops where memory ends. */
   async warmup(): Promise<void> {
-    for (const size of new Set([1, this.#batchSize()])) {
-      const items = Array.from({ length: size }, this.#options.sample);
-      await this.#options.queue.run(() => this.#forward(items));
+    for (const size of batchBuckets(this.#batchSize())) {
+      if (size > this.#batchSize()) return;
+      const items = Array<Item>(size).fill(this.#options.sample());
+      try {
+        await this.#options.queue.run(() => this.#forward(items));
+      } catch (error) {
+        if (size === 1 || !isOutOfMemory(error)) throw error;
+        this.#limit.shrink(size);
+      }
     }
   }
 
-  /** Rejects everything that waits. */
-  cancelAll(reason: unknown): void {
-    this.#batcher.cancelAll(reason);
+  /** Ends the operation: what waits, and what would come yet, rejects. */
+  close(reason: unknown): void {
+    this.#batcher.close(reason);
+  }
+
+  get #largestUseful(): number {
+    const { largestUseful, maxBatchSize } = this.#options;
+    return Math.min(largestUseful, maxBatchSize ?? largestUseful);
   }
 
   #batchSize(): number {
     return Math.min(this.#limit.current, this.#options.largestUseful);
   }
 
+  #rows(items: Item[]): number {
+    const { rows } = this.#options;
+    return rows ? items.reduce((sum, item) => sum + rows(item), 0) : items.length;
+  }
+
   async #runBatch(items: Item[], waits: number[]): Promise<Outcome<R>[]> {
-    const { name: operation, device, host } = this.#options;
+    const { name: operation, device } = this.#options;
     const started = performance.now();
     let splits = 0;
     const outcomes = await runSplitting(items, {
       forward: (part) => this.#forward(part),
       isOutOfMemory,
-      onOutOfMemory: (size) => {
+      onOutOfMemory: (part) => {
         splits += 1;
-        host.releaseCache();
-        this.#limit.shrink(size);
+        this.#limit.shrink(this.#rows(part));
       },
     });
     if (batchChannel.hasSubscribers) {
@@ -131,11 +157,26 @@ export class Operation<Input, Item, R> {
     return outcomes;
   }
 
+  /** One forward, from which the size of later batches is learned. */
   async #forward(items: Item[]): Promise<R[]> {
-    const { host, forward } = this.#options;
-    const { values } = await host.call((module, run) => forward(module, items, run));
-    this.#limit.succeeded(items.length);
+    const { values, peakBytes } = await this.#call(items);
+    const rows = this.#rows(items);
+    // Where the allocator cannot be held to the budget, the next batch is.
+    if (peakBytes > this.#options.host.budget) this.#limit.shrink(rows);
+    else this.#limit.succeeded(rows);
     return values;
+  }
+
+  async #call(items: Item[]): Promise<BatchResult<R>> {
+    const { host, forward } = this.#options;
+    const result = await host.call((module, run) => forward(module, items, run));
+    if (result.values.length !== items.length) {
+      throw new ClipBlipError(
+        "ERR_INTERNAL",
+        `A batch of ${items.length} items gave ${result.values.length} results: the model is not one of this package`,
+      );
+    }
+    return result;
   }
 }
 

@@ -45,7 +45,7 @@ export class Pipeline<Input, Item, R> {
     if (inputs.length === 0) return [];
     const { admission, batcher } = this.#options;
     admission.enter(inputs.length);
-    const call: Call = { preparing: 0, ready: 0 };
+    const call: Call = { preparing: 0 };
     const cancel = new AbortController();
     const results = new Array<R>(inputs.length);
     let completed = 0;
@@ -93,31 +93,40 @@ export class Pipeline<Input, Item, R> {
   ): AsyncGenerator<StreamResult<Input, R>, void, undefined> {
     signal?.throwIfAborted();
     const { admission, batcher, window } = this.#options;
-    const call: Call = { preparing: 0, ready: 0 };
+    const call: Call = { preparing: 0 };
     const cancel = new AbortController();
-    const aborted = new Promise<never>((_, reject) => {
-      signal?.addEventListener("abort", () => reject(signal.reason), { once: true, signal: cancel.signal });
-    });
-    aborted.catch(() => {});
+    let unfinished = 0;
     const results = orderedMap(source, window, async (input, index): Promise<StreamResult<Input, R>> => {
       admission.enterUnchecked(1);
+      unfinished += 1;
       call.preparing += 1;
       try {
         return { index, input, value: await this.#runItem(input, call, cancel.signal) };
       } catch (error) {
         return { index, input, error: blame(error, index) };
       } finally {
-        admission.leave(1);
+        if (!cancel.signal.aborted) {
+          unfinished -= 1;
+          admission.leave(1);
+        }
       }
     });
+    // Not a race against one promise of the abort: that promise would hold on to every result until the stream ends.
+    let interrupt = (_reason: unknown) => {};
+    signal?.addEventListener("abort", () => interrupt(signal.reason), { once: true, signal: cancel.signal });
     try {
       for (;;) {
-        const next = await Promise.race([results.next(), aborted]);
+        signal?.throwIfAborted();
+        const next = await new Promise<IteratorResult<StreamResult<Input, R>, void>>((resolve, reject) => {
+          interrupt = reject;
+          results.next().then(resolve, reject);
+        });
         if (next.done) return;
         yield next.value;
       }
     } finally {
       cancel.abort();
+      admission.leave(unfinished);
       batcher.cancel(call, new ClipBlipError("ERR_CLOSED", "The stream was left before its end"));
       void results.return();
     }

@@ -1,11 +1,9 @@
-/** What a probe found out about one model on one device. */
+/** How the memory of a batch grows with its items: `fixedBytes + items * bytesPerItem`. */
 export interface MemoryModel {
   /** Bytes of activations that each further item of a batch adds. */
   bytesPerItem: number;
   /** Bytes that a call needs however small its batch is. */
   fixedBytes: number;
-  /** Items that fit into the budget. */
-  safeBatchSize: number;
 }
 
 /** What a probe needs to measure. */
@@ -18,76 +16,87 @@ export interface ProbeOptions {
   budget: number;
   /** The largest batch that is of use; larger ones are never measured. */
   largestUseful: number;
-  /** Milliseconds that the probe should not exceed by much; it measures smaller batches where a forward is slow. */
+  /** Milliseconds that the probe should not exceed by much, the first run and its lazy initialisation aside. */
   timeBudget: number;
 }
 
-/** Below 8 items a constant dominates the peak (measured on ViT-B/32), so the slope is taken from 8 and more. */
-const SIZES = [8, 16] as const;
+/**
+ * The batch that the slope is taken from, with the one of half its size: below 8 items a constant dominates the peak
+ * (measured on ViT-B/32).
+ */
+const LARGEST_MEASURED = 16;
+
+/** One batch that fitted. */
+interface Run {
+  size: number;
+  peak: number;
+  milliseconds: number;
+}
+
+/** Items that fit into `budget` bytes; at least 1. */
+export function fittingItems({ fixedBytes, bytesPerItem }: MemoryModel, budget: number): number {
+  return Math.max(1, Math.floor((budget - fixedBytes) / bytesPerItem));
+}
 
 /**
- * Measures how a model's activations grow with the batch: two sizes give the slope, the slope gives the batch that
- * fits into the budget, and one run at that size checks it (where it is larger than what was measured).
+ * Measures how a model's activations grow with the batch. Batches are doubled until the slope can be told, memory ends
+ * or a forward becomes so slow that the probe would be felt. The slope says what fits into the budget, and one run at
+ * that size checks it: always where memory is what bounds the batches, else where there is time.
  */
 export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
-  const single = await measureSingle(options);
-  const affordable = options.timeBudget / single.milliseconds;
-  const measured =
-    affordable >= SIZES[0] + SIZES[1]
-      ? await measureTwo(SIZES, options)
-      : // Where a forward is so slow that the probe would be felt. The slope from 1 to 2 is too large, so it errs safely.
-        await measureLarger({ small: 1, large: 2, smallPeak: single.peak }, options);
-  if (!measured) return { bytesPerItem: options.budget, fixedBytes: 0, safeBatchSize: 1 };
-  const growth = (measured.largePeak - measured.smallPeak) / (measured.large - measured.small);
-  const bytesPerItem = Math.max(1, Math.ceil(growth));
-  const fixedBytes = Math.max(0, measured.smallPeak - bytesPerItem * measured.small);
-  const fitting = Math.max(1, Math.floor((options.budget - fixedBytes) / bytesPerItem));
-  const largestChecked = Math.floor(Math.min(fitting, options.largestUseful, Math.max(affordable, measured.large)));
-  const seen = await check(largestChecked, measured.large, options);
-  return { bytesPerItem, fixedBytes, safeBatchSize: seen < largestChecked ? seen : fitting };
-}
+  const { budget, largestUseful, timeBudget } = options;
+  const single = await timed(1, options);
+  const started = performance.now();
+  /** Whether a batch may run yet, by the time that the last one took for an item. */
+  const affordable = (size: number) =>
+    performance.now() - started + (largest.milliseconds / largest.size) * size <= timeBudget;
 
-/** Peak and time of a batch of one. The first run pays for lazy initialisation; a second one tells its time truly. */
-async function measureSingle({ run, timeBudget }: ProbeOptions): Promise<{ peak: number; milliseconds: number }> {
-  const timed = async () => {
-    const started = performance.now();
-    const peak = await run(1);
-    return { peak, milliseconds: performance.now() - started };
-  };
-  const first = await timed();
-  return first.milliseconds > timeBudget / 4 ? first : timed();
-}
-
-interface SmallPeak {
-  small: number;
-  large: number;
-  smallPeak: number;
-}
-
-interface TwoPeaks extends SmallPeak {
-  largePeak: number;
-}
-
-/** Peaks at two sizes, halved until both fit; undefined where only single items do. */
-async function measureTwo(sizes: readonly [number, number], options: ProbeOptions): Promise<TwoPeaks | undefined> {
-  let [small, large] = sizes;
-  for (; small >= 1; small = Math.floor(small / 2), large = Math.floor(large / 2)) {
-    try {
-      const measured = await measureLarger({ small, large, smallPeak: await options.run(small) }, options);
-      if (measured) return measured;
-    } catch (error) {
-      if (!options.isOutOfMemory(error)) throw error;
-    }
+  let half: Run | undefined;
+  let largest = single;
+  for (let size = 2; size <= Math.min(LARGEST_MEASURED, largestUseful); size *= 2) {
+    if (size > 2 && !affordable(size)) break;
+    const run = await attempt(size, options);
+    if (!run) break;
+    half = largest;
+    largest = run;
   }
-  return undefined;
+  // Two do not fit: what the second one would need is unknown, and more than there is.
+  if (!half && largestUseful > 1) return { bytesPerItem: budget, fixedBytes: 0 };
+
+  const model = modelOf(half, largest);
+  const fitting = fittingItems(model, budget);
+  const size = Math.min(fitting, largestUseful);
+  if (size <= largest.size || (fitting > largestUseful && !affordable(size))) return model;
+  const seen = await check(size, largest.size, options);
+  if (seen === size) return model;
+  // The growth is steeper than the slope said: so steep that just what has been seen fits.
+  return { ...model, bytesPerItem: Math.ceil((budget - model.fixedBytes) / seen) };
 }
 
-/** Adds the peak of the larger size; undefined where it does not fit. */
-async function measureLarger(peak: SmallPeak, { run, isOutOfMemory }: ProbeOptions): Promise<TwoPeaks | undefined> {
+/**
+ * The line through two runs. Through the largest and the origin where the runs are so small that a constant may hide the
+ * growth: that line is never too flat.
+ */
+function modelOf(half: Run | undefined, { size, peak }: Run): MemoryModel {
+  const throughOrigin = Math.max(1, Math.ceil(peak / size));
+  if (!half || size < LARGEST_MEASURED) return { bytesPerItem: throughOrigin, fixedBytes: 0 };
+  const bytesPerItem = Math.max(1, Math.ceil((peak - half.peak) / (size - half.size)));
+  return { bytesPerItem, fixedBytes: Math.max(0, peak - bytesPerItem * size) };
+}
+
+async function timed(size: number, { run }: ProbeOptions): Promise<Run> {
+  const started = performance.now();
+  const peak = await run(size);
+  return { size, peak, milliseconds: performance.now() - started };
+}
+
+/** undefined: the batch does not fit. */
+async function attempt(size: number, options: ProbeOptions): Promise<Run | undefined> {
   try {
-    return { ...peak, largePeak: await run(peak.large) };
+    const run = await timed(size, options);
+    return run.peak <= options.budget ? run : undefined;
   } catch (error) {
-    if (!isOutOfMemory(error)) throw error;
+    if (!options.isOutOfMemory(error)) throw error;
     return undefined;
   }
 }
@@ -95,11 +104,7 @@ async function measureLarger(peak: SmallPeak, { run, isOutOfMemory }: ProbeOptio
 /** Runs once at the size found, so that what is promised has been seen; goes down where it does not fit. */
 async function check(size: number, alreadySeen: number, options: ProbeOptions): Promise<number> {
   for (let tried = size; tried > alreadySeen; tried = Math.floor(tried * 0.9)) {
-    try {
-      if ((await options.run(tried)) <= options.budget) return tried;
-    } catch (error) {
-      if (!options.isOutOfMemory(error)) throw error;
-    }
+    if (await attempt(tried, options)) return tried;
   }
-  return Math.min(size, alreadySeen);
+  return alreadySeen;
 }

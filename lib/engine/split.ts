@@ -1,21 +1,22 @@
 import { ClipBlipError } from "../errors.js";
+import { bucketBelow } from "./batch-buckets.js";
 
 /** What became of one item of a batch. */
 export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };
 
 /** How a batch that may run out of memory is run. */
 export interface SplitOptions<Item, R> {
-  /** Runs some items as one forward; all succeed or the promise rejects. */
+  /** Runs some items as one forward; all succeed or the promise rejects, having freed what can be freed. */
   forward: (items: Item[]) => Promise<R[]>;
   /** Whether an error means that the items did not fit in memory. */
   isOutOfMemory: (error: unknown) => boolean;
-  /** Called before a smaller try: frees what can be freed, and learns that `size` items did not fit. */
-  onOutOfMemory: (size: number) => void | Promise<void>;
+  /** Told of each try that ran out of memory. */
+  onOutOfMemory: (items: Item[]) => void;
 }
 
 /**
  * Runs a batch, in smaller parts where memory runs out. Results keep the order of `items`. The size of the parts only
- * falls, through powers of two: n items take at most 2n - 1 forwards, n that succeed and one that fails for each size.
+ * falls, from bucket to bucket: n items take at most 2n - 1 forwards, n that succeed and one that fails for each size.
  * An item that does not fit alone fails alone; any other error fails the items of its forward and is not retried.
  */
 export async function runSplitting<Item, R>(items: Item[], options: SplitOptions<Item, R>): Promise<Outcome<R>[]> {
@@ -24,23 +25,17 @@ export async function runSplitting<Item, R>(items: Item[], options: SplitOptions
   while (outcomes.length < items.length) {
     const part = items.slice(outcomes.length, outcomes.length + size);
     const result = await attempt(part, options.forward);
-    // Out of the catch block on purpose: nothing of a failed try is held while memory is freed for the next.
     if (result.ok) {
       for (const value of result.value) outcomes.push({ ok: true, value });
     } else if (!options.isOutOfMemory(result.error)) {
       for (let item = 0; item < part.length; item++) outcomes.push(result);
     } else {
-      await options.onOutOfMemory(part.length);
+      options.onOutOfMemory(part);
       if (part.length === 1) outcomes.push({ ok: false, error: doesNotFit(result.error) });
-      else size = powerOfTwoBelow(part.length);
+      else size = bucketBelow(part.length);
     }
   }
   return outcomes;
-}
-
-/** The largest power of two below `size`, and 1 below 1: few sizes mean few shapes that LibTorch prepares for. */
-export function powerOfTwoBelow(size: number): number {
-  return size <= 2 ? 1 : 2 ** (Math.ceil(Math.log2(size)) - 1);
 }
 
 async function attempt<Item, R>(part: Item[], forward: (items: Item[]) => Promise<R[]>): Promise<Outcome<R[]>> {
@@ -51,7 +46,9 @@ async function attempt<Item, R>(part: Item[], forward: (items: Item[]) => Promis
   }
 }
 
-function doesNotFit(cause: unknown): ClipBlipError {
+function doesNotFit(error: unknown): ClipBlipError {
+  // The native text, and not the sentence about the whole batch that came with it.
+  const cause = error instanceof ClipBlipError ? error.cause : error;
   return new ClipBlipError(
     "ERR_OUT_OF_MEMORY",
     "One item alone does not fit into the memory of the device: raise memoryLimit, free memory on the device, or load the model in a smaller dtype",

@@ -219,9 +219,15 @@ export interface NativeBinding {
   acquireDevice(device: string): Promise<void>;
   /** Ends this thread's turn. A thread that ends gives up its turns by itself. */
   releaseDevice(device: string): void;
+  /** Those who wait for a device's turn, in all threads of the process. */
+  waitingForDevice(device: string): number;
+  /** Tells all threads that a device has failed for good. The first reason stays. */
+  markDeviceLost(device: string, reason: string): void;
+  /** Why a device is lost; undefined while it can be used. */
+  lostReason(device: string): string | undefined;
 
   memory(device: string): DeviceMemory;
   resetPeak(device: string): void;
   /** Frees the blocks that the allocator of a device keeps for reuse. */
-  emptyCache(device: string): void;
+  emptyCache(device: string): Promise<void>;
 }

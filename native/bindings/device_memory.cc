@@ -1,9 +1,25 @@
 #include "../core/devices.h"
 #include "../core/memory.h"
+#include "../promise_worker.h"
 #include "convert.h"
 #include "operations.h"
 
 namespace clip_blip {
+namespace {
+
+/// On a pool thread: each block that goes back is a call to the driver, which waits for the device.
+class EmptyCacheWorker final : public PromiseWorker {
+ public:
+  EmptyCacheWorker(Napi::Env env, c10::Device device) : PromiseWorker(env), device_(device) {}
+
+ private:
+  void Work() override { EmptyCache(device_); }
+  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
+
+  c10::Device device_;
+};
+
+}  // namespace
 
 Napi::Value Memory(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -22,9 +38,9 @@ Napi::Value ResetPeakOf(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value EmptyCacheOf(const Napi::CallbackInfo& info) {
-  EmptyCache(ParseDevice(ToString(info[0], "device")));
-  return info.Env().Undefined();
+Napi::Value EmptyCacheAsync(const Napi::CallbackInfo& info) {
+  return PromiseWorker::Start<EmptyCacheWorker>(info.Env(),
+                                                ParseDevice(ToString(info[0], "device")));
 }
 
 }  // namespace clip_blip

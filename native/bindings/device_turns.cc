@@ -82,4 +82,21 @@ Napi::Value ReleaseDevice(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+Napi::Value WaitingForDevice(const Napi::CallbackInfo& info) {
+  size_t waiting = DeviceTurns::Instance().Waiting(ToString(info[0], "device"));
+  return Napi::Number::New(info.Env(), static_cast<double>(waiting));
+}
+
+Napi::Value MarkDeviceLost(const Napi::CallbackInfo& info) {
+  DeviceTurns::Instance().MarkLost(ToString(info[0], "device"), ToString(info[1], "reason"));
+  return info.Env().Undefined();
+}
+
+Napi::Value LostReason(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto reason = DeviceTurns::Instance().LostReason(ToString(info[0], "device"));
+  if (!reason) return env.Undefined();
+  return Napi::String::New(env, *reason);
+}
+
 }  // namespace clip_blip

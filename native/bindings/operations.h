@@ -38,10 +38,13 @@ Napi::Value CaptionAsync(const Napi::CallbackInfo& info);
 Napi::Value TryAcquireDevice(const Napi::CallbackInfo& info);
 Napi::Value AcquireDevice(const Napi::CallbackInfo& info);
 Napi::Value ReleaseDevice(const Napi::CallbackInfo& info);
+Napi::Value WaitingForDevice(const Napi::CallbackInfo& info);
+Napi::Value MarkDeviceLost(const Napi::CallbackInfo& info);
+Napi::Value LostReason(const Napi::CallbackInfo& info);
 
 // device_memory.cc
 Napi::Value Memory(const Napi::CallbackInfo& info);
 Napi::Value ResetPeakOf(const Napi::CallbackInfo& info);
-Napi::Value EmptyCacheOf(const Napi::CallbackInfo& info);
+Napi::Value EmptyCacheAsync(const Napi::CallbackInfo& info);
 
 }  // namespace clip_blip

@@ -39,6 +39,27 @@ void DeviceTurns::Leave(Owner owner) {
   }
 }
 
+size_t DeviceTurns::Waiting(const std::string& device) {
+  std::lock_guard lock(mutex_);
+  return lines_[device].waiting.size();
+}
+
+void DeviceTurns::MarkLost(const std::string& device, const std::string& reason) {
+  std::lock_guard lock(mutex_);
+  std::optional<std::string>& lost = lines_[device].lost;
+  if (!lost) lost = reason;
+}
+
+std::optional<std::string> DeviceTurns::LostReason(const std::string& device) {
+  std::lock_guard lock(mutex_);
+  return lines_[device].lost;
+}
+
+void DeviceTurns::ForgetLost(const std::string& device) {
+  std::lock_guard lock(mutex_);
+  lines_[device].lost.reset();
+}
+
 void DeviceTurns::PassOn(Line& line) {
   line.holder = nullptr;
   if (line.waiting.empty()) return;

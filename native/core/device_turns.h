@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -11,7 +12,8 @@ namespace clip_blip {
 
 /// Turns on the devices of this process: each device has one holder at a time, whichever JavaScript
 /// thread it belongs to, and the others wait in the order in which they came. Waiting is an entry in
-/// a list: no thread is held. All methods may be called from any thread.
+/// a list: no thread is held. Beside the turns it keeps which devices are lost, which is as true for
+/// one thread as for another. All methods may be called from any thread.
 class DeviceTurns {
  public:
   /// Stands for a JavaScript thread; only compared, never followed.
@@ -31,6 +33,15 @@ class DeviceTurns {
   void Release(const std::string& device, Owner owner);
   /// The owner's thread ends: what it holds is released, what it waits for forgotten.
   void Leave(Owner owner);
+  /// Those who wait for the device, of all threads.
+  size_t Waiting(const std::string& device);
+
+  /// The device has failed in a manner that no retry can mend. The first reason stays.
+  void MarkLost(const std::string& device, const std::string& reason);
+  /// Why the device is lost; nothing while it can be used.
+  std::optional<std::string> LostReason(const std::string& device);
+  /// For tests: the device can be used again.
+  void ForgetLost(const std::string& device);
 
  private:
   struct Waiter {
@@ -40,6 +51,7 @@ class DeviceTurns {
   struct Line {
     Owner holder = nullptr;
     std::deque<Waiter> waiting;
+    std::optional<std::string> lost;
   };
 
   static void PassOn(Line& line);

@@ -91,14 +91,14 @@ test("parallel calls have limits of their own", async () => {
   assert.equal(memory("cpu").allocated, before);
 });
 
-test("devices", () => {
+test("devices", async () => {
   const { cpuHasFastBfloat16, devices, emptyCache, memory, resetPeak, torchVersion } = native();
   assert.equal(devices()[0]!.name, "cpu");
   for (const { name, description } of devices()) {
     assert.ok(description);
     assert.ok(memory(name).allocated >= 0);
     resetPeak(name);
-    emptyCache(name);
+    await emptyCache(name);
   }
   assert.equal(typeof cpuHasFastBfloat16(), "boolean");
   assert.match(torchVersion(), /^\d+\.\d+\.\d+/);

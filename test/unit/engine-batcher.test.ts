@@ -3,28 +3,10 @@ import { describe, it } from "node:test";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Admission } from "../../lib/engine/admission.js";
 import { Batcher } from "../../lib/engine/batcher.js";
-import { DeviceQueue, type DeviceTurns } from "../../lib/engine/device-queue.js";
+import { DeviceQueue } from "../../lib/engine/device-queue.js";
 import { Pipeline } from "../../lib/engine/pipeline.js";
 import { ClipBlipError } from "../../lib/errors.js";
-
-/** Turns within one thread. */
-function localTurns(): DeviceTurns {
-  let held = false;
-  const waiting: (() => void)[] = [];
-  return {
-    tryAcquire() {
-      if (held) return false;
-      held = true;
-      return true;
-    },
-    acquire: () => new Promise((resolve) => waiting.push(resolve)),
-    release() {
-      const next = waiting.shift();
-      if (next) next();
-      else held = false;
-    },
-  };
-}
+import { localTurns } from "./support/engine.js";
 
 /** A device that doubles numbers, remembers its batches and can be held up. */
 function fakeDevice({ limit = 4, maxQueue = 1000, forwardMs = 0 } = {}) {
@@ -167,6 +149,63 @@ describe("failures", () => {
   });
 });
 
+describe("what cannot happen", () => {
+  it("a batch whose run rejects fails its items and no others", async () => {
+    const queue = new DeviceQueue(localTurns());
+    const batcher = new Batcher<number, number>({
+      queue,
+      limit: () => 2,
+      key: () => "",
+      run: async (items) => {
+        if (items.includes(1)) throw new Error("cannot happen");
+        return items.map((value) => ({ ok: true, value }));
+      },
+    });
+    const call = { preparing: 0 };
+    const results = await Promise.allSettled([1, 2, 3].map((item) => batcher.submit(item, call)));
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ["rejected", "fulfilled", "fulfilled"],
+    );
+  });
+
+  it("a device whose turns fail rejects what waits for it", async () => {
+    const turns = { ...localTurns(), tryAcquire: () => false, acquire: () => Promise.reject(new Error("no turns")) };
+    const batcher = new Batcher<number, number>({
+      queue: new DeviceQueue(turns),
+      limit: () => 2,
+      key: () => "",
+      run: async (items) => items.map((value) => ({ ok: true, value })),
+    });
+    await assert.rejects(batcher.submit(1, { preparing: 0 }), /no turns/);
+    await assert.rejects(batcher.submit(2, { preparing: 0 }), /no turns/);
+  });
+});
+
+describe("closing", () => {
+  it("rejects what waits and what comes, and lets finish what runs", async () => {
+    const device = fakeDevice({ limit: 2, forwardMs: 5 });
+    const reason = new ClipBlipError("ERR_CLOSED", "closed");
+    const running = device.pipeline().map([1, 2]);
+    const waiting = device.pipeline().map([3, 4]);
+    const preparing = device
+      .pipeline(async (input) => {
+        await sleep(1);
+        return input;
+      })
+      .map([5]);
+    device.batcher.close(reason);
+    const results = await Promise.allSettled([running, waiting, preparing, device.pipeline().map([6])]);
+    assert.deepEqual(results[0], { status: "fulfilled", value: [2, 4] });
+    for (const result of results.slice(1)) {
+      assert.equal(result.status, "rejected");
+      assert.equal((result as PromiseRejectedResult).reason.code, "ERR_CLOSED");
+    }
+    assert.deepEqual(device.batches, [[1, 2]]);
+    assert.equal(device.admission.accepted, 0);
+  });
+});
+
 describe("abort", () => {
   it("rejects with the reason at once and frees the places", async () => {
     const device = fakeDevice({ forwardMs: 30, limit: 1 });
@@ -266,12 +305,53 @@ describe("streams", () => {
     assert.equal(device.admission.accepted, 0);
   });
 
-  it("rejects with the reason of an abort", async () => {
+  it("rejects with the reason of an abort, and frees its places at once", async () => {
     const device = fakeDevice({ forwardMs: 50 });
     const controller = new AbortController();
     const stream = device.pipeline().stream(upTo(10), { signal: controller.signal });
     const next = stream.next();
+    await nextTurn();
+    assert.ok(device.admission.accepted > 0);
     controller.abort("enough");
     await assert.rejects(next, (reason) => reason === "enough");
+    assert.equal(device.admission.accepted, 0);
+    await sleep(80);
+    assert.equal(device.admission.accepted, 0, "not freed a second time by what ran still");
+  });
+
+  it("rejects with the reason of an abort that came while nobody waited for a result", async () => {
+    const device = fakeDevice();
+    const controller = new AbortController();
+    const stream = device.pipeline().stream(upTo(10), { signal: controller.signal });
+    await stream.next();
+    controller.abort("enough");
+    await assert.rejects(stream.next(), (reason) => reason === "enough");
+    assert.equal((await stream.next()).done, true);
+  });
+
+  it("lets go of each result that was taken, also under a signal that never aborts", async () => {
+    const device = fakeDevice({ limit: 2 });
+    const kept: WeakRef<object>[] = [];
+    const pipeline = new Pipeline<number, number, object>({
+      prepare: (input) => input,
+      batcher: new Batcher<number, object>({
+        queue: device.queue,
+        limit: () => 2,
+        key: () => "",
+        run: async (items) => items.map((item) => ({ ok: true, value: { item } })),
+      }),
+      admission: device.admission,
+      window: () => 4,
+    });
+    for await (const result of pipeline.stream(upTo(50), { signal: new AbortController().signal })) {
+      assert.ok("value" in result);
+      kept.push(new WeakRef(result.value));
+      // A stream that is half-way is what must not hold on to them.
+      if (result.index < 49) continue;
+      await nextTurn();
+      globalThis.gc!();
+      const alive = kept.filter((reference) => reference.deref()).length;
+      assert.ok(alive <= 6, `${alive} of 50 results are still held`);
+    }
   });
 });
