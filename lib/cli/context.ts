@@ -15,4 +15,9 @@ export interface CliContext {
   signal: AbortSignal;
   /** Has `cleanup` run before an interrupt ends the process; gives back what takes it off again. */
   onInterrupt: (cleanup: () => unknown) => () => void;
+  /**
+   * From now on an interrupt only aborts `signal`: the command ends by itself, in its own time and with its own exit
+   * code. A second interrupt ends the process at once all the same.
+   */
+  endsItself: () => void;
 }

@@ -13,6 +13,8 @@ export interface Interrupts {
   /** Stops the work for another reason than an interrupt: nobody reads the results. */
   abort: () => void;
   onInterrupt: (cleanup: () => unknown) => () => void;
+  /** As CliContext's: from now on an interrupt does no more than abort `signal`. */
+  endsItself: () => void;
   /** Where an interrupt came: cleans up and ends the process. Otherwise does nothing. */
   finish: () => Promise<void>;
 }
@@ -26,13 +28,14 @@ export function handleInterrupts(): Interrupts {
   const controller = new AbortController();
   const cleanups = new Set<() => unknown>();
   let received: NodeJS.Signals | undefined;
+  let endsAtOnce = true;
 
   const end = (signal: NodeJS.Signals) => {
     for (const name of SIGNALS) process.removeAllListeners(name);
     process.kill(process.pid, signal);
   };
   const finish = async () => {
-    if (received === undefined) return;
+    if (received === undefined || !endsAtOnce) return;
     await Promise.race([Promise.allSettled([...cleanups].map(async (cleanup) => cleanup())), delay(CLEANUP_MS)]);
     end(received);
   };
@@ -50,6 +53,9 @@ export function handleInterrupts(): Interrupts {
     onInterrupt: (cleanup) => {
       cleanups.add(cleanup);
       return () => cleanups.delete(cleanup);
+    },
+    endsItself: () => {
+      endsAtOnce = false;
     },
     finish,
   };

@@ -21,5 +21,6 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   env: process.env,
   signal: interrupts.signal,
   onInterrupt: interrupts.onInterrupt,
+  endsItself: interrupts.endsItself,
 });
 await interrupts.finish();

@@ -3,23 +3,49 @@ import type { LoadOptions } from "../options.js";
 import type { CliContext } from "./context.js";
 import { whileLoading } from "./loading.js";
 
-/** The options of every command that loads a model. */
-export interface ModelFlags {
-  model: string;
+/** Where a model runs. */
+export interface DeviceFlags {
   device?: string;
   dtype?: string;
   batchSize?: number;
 }
 
+/** The options of every command that loads a model. */
+export interface ModelFlags extends DeviceFlags {
+  model: string;
+}
+
+/** The options of every command that loads a CLIP and a BLIP model. */
+export interface BothModelsFlags extends DeviceFlags {
+  clipModel: string;
+  blipModel: string;
+}
+
+type Variable = "CLIP_MODEL" | "BLIP_MODEL";
+
 /** Adds the options of a command that loads a model; `variable` names the model that is the default. */
-export function addModelOptions(command: Command, variable: "CLIP_MODEL" | "BLIP_MODEL", context: CliContext): Command {
+export function addModelOptions(command: Command, variable: Variable, context: CliContext): Command {
+  return addDeviceOptions(command.addOption(sourceOption("-m, --model <source>", variable, context)));
+}
+
+/** Adds the options of a command that loads a CLIP and a BLIP model. */
+export function addBothModelsOptions(command: Command, context: CliContext): Command {
+  return addDeviceOptions(
+    command
+      .addOption(sourceOption("--clip-model <source>", "CLIP_MODEL", context))
+      .addOption(sourceOption("--blip-model <source>", "BLIP_MODEL", context)),
+  );
+}
+
+function sourceOption(flags: string, variable: Variable, { env }: CliContext): Option {
+  return new Option(flags, `"demo", an archive (.pt), a checkpoint folder or a hub id`).default(
+    env[variable] || "demo",
+    `${variable}, else "demo"`,
+  );
+}
+
+function addDeviceOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option("-m, --model <source>", `"demo", an archive (.pt), a checkpoint folder or a hub id`).default(
-        context.env[variable] || "demo",
-        `${variable}, else "demo"`,
-      ),
-    )
     .option("--device <name>", "auto, cpu, cuda or cuda:<index> (default: auto)")
     .addOption(
       new Option("--dtype <name>", "what the model computes in (default: auto)").choices([

@@ -7,6 +7,7 @@ import { addDoctor } from "./commands/doctor.js";
 import { addEmbed } from "./commands/embed.js";
 import { addExport } from "./commands/export.js";
 import { addSearch } from "./commands/search.js";
+import { addServe } from "./commands/serve.js";
 import { addSetup } from "./commands/setup.js";
 import type { CliContext } from "./context.js";
 import { exitCodeOf, failureText } from "./failure-text.js";
@@ -51,9 +52,10 @@ Examples:
   $ clip-blip doctor
   $ clip-blip caption photos/ --out photos.html
   $ clip-blip embed photos/ --out photos.npy
-  $ clip-blip search photos/ "a dog on a beach"`,
+  $ clip-blip search photos/ "a dog on a beach"
+  $ clip-blip serve`,
     );
-  for (const add of [addDoctor, addSetup, addExport, addEmbed, addCaption, addClassify, addSearch])
+  for (const add of [addDoctor, addSetup, addExport, addEmbed, addCaption, addClassify, addSearch, addServe])
     add(program, context, done);
   return program;
 }

@@ -14,10 +14,14 @@ export interface Ended {
   err: string;
 }
 
-/** Starts the program as a user's shell would; without a terminal. */
-export function start(args: string[], options: { env?: NodeJS.ProcessEnv; cwd?: string } = {}): ChildProcess {
+/** Starts the program as a user's shell would; without a terminal. `path`: of another copy of it. */
+export function start(
+  args: string[],
+  options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+  path = program,
+): ChildProcess {
   const { env, cwd } = options;
-  return spawn(process.execPath, [program, ...args], {
+  return spawn(process.execPath, [path, ...args], {
     cwd,
     env: { ...process.env, CLIP_MODEL: "", BLIP_MODEL: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -18,7 +18,7 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify", "search"];
+const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify", "search", "serve"];
 
 describe("help and usage", () => {
   test("every command has help that fits 100 columns", async () => {
@@ -52,6 +52,10 @@ describe("help and usage", () => {
       ["classify", "a.png"],
       ["classify", "a.png", "--labels", " , "],
       ["setup", "--cpu", "--cuda"],
+      ["serve", "here"],
+      ["serve", "--port", "70000"],
+      ["serve", "--log-level", "loud"],
+      ["serve", "--no-clip", "--no-blip"],
       ["search", "."],
       ["search"],
       ["search", ".", "a dog", "--image", "a.png"],

@@ -115,6 +115,7 @@ export async function run(args: string[], behaviour: Behaviour = {}, context: Pa
     env: {},
     signal: new AbortController().signal,
     onInterrupt: () => () => {},
+    endsItself: () => {},
     ...context,
   });
   return { code, out: out.text(), err: err.text(), calls };

@@ -1,0 +1,169 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { FastifyInstance } from "fastify";
+import { ClipBlipError } from "../../errors.js";
+import type { LoadOptions } from "../../options.js";
+import { packagePath } from "../../package-path.js";
+import type { ServerOptions } from "../../server/index.js";
+import type { CliContext } from "../context.js";
+import { addBothModelsOptions, type BothModelsFlags, wholeNumber } from "../options.js";
+
+interface ServeFlags extends BothModelsFlags {
+  port: number;
+  host: string;
+  clip: boolean;
+  blip: boolean;
+  maxQueue?: number;
+  rateLimit?: number;
+  allowRemote?: boolean;
+  allowAddress?: string[];
+  drainTimeout: number;
+  logLevel: string;
+}
+
+/** What the service is made of and this package does not install; the names are those of its optional peers. */
+const PEERS = [
+  "fastify",
+  "@fastify/multipart",
+  "@fastify/rate-limit",
+  "@fastify/static",
+  "@fastify/swagger",
+  "@fastify/swagger-ui",
+  "@fastify/type-provider-typebox",
+  "typebox",
+  "prom-client",
+];
+
+/** Milliseconds that whoever watches has to ask why, before a service without its device ends. */
+const LAST_ANSWERS = 5000;
+
+/** `clip-blip serve`: the HTTP service. */
+export function addServe(program: Command, context: CliContext, done: (exitCode: number) => void): void {
+  const command = program
+    .command("serve")
+    .summary("the HTTP service, with a page to look at")
+    .description(
+      "Answers embeddings, captions and classifications over HTTP, OpenAI's shape of embeddings included. A page to try " +
+        "it is at /, its documentation at /docs, figures for Prometheus at /metrics.",
+    )
+    .option("--port <n>", "0: any that is free", portNumber, 8001)
+    .option("--host <address>", "0.0.0.0: every address of this machine", "127.0.0.1");
+  addBothModelsOptions(command, context)
+    .option("--no-clip", "no CLIP model, and no routes that need one")
+    .option("--no-blip", "no BLIP model, and no routes that need one")
+    .option("--max-queue <n>", "items that may wait for a model (default: 256)", wholeNumber(1))
+    .option("--rate-limit <n>", "requests of one client in a minute (default: no limit)", wholeNumber(1))
+    .option("--allow-remote", "fetch pictures by http: and https: URL, from public addresses")
+    .option("--allow-address <range...>", "fetch from these addresses too, such as 10.0.0.0/8")
+    .option("--drain-timeout <seconds>", "finish what was begun for so long when told to end", wholeNumber(0), 25)
+    .addOption(
+      new Option("--log-level <level>", "of the log, JSON lines on standard output")
+        .choices(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+        .default("info"),
+    )
+    .addHelpText(
+      "after",
+      `
+Where CLIP_BLIP_TOKEN is set, clients have to send it as "Authorization: Bearer <token>"; a browser
+may send it as the password of its login window. On SIGTERM and Ctrl-C the service takes no more
+work, finishes what it has and exits with 0. Where the device is lost it exits with 1: let a
+supervisor start it again.
+
+Examples:
+  $ clip-blip serve
+  $ CLIP_BLIP_TOKEN=... clip-blip serve --host 0.0.0.0 --clip-model openai/clip-vit-base-patch32
+  $ curl -F file=@photo.jpg http://127.0.0.1:8001/api/v1/captions`,
+    )
+    .action(async (flags: ServeFlags) => done(await serve(context, flags)));
+}
+
+async function serve(context: CliContext, flags: ServeFlags): Promise<number> {
+  const { port, host } = flags;
+  const { stderr, env, signal } = context;
+  const { createServer } = await loadServer();
+  const lost = new AbortController();
+  const token = env.CLIP_BLIP_TOKEN || undefined;
+  if (token === undefined && !isLoopback(host)) {
+    stderr.write(
+      `clip-blip: anybody who reaches ${host} can use the service: set CLIP_BLIP_TOKEN to ask for a token\n`,
+    );
+  }
+  context.endsItself();
+  const server = createServer({ ...serverOptions(flags), token, onDeviceLost: () => lost.abort() });
+  try {
+    const url = await listen(server, port, host);
+    stderr.write(`clip-blip: ${url}\n`);
+    const either = AbortSignal.any([signal, lost.signal]);
+    if (!either.aborted) await once(either, "abort");
+    if (!lost.signal.aborted) return 0;
+    stderr.write("clip-blip: the device has failed, and cannot be used by this process any more\n");
+    await delay(LAST_ANSWERS, undefined, { signal }).catch(() => {});
+    return 1;
+  } finally {
+    await server.close();
+  }
+}
+
+function serverOptions(flags: ServeFlags): ServerOptions {
+  const { clip, blip, clipModel, blipModel, device, dtype, batchSize, rateLimit } = flags;
+  return {
+    clip: clip && clipModel,
+    blip: blip && blipModel,
+    load: {
+      // The library judges the device: it knows which there are.
+      device: (device ?? "auto") as LoadOptions["device"],
+      dtype: (dtype ?? "auto") as LoadOptions["dtype"],
+      maxBatchSize: batchSize ?? "auto",
+    },
+    maxQueue: flags.maxQueue,
+    rateLimit: rateLimit === undefined ? undefined : { max: rateLimit, timeWindow: "1 minute" },
+    allowRemote: flags.allowRemote,
+    allowedAddresses: flags.allowAddress,
+    drainDeadline: flags.drainTimeout * 1000,
+    logger: { level: flags.logLevel },
+  };
+}
+
+/** @throws ClipBlipError ERR_MODULE_NOT_FOUND with the command that installs what is missing */
+async function loadServer(): Promise<typeof import("../../server/index.js")> {
+  try {
+    const { tuneSharp } = await import("../../input/sharp.js");
+    await tuneSharp();
+    return await import("../../server/index.js");
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code !== "ERR_MODULE_NOT_FOUND" || !PEERS.some((name) => message.includes(`'${name}`))) throw cause;
+    const { peerDependencies } = JSON.parse(readFileSync(packagePath("package.json"), "utf8"));
+    const packages = PEERS.map((name) => `${name}@${peerDependencies[name]}`).join(" ");
+    throw new ClipBlipError(
+      "ERR_MODULE_NOT_FOUND",
+      `serve needs packages that are not installed with clip-blip. Run:\nnpm install ${packages}`,
+      { cause },
+    );
+  }
+}
+
+async function listen(server: FastifyInstance, port: number, host: string): Promise<string> {
+  try {
+    return await server.listen({ port, host });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE") throw new Error(`Port ${port} is in use: choose another with --port`);
+    if (code === "EACCES") throw new Error(`Port ${port} is not for this user: choose one above 1023 with --port`);
+    if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") throw new Error(`This machine has no address ${host}`);
+    throw error;
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+function portNumber(text: string): number {
+  const port = wholeNumber(0)(text);
+  if (port <= 65_535) return port;
+  throw new InvalidArgumentError("Ports end at 65535.");
+}
