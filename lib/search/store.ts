@@ -169,8 +169,15 @@ export class Store {
   }
 
   async #all<F extends FileState>(table: Table, columns: string[]): Promise<Map<string, F>> {
-    const rows: F[] = await reading(() => table.query().select(columns).toArray());
-    return new Map(rows.map((row) => [row.path, { ...row }]));
+    const found = await reading(() => table.query().select(columns).toArrow());
+    const vectors = columns.map((name) => [name, found.getChild(name)!] as const);
+    const all = new Map<string, F>();
+    // Column by column: an object for each row of Arrow's own takes ten times as long.
+    for (let row = 0; row < found.numRows; row++) {
+      const file = Object.fromEntries(vectors.map(([name, values]) => [name, values.get(row)])) as unknown as F;
+      all.set(file.path, file);
+    }
+    return all;
   }
 
   async #upsert(table: Table, rows: object[]): Promise<void> {

@@ -1,0 +1,72 @@
+import type { ImageInput } from "../input/types.js";
+import type { LoadOptions } from "../options.js";
+import { invalidArgument } from "../validate.js";
+
+/** What the adapters use of a model; `ClipModel` has it. */
+export interface EmbeddingModel {
+  capabilities(): { dimension?: number };
+  encodeTexts(texts: string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
+  encodeImages(
+    images: ImageInput[],
+    options?: { signal?: AbortSignal; allowRemote?: boolean },
+  ): Promise<Float32Array[]>;
+}
+
+/** Options of every adapter. */
+export interface AdapterOptions {
+  /**
+   * A loaded model, which stays the caller's to close, or the source of one as `ClipModel.load` takes it: that is loaded
+   * with the first call, and once for all adapters of the process that name it with the same options.
+   */
+  model: EmbeddingModel | string;
+  /** How a model is loaded whose source is given. */
+  load?: Omit<LoadOptions, "signal" | "onProgress">;
+  /** Fetch pictures that are `http(s):` URLs. Default false. */
+  allowRemote?: boolean;
+}
+
+/** Models that were loaded for adapters, by source and options. */
+const loaded = new Map<string, Promise<EmbeddingModel>>();
+
+/** Embeds for an adapter, in plain arrays of numbers: what libraries around vectors take. */
+export class Embedder {
+  readonly #options: AdapterOptions;
+
+  /** @throws ClipBlipError ERR_INVALID_ARGUMENT for what is neither a model nor the source of one */
+  constructor(options: AdapterOptions) {
+    const { model } = options ?? {};
+    if (typeof model !== "string" && typeof model?.encodeTexts !== "function") {
+      throw invalidArgument("options.model", "a ClipModel, or the source of one", model);
+    }
+    this.#options = options;
+  }
+
+  /** The model, loaded if need be. */
+  model(): Promise<EmbeddingModel> {
+    const { model, load = {} } = this.#options;
+    return typeof model === "string" ? loadOnce(model, load) : Promise.resolve(model);
+  }
+
+  async texts(texts: string[], signal?: AbortSignal): Promise<number[][]> {
+    const model = await this.model();
+    return (await model.encodeTexts(texts, { signal })).map((vector) => Array.from(vector));
+  }
+
+  async images(images: ImageInput[], signal?: AbortSignal): Promise<number[][]> {
+    const model = await this.model();
+    const { allowRemote } = this.#options;
+    return (await model.encodeImages(images, { signal, allowRemote })).map((vector) => Array.from(vector));
+  }
+}
+
+function loadOnce(source: string, options: LoadOptions): Promise<EmbeddingModel> {
+  const key = JSON.stringify([source, Object.entries(options).sort()]);
+  let model = loaded.get(key);
+  if (!model) {
+    model = import("../clip.js").then(({ ClipModel }) => ClipModel.load(source, options));
+    loaded.set(key, model);
+    // The next call tries again.
+    model.catch(() => loaded.delete(key));
+  }
+  return model;
+}

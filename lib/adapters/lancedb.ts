@@ -1,0 +1,72 @@
+import type { Float } from "apache-arrow";
+import type { ImageInput } from "../input/types.js";
+import type { LoadOptions } from "../options.js";
+import { importPeer } from "../peer.js";
+import { Embedder } from "./embedder.js";
+
+// This module is loaded with `import`, not with `require`: it waits for its peers.
+const USER = "clip-blip/lancedb";
+const { EmbeddingFunction, register } = await importPeer(
+  () => import("@lancedb/lancedb/embedding"),
+  "@lancedb/lancedb",
+  USER,
+);
+const { Float32 } = await importPeer(() => import("apache-arrow"), "apache-arrow", USER);
+
+/** Options of `ClipEmbeddingFunction`. LanceDB stores them with the table. */
+export interface ClipEmbeddingFunctionOptions {
+  /** Source of the model as `ClipModel.load` takes it. Default "demo". */
+  model?: string;
+  /** What the source column holds: texts, or pictures as bytes, paths or URLs. Default "images". */
+  source?: "images" | "texts";
+  /** As of `ClipModel.load`. */
+  device?: LoadOptions["device"];
+  /** As of `ClipModel.load`. */
+  dtype?: LoadOptions["dtype"];
+  /** Fetch pictures that are `http(s):` URLs. Default false. */
+  allowRemote?: boolean;
+}
+
+/**
+ * LanceDB's EmbeddingFunction of a CLIP model, registered as "clip-blip": a table with it embeds its rows and its queries
+ * itself. A query is words where it is a string, and a picture otherwise.
+ *
+ * Import this module before a table is opened: LanceDB makes the function anew from the table's metadata.
+ */
+export class ClipEmbeddingFunction extends EmbeddingFunction<ImageInput, ClipEmbeddingFunctionOptions> {
+  readonly #embedder: Embedder;
+  readonly #source: "images" | "texts";
+  #dimension: number | undefined;
+
+  constructor(options: ClipEmbeddingFunctionOptions = {}) {
+    super();
+    const { model = "demo", source = "images", device, dtype, allowRemote } = this.resolveVariables(options);
+    this.#source = source;
+    this.#embedder = new Embedder({ model, load: { device, dtype }, allowRemote });
+  }
+
+  /** Loads the model; LanceDB calls it. */
+  override async init(): Promise<void> {
+    this.#dimension = (await this.#embedder.model()).capabilities().dimension;
+  }
+
+  override ndims(): number | undefined {
+    return this.#dimension;
+  }
+
+  override embeddingDataType(): Float {
+    return new Float32();
+  }
+
+  override computeSourceEmbeddings(data: ImageInput[]): Promise<number[][]> {
+    return this.#source === "texts" ? this.#embedder.texts(data as string[]) : this.#embedder.images(data);
+  }
+
+  override async computeQueryEmbeddings(query: ImageInput): Promise<number[]> {
+    const vectors = typeof query === "string" ? this.#embedder.texts([query]) : this.#embedder.images([query]);
+    const [vector] = await vectors;
+    return vector!;
+  }
+}
+
+register("clip-blip")(ClipEmbeddingFunction);
