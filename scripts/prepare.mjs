@@ -1,5 +1,6 @@
 // Runs on `npm install` in this repository: compiles the TypeScript, makes sure that LibTorch is there, builds the addon.
-// Each step is skipped when there is nothing to do. `--build` builds the addon even where a prebuilt one would do.
+// Each step is skipped when there is nothing to do. `--build` builds the addon even where there is a
+// prebuilt one and no local build, which would hide it.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,7 +22,8 @@ try {
 async function prepare(forceBuild) {
   compile();
   const { location, installed } = await libTorch();
-  const built = (forceBuild || binaryTime(prebuilt) === 0) && buildAddon(location);
+  const wanted = forceBuild || binaryTime(localBuild) > 0 || binaryTime(prebuilt) === 0;
+  const built = wanted && buildAddon(location);
   if (!installed && !built) return;
   const { checkLibTorch } = await import("../dist/libtorch/check.js");
   const check = await checkLibTorch({ env: { ...process.env, LIBTORCH: location.root } });

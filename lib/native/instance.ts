@@ -10,9 +10,6 @@ let binding: NativeBinding | undefined;
  * next call succeeds once LibTorch has been installed.
  */
 export function native(): NativeBinding {
-  if (binding === undefined) {
-    const { libDir, version } = locateLibTorch();
-    binding = loadNative(libDir, version);
-  }
+  binding ??= loadNative(locateLibTorch);
   return binding;
 }

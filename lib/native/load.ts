@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ClipBlipError } from "../errors.js";
+import type { LibTorchLocation } from "../libtorch/find.js";
 import { minorOf } from "../libtorch/version.js";
 import type { NativeBinding } from "./types.js";
 
@@ -21,6 +22,11 @@ const nodeGypBuild = require("node-gyp-build") as { path(packageRoot: string): s
 /** Two levels above lib/native, and equally above dist/native. */
 const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
+/** The npm package has no sources to build from. */
+const BUILD_IT = existsSync(join(PACKAGE_ROOT, "CMakeLists.txt"))
+  ? `run \`npm run build:addon\` in ${PACKAGE_ROOT}`
+  : "run `npm run build:addon` in a clone of its repository";
+
 /** LibTorch's libraries in the order in which they are opened; those of CUDA are in a CUDA build only. */
 const LIBRARIES = [
   { name: "libc10.so", required: true },
@@ -30,14 +36,16 @@ const LIBRARIES = [
   { name: "libtorch.so", required: true },
 ];
 
-/** Loads the addon over the LibTorch in `torchLibDir`, once per thread. Throws a ClipBlipError. */
-export function loadNative(torchLibDir: string, torchVersion: string): NativeBinding {
+/** Loads the addon over the LibTorch that `locate` finds, once per thread. Throws a ClipBlipError. */
+export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "version">): NativeBinding {
+  // Before anybody is told to install LibTorch: where there is no addon, that would be for nothing.
   const { loader, path } = loadLoader();
+  const { libDir: torchLibDir, version: torchVersion } = locate();
   if (minorOf(loader.builtForTorch) !== minorOf(torchVersion)) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_VERSION",
       `The addon was built for LibTorch ${minorOf(loader.builtForTorch)}, and ${torchLibDir} has ${torchVersion}: run ` +
-        "`npx clip-blip setup` for the right one, or build the addon for this one with `npm run build:addon`.",
+        `\`npx clip-blip setup\` for the right one and unset LIBTORCH, or build the addon for this one: ${BUILD_IT}.`,
     );
   }
 
@@ -60,8 +68,8 @@ export function loadNative(torchLibDir: string, torchVersion: string): NativeBin
   } catch (cause) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_VERSION",
-      `The addon does not fit LibTorch ${torchVersion} in ${torchLibDir} (${text(cause)}): build it for this one with ` +
-        "`npm run build:addon`.",
+      `The addon does not fit LibTorch ${torchVersion} in ${torchLibDir} (${text(cause)}): run ` +
+        `\`npx clip-blip setup\` for the right one, or build the addon for this one: ${BUILD_IT}.`,
       { cause },
     );
   }
@@ -74,7 +82,7 @@ function loadLoader(): { loader: Loader; path: string } {
   try {
     path = nodeGypBuild.path(PACKAGE_ROOT);
   } catch (cause) {
-    throw missingAddon("There is no addon for this platform", cause);
+    throw missingAddon(`clip-blip has no addon for ${process.platform}-${process.arch} in here`, cause);
   }
   try {
     return { loader: require(path) as Loader, path };
@@ -84,7 +92,21 @@ function loadLoader(): { loader: Loader; path: string } {
 }
 
 function missingAddon(problem: string, cause?: unknown): ClipBlipError {
-  return new ClipBlipError("ERR_INTERNAL", `${problem}: run \`npm run build:addon\` in ${PACKAGE_ROOT}.`, { cause });
+  const remedy = `use it where there is one (${publishedPlatforms().join(", ") || "none was published"}), or ${BUILD_IT}`;
+  return new ClipBlipError("ERR_INTERNAL", `${problem}: ${remedy}.`, { cause });
+}
+
+/** Such as "linux-x64 with glibc". */
+function publishedPlatforms(): string[] {
+  const folder = join(PACKAGE_ROOT, "prebuilds");
+  const entries = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => {
+      const libc = readdirSync(join(folder, name)).map((file) => /\.(glibc|musl)\.node$/.exec(file)?.[1]);
+      return libc.filter((one) => one !== undefined).map((one) => `${name} with ${one}`);
+    })
+    .sort();
 }
 
 /** The full paths of what LibTorch has of LIBRARIES. */
