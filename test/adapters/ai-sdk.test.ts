@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { cosineSimilarity, embed, embedMany } from "ai";
 import { clipEmbeddingModel } from "clip-blip/ai-sdk";
 import { assertVectors, dataUrl, LOAD, loadExpected, PICTURES, TEXTS } from "./support.js";
 
-let expected: Awaited<ReturnType<typeof loadExpected>>;
-before(async () => {
-  expected = await loadExpected();
-});
+const expected = await loadExpected();
 after(() => expected.clip.close());
 
 for (const specificationVersion of ["v3", "v4"] as const) {

@@ -10,10 +10,9 @@ import { assertVectors, LOAD, loadExpected, PICTURES, TEXTS } from "./support.js
 let server: Server;
 let client: ChromaClient;
 const received: { path: string; body: Record<string, unknown> }[] = [];
-let expected: Awaited<ReturnType<typeof loadExpected>>;
+const expected = await loadExpected();
 
 before(async () => {
-  expected = await loadExpected();
   server = createServer(async (request, response) => {
     let text = "";
     for await (const chunk of request) text += chunk;

@@ -10,10 +10,9 @@ import { ClipEmbeddingFunction } from "clip-blip/lancedb";
 import { assertVectors, LOAD, loadExpected, PICTURES, TEXTS } from "./support.js";
 
 let folder: string;
-let expected: Awaited<ReturnType<typeof loadExpected>>;
+const expected = await loadExpected();
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "clip-blip-lancedb-"));
-  expected = await loadExpected();
 });
 after(async () => {
   await expected.clip.close();

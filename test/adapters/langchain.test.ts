@@ -1,18 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { Document } from "@langchain/core/documents";
 import { Embeddings } from "@langchain/core/embeddings";
 import { FakeVectorStore } from "@langchain/core/utils/testing";
-import type { ClipModel } from "clip-blip";
 import { ClipEmbeddings } from "clip-blip/langchain";
 import { assertVectors, LOAD, loadExpected, PICTURES, TEXTS } from "./support.js";
 
-let clip: ClipModel;
-let expected: Awaited<ReturnType<typeof loadExpected>>;
-before(async () => {
-  expected = await loadExpected();
-  clip = expected.clip;
-});
+const expected = await loadExpected();
+const { clip } = expected;
 after(() => clip.close());
 
 test("is LangChain's Embeddings", async () => {

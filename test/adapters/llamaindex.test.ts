@@ -1,19 +1,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { BaseEmbedding } from "@llamaindex/core/embeddings";
-import type { ClipModel } from "clip-blip";
 import { ClipEmbedding } from "clip-blip/llamaindex";
 import { Document, ImageNode, Settings, VectorStoreIndex } from "llamaindex";
 import { assertVectors, dataUrl, loadExpected, PICTURES, TEXTS } from "./support.js";
 
-let clip: ClipModel;
-let expected: Awaited<ReturnType<typeof loadExpected>>;
-before(async () => {
-  expected = await loadExpected();
-  clip = expected.clip;
-});
+const expected = await loadExpected();
+const { clip } = expected;
 after(() => clip.close());
 
 test("is an embedding of LlamaIndex, for texts and pictures", async () => {
