@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import { importPeer } from "../../peer.js";
 import type { ImageIndex, SearchResult } from "../../search/index.js";
 import type { CliContext } from "../context.js";
 import { FailureList } from "../failure-list.js";
@@ -65,6 +66,8 @@ async function search(
     throw new UsageError("search needs either a query, --image with a picture, or --duplicates.");
   // The store tells on standard error of what only its makers understand.
   process.env.LANCE_LOG ??= "error";
+  // Asked before the model is loaded, which takes time.
+  await importPeer(() => import("@lancedb/lancedb"), "@lancedb/lancedb", "clip-blip search");
   const { ImageIndex } = await import("../../search/index.js");
   const { ClipModel } = await context.library();
   const { index: path, rebuild, model: modelName } = flags;
