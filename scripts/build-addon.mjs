@@ -1,7 +1,7 @@
 // Builds the native addon: `node scripts/build-addon.mjs [libtorch root] [--debug] [-- cmake options]`.
 //
 // Without a root it takes LIBTORCH, then the torch package of python3. The two products are put into
-// build/Release, where node-gyp-build looks, and once more, with the addon that throws where tests tell it to,
+// build/Release, where node-gyp-build looks (with CUDA graphs as a third where they can be built), and once more, with the addon that throws where tests tell it to,
 // into build/faults/build/Release. CMake works in build/cmake. Nothing is built where the products are up to date.
 
 import { spawnSync } from "node:child_process";
@@ -24,6 +24,9 @@ const products = [
     target: join(root, "build", "faults", "build", "Release", made.replace("faults", "torch")),
   })),
 ];
+
+/** Made only with a CUDA build of LibTorch and CUDA's headers. */
+const optional = { made: "clip_blip_cuda.so", target: join(release, "clip_blip_cuda.so") };
 
 /** Ends with a sentence. */
 function stop(message) {
@@ -115,11 +118,13 @@ cmakeJs("configure", ...Object.entries(options).map(([name, value]) => `--CD${na
 cmakeJs("build", "--parallel", process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? "2");
 
 rmSync(stampFile, { force: true });
-for (const { made, target } of products) {
+rmSync(optional.target, { force: true });
+const made = [...products, ...[optional].filter((product) => existsSync(join(work, "Release", product.made)))];
+for (const { made: name, target } of made) {
   mkdirSync(dirname(target), { recursive: true });
   // Removed first: a running process keeps the file that it has mapped.
   rmSync(target, { force: true });
-  copyFileSync(join(work, "Release", made), target);
+  copyFileSync(join(work, "Release", name), target);
 }
 writeFileSync(stampFile, stamp);
 console.log(`build-addon: built the addon in ${relative(process.cwd(), release) || release}`);

@@ -2,6 +2,8 @@
 
 namespace clip_blip {
 
+class GraphBackend;
+
 // These do nothing (no_faults.cc) but in the addon that tests build, where they count and may throw
 // (native/faults/): which of the two is linked decides.
 
@@ -16,5 +18,8 @@ class DeviceCallMark {
   DeviceCallMark(const DeviceCallMark&) = delete;
   DeviceCallMark& operator=(const DeviceCallMark&) = delete;
 };
+
+/// What records graphs in place of the device's own backend: null but in the addon of the tests.
+GraphBackend* TestGraphBackend();
 
 }  // namespace clip_blip

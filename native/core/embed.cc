@@ -12,12 +12,12 @@ namespace {
 
 /// Takes the rows off the device; the norm is computed there, in float32 whatever the model's
 /// dtype.
-void Download(const c10::IValue& output, int64_t rows, bool l2_normalize, EmbeddingResult& result) {
-  if (!output.isTensor() || output.toTensor().dim() != 2 || output.toTensor().size(0) != rows) {
+void Download(const at::Tensor& output, int64_t rows, bool l2_normalize, EmbeddingResult& result) {
+  if (output.dim() != 2 || output.size(0) != rows) {
     throw Failure(ErrorCode::kModelInvalid,
                   "The model's encoder did not return one vector for each row");
   }
-  at::Tensor vectors = output.toTensor().to(at::kFloat);
+  at::Tensor vectors = output.to(at::kFloat);
   if (l2_normalize) vectors = vectors / at::linalg_vector_norm(vectors, 2, {-1}, /*keepdim=*/true);
   result.dimension = vectors.size(1);
   result.data.resize(static_cast<size_t>(rows * result.dimension));
@@ -31,7 +31,7 @@ EmbeddingResult EncodeImages(const LoadedModule& module, const PixelBatch& batch
                              const RunOptions& options) {
   EmbeddingResult result;
   result.peak_bytes = CallOnDevice(module, options, [&] {
-    c10::IValue output = module.Run("encode_image", {UploadPixels(module, batch)});
+    at::Tensor output = module.RunTensor("encode_image", UploadPixels(module, batch));
     Download(output, static_cast<int64_t>(batch.pixels.size()), l2_normalize, result);
   });
   return result;
@@ -43,7 +43,8 @@ EmbeddingResult EncodeTexts(const LoadedModule& module, const std::vector<int32_
   EmbeddingResult result;
   result.peak_bytes = CallOnDevice(module, options, [&] {
     int64_t length = static_cast<int64_t>(ids.size()) / rows;
-    c10::IValue output = module.Run("encode_text", {UploadTokenIds(module, ids, {rows, length})});
+    at::Tensor output =
+        module.RunTensor("encode_text", UploadTokenIds(module, ids, {rows, length}));
     Download(output, rows, l2_normalize, result);
   });
   return result;

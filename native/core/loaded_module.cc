@@ -97,6 +97,7 @@ void LoadedModule::Prepare() {
     plans.emplace(method.name(), std::move(*plan));
   }
   plans_ = std::move(plans);
+  graphs_ = std::make_unique<GraphCache>(device_);
   for (const torch::jit::Module& module : module_.modules()) {
     auto object = module._ivalue();
     for (size_t slot = 0; slot < object->type()->numAttributes(); ++slot) {
@@ -115,6 +116,18 @@ c10::IValue LoadedModule::Run(const char* method, std::vector<c10::IValue> input
   auto plan = plans_.find(method);
   if (plan != plans_.end()) return plan->second.Run(std::move(inputs));
   return (*found)(std::move(inputs));
+}
+
+at::Tensor LoadedModule::RunTensor(const char* method, const at::Tensor& input) const {
+  auto run = [this, method](const at::Tensor& tensor) {
+    c10::IValue output = Run(method, {tensor});
+    if (!output.isTensor()) {
+      throw Failure(ErrorCode::kModelInvalid,
+                    std::string("The model's ") + method + "() did not return a tensor");
+    }
+    return output.toTensor();
+  };
+  return graphs_ ? graphs_->Run(method, input, run) : run(input);
 }
 
 std::optional<int64_t> LoadedModule::FindInt(const char* name) const {

@@ -7,10 +7,12 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "graph_cache.h"
 #include "plan/execution_plan.h"
 
 namespace clip_blip {
@@ -44,6 +46,10 @@ class LoadedModule {
   /// Runs a method; MODEL_INVALID where the module has none of that name.
   c10::IValue Run(const char* method, std::vector<c10::IValue> inputs) const;
 
+  /// The same for a method from one tensor to another, from a recorded graph where that pays. The
+  /// result is good until the module's next call.
+  at::Tensor RunTensor(const char* method, const at::Tensor& input) const;
+
   /// An int attribute; MODEL_INVALID where the module has none of that name.
   int64_t Int(const char* name) const;
   std::optional<int64_t> FindInt(const char* name) const;
@@ -59,6 +65,8 @@ class LoadedModule {
   c10::ScalarType dtype_ = c10::kFloat;
   int64_t bytes_ = 0;
   std::map<std::string, ExecutionPlan> plans_;
+  // After the weights, which the graphs work on.
+  std::unique_ptr<GraphCache> graphs_;
   std::atomic<bool> counted_{true};
 
   static std::atomic<int64_t> live_;

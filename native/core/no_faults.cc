@@ -7,4 +7,6 @@ void BeforeDeviceRun() {}
 DeviceCallMark::DeviceCallMark() = default;
 DeviceCallMark::~DeviceCallMark() = default;
 
+GraphBackend* TestGraphBackend() { return nullptr; }
+
 }  // namespace clip_blip

@@ -5,6 +5,7 @@
 #include "../bindings/errors.h"
 #include "../core/device_turns.h"
 #include "faults.h"
+#include "recording.h"
 
 namespace clip_blip {
 namespace {
@@ -31,6 +32,18 @@ Napi::Value ForgetLostDeviceValue(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value RecordOnCpuValue(const Napi::CallbackInfo& info) {
+  RecordOnCpu(ToBool(info[0], "on"));
+  return info.Env().Undefined();
+}
+
+Napi::Value GraphCountsValue(const Napi::CallbackInfo& info) {
+  Napi::Object counts = Napi::Object::New(info.Env());
+  counts.Set("recorded", static_cast<double>(GraphsRecorded()));
+  counts.Set("replayed", static_cast<double>(GraphsReplayed()));
+  return counts;
+}
+
 Napi::Object InitializeWithFaults(Napi::Env env, Napi::Object exports) {
   InitializeAddon(env, exports);
 #define CLIP_BLIP_EXPORT(name, function) \
@@ -40,6 +53,8 @@ Napi::Object InitializeWithFaults(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("faultsFired", FaultsFiredValue);
   CLIP_BLIP_EXPORT("mostDeviceCalls", MostDeviceCallsValue);
   CLIP_BLIP_EXPORT("forgetLostDevice", ForgetLostDeviceValue);
+  CLIP_BLIP_EXPORT("recordOnCpu", RecordOnCpuValue);
+  CLIP_BLIP_EXPORT("graphCounts", GraphCountsValue);
 #undef CLIP_BLIP_EXPORT
   return exports;
 }

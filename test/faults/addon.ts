@@ -13,6 +13,9 @@ export interface Faults {
   armFault(kind: string, nth: number): void;
   deviceRuns(): number;
   faultsFired(): number;
+  /** Records graphs on the CPU, by running the same work again; counts from now on. */
+  recordOnCpu(on: boolean): void;
+  graphCounts(): { recorded: number; replayed: number };
 }
 
 /** The library and its switch, in this process. */

@@ -1,0 +1,67 @@
+// CUDA graphs for clip_blip_torch.so, which opens this library where it is there.
+
+#include "../core/graph_backend.h"
+
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <utility>
+
+namespace clip_blip {
+namespace {
+
+class CudaGraph final : public RecordedGraph {
+ public:
+  explicit CudaGraph(c10::cuda::CUDAStream stream) : stream_(stream) {}
+
+  void Record(const std::function<void()>& work) {
+    c10::cuda::CUDAStreamGuard guard(stream_);
+    // Lazy initialisations (handles, workspaces) are not allowed while recording.
+    work();
+    stream_.synchronize();
+    // Other threads go on using CUDA meanwhile.
+    graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+    try {
+      work();
+    } catch (...) {
+      // The recording has to be ended before the stream can be used again.
+      try {
+        graph_.capture_end();
+      } catch (...) {
+      }
+      throw;
+    }
+    graph_.capture_end();
+  }
+
+  /// On the caller's stream, behind what it has been given already.
+  void Replay() override { graph_.replay(); }
+
+ private:
+  c10::cuda::CUDAStream stream_;
+  at::cuda::CUDAGraph graph_;
+};
+
+class CudaGraphBackend final : public GraphBackend {
+ public:
+  std::unique_ptr<RecordedGraph> Record(c10::Device device,
+                                        const std::function<void()>& work) override {
+    c10::cuda::CUDAGuard guard(device);
+    // What the caller's stream still does to the input must be over before another stream reads it.
+    c10::cuda::getCurrentCUDAStream().synchronize();
+    // A stream of its own for each graph: with one shared, memory of one could be taken by another.
+    auto graph = std::make_unique<CudaGraph>(c10::cuda::getStreamFromPool());
+    graph->Record(work);
+    return graph;
+  }
+};
+
+}  // namespace
+}  // namespace clip_blip
+
+extern "C" __attribute__((visibility("default"))) clip_blip::GraphBackend*
+clip_blip_graph_backend() {
+  static auto* backend = new clip_blip::CudaGraphBackend();
+  return backend;
+}
