@@ -1,6 +1,6 @@
 // Compiles lib/ to dist/. Incremental: takes well under a second when nothing changed.
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -19,8 +19,18 @@ export function compile() {
   } catch {
     throw new Error("TypeScript did not compile: see above");
   }
+  copyAssets();
   const program = join(dist, "cli", "main.js");
   if (existsSync(program)) chmodSync(program, 0o755);
+}
+
+/** What is served as it is, beside the modules that are compiled. */
+function copyAssets() {
+  for (const entry of readdirSync(join(root, "lib"), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name.endsWith(".ts")) continue;
+    const file = join(entry.parentPath, entry.name);
+    copyFileSync(file, join(dist, relative(join(root, "lib"), file)));
+  }
 }
 
 /** Outputs whose source is gone would still be published. */
@@ -29,8 +39,9 @@ function removeOrphans() {
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const file = join(entry.parentPath, entry.name);
-    const source = join(root, "lib", relative(dist, file).replace(/(\.d\.ts|\.js|\.js\.map)$/, ".ts"));
-    if (!existsSync(source)) rmSync(file);
+    const source = join(root, "lib", relative(dist, file));
+    const compiled = source.replace(/(\.d\.ts|\.js|\.js\.map)$/, ".ts");
+    if (!existsSync(source) && !existsSync(compiled)) rmSync(file);
   }
 }
 

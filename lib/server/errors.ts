@@ -135,7 +135,7 @@ function sentenceOn(error: ClipBlipError): string {
   if (code === "ERR_IMAGE_DECODE" && cause !== undefined && !(error instanceof FetchError)) {
     return `${UNREADABLE}${item}.`;
   }
-  return message.replace(/^buffer /, "The picture ");
+  return message.replace(/^buffer /, "The file ");
 }
 
 /** What Fastify and its plugins throw, by their codes. */

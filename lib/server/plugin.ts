@@ -17,6 +17,7 @@ import { jobRoutes } from "./routes/jobs.js";
 import { metricsRoute } from "./routes/metrics.js";
 import { modelRoutes } from "./routes/models.js";
 import { openAiRoutes } from "./routes/openai.js";
+import { addPage } from "./routes/page.js";
 import { textRoutes } from "./routes/texts.js";
 import { type App, Service } from "./service.js";
 
@@ -40,6 +41,7 @@ export const clipBlipService: FastifyPluginAsync<ServerOptions> = async (instanc
     for (const addRoutes of [textRoutes, openAiRoutes, modelRoutes, jobRoutes]) addRoutes(guarded, service);
     metricsRoute(guarded, metrics);
     await addDocs(guarded);
+    await addPage(guarded);
     await guarded.register(async (forms: App) => {
       await forms.register(multipart);
       for (const addRoutes of [imageRoutes, captionRoutes, classificationRoutes]) addRoutes(forms, service);

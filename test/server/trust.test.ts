@@ -30,7 +30,13 @@ describe("a token", () => {
       Object.keys(methods).map((method) => [method.toUpperCase(), path.replace("{id}", "1")] as const),
     );
     assert.ok(routes.length >= 12, String(routes.length));
-    for (const [method, path] of [...routes, ["GET", "/docs"], ["GET", "/openapi.json"]] as const) {
+    for (const [method, path] of [
+      ...routes,
+      ["GET", "/"],
+      ["GET", "/main.js"],
+      ["GET", "/docs"],
+      ["GET", "/openapi.json"],
+    ] as const) {
       for (const headers of [{}, { authorization: "Bearer guess" }, { authorization: token }, basic("guess")]) {
         const answer = await request(url + path, { method, headers });
         if (path.startsWith("/health/")) assert.equal(answer.status, 200, path);
