@@ -4,15 +4,27 @@ import { fileURLToPath } from "node:url";
 process.env.CLIP_BLIP_PREBUILD = fileURLToPath(new URL("../../build/faults", import.meta.url));
 
 /** The errors that can be thrown, as LibTorch and CUDA throw them. */
-export const OUT_OF_MEMORY = ["out-of-memory", "out-of-memory-as-text", "cublas-allocation", "bad-alloc"] as const;
+export const OUT_OF_MEMORY = [
+  "out-of-memory",
+  "out-of-memory-as-text",
+  "cublas-allocation",
+  "cublas-handle",
+  "bad-alloc",
+] as const;
 export const FATAL = ["illegal-address", "device-assert"] as const;
 export const OTHER = ["runtime-error", "empty-message", "no-exception-type"] as const;
 
-/** The switch: the n-th run on a device from now on throws, once; 0 disarms. */
+/** What the addon for tests has beside the other one's functions. It is one for all threads of the process. */
 export interface Faults {
+  /** The n-th run on a device from now on throws, once; 0 disarms. Sets all counts to 0. */
   armFault(kind: string, nth: number): void;
+  /** Runs of a module's methods. */
   deviceRuns(): number;
   faultsFired(): number;
+  /** The most calls that used a device at a time. */
+  mostDeviceCalls(): number;
+  /** Makes a device that was lost usable again. */
+  forgetLostDevice(device: string): void;
   /** Records graphs on the CPU, by running the same work again; counts from now on. */
   recordOnCpu(on: boolean): void;
   graphCounts(): { recorded: number; replayed: number };
@@ -22,5 +34,5 @@ export interface Faults {
 export async function withFaults() {
   const library = await import("clip-blip");
   const { native } = await import("../../dist/native/instance.js");
-  return { ...library, faults: native() as unknown as Faults };
+  return { ...library, binding: native(), faults: native() as unknown as Faults };
 }

@@ -1,33 +1,122 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { demoPictures } from "../library/models.js";
-import { FATAL, withFaults } from "./addon.js";
+import { after, afterEach, before, describe, it } from "node:test";
+import type { BlipModel, ClipModel } from "clip-blip";
+import { assertSameVectors, demoPictures } from "../library/models.js";
+import { FATAL, type Faults, withFaults } from "./addon.js";
+import { Thread } from "./threads.js";
 
-// One fault a process: a device that is lost stays lost for every model and every thread of this one.
+const CPU = { device: "cpu", dtype: "float32" } as const;
+
 describe("a device that fails for good", () => {
-  it("rejects everything that waits and everything that comes, without a retry", async () => {
-    const { BlipModel, ClipModel, faults } = await withFaults();
-    const [kind] = FATAL;
-    const clip = await ClipModel.load("demo", { device: "cpu", dtype: "float32", maxBatchSize: 2 });
-    const blip = await BlipModel.load("demo", { device: "cpu", dtype: "float32" });
-    faults.armFault(kind, 1);
-    const results = await Promise.allSettled([
-      ...demoPictures.map((picture) => clip.encodeImages([picture])),
-      blip.caption(demoPictures),
-    ]);
-    assert.equal(faults.faultsFired(), 1);
-    assert.equal(faults.deviceRuns(), 1, "nothing runs on a lost device");
-    for (const result of results) {
-      assert.equal(result.status, "rejected");
-      assert.equal(result.reason.code, "ERR_DEVICE_LOST");
-      assert.match(result.reason.message, /restart the process/);
-    }
-    const started = performance.now();
-    await assert.rejects(clip.encodeTexts(["a star"]), { code: "ERR_DEVICE_LOST" });
-    await assert.rejects(clip.probe(), { code: "ERR_DEVICE_LOST" });
-    await assert.rejects(ClipModel.load("demo", { device: "cpu" }), { code: "ERR_DEVICE_LOST" });
-    assert.ok(performance.now() - started < 500);
+  let library: Awaited<ReturnType<typeof withFaults>>;
+  let faults: Faults;
+  let clip: ClipModel;
+  let blip: BlipModel;
+  let thread: Thread;
+  let vectors: Float32Array[];
+  let runs: { clip: number; blip: number };
+
+  before(async () => {
+    library = await withFaults();
+    faults = library.faults;
+    clip = await library.ClipModel.load("demo", { ...CPU, maxBatchSize: 4 });
+    blip = await library.BlipModel.load("demo", CPU);
+    thread = await Thread.start();
+    faults.armFault("illegal-address", 0);
+    vectors = await clip.encodeImages(demoPictures);
+    const clipRuns = faults.deviceRuns();
+    faults.armFault("illegal-address", 0);
+    await blip.caption(demoPictures);
+    runs = { clip: clipRuns, blip: faults.deviceRuns() };
+  });
+  afterEach(() => faults.forgetLostDevice("cpu"));
+  after(async () => {
+    await thread.terminate();
     await clip.close();
     await blip.close();
+  });
+
+  /** Rejects with the code and a sentence that says what to do; the native text is its cause. */
+  const isLost = (error: Error & { code?: string }) => {
+    assert.equal(error.code, "ERR_DEVICE_LOST", error.stack);
+    assert.match(error.message, /restart the process/);
+    assert.match((error.cause as Error).message, /^CUDA error: /);
+    return true;
+  };
+
+  for (const kind of FATAL) {
+    it(`${kind}: whatever run of CLIP it strikes, the call rejects and nothing is retried`, async () => {
+      for (let nth = 1; nth <= runs.clip; nth++) {
+        faults.armFault(kind, nth);
+        await assert.rejects(clip.encodeImages(demoPictures), isLost);
+        assert.equal(faults.faultsFired(), 1, `run ${nth} was not reached`);
+        assert.equal(faults.deviceRuns(), nth, "nothing runs on a lost device");
+        faults.forgetLostDevice("cpu");
+      }
+    });
+
+    it(`${kind}: the same for BLIP, amid decoding, too`, async () => {
+      for (let nth = 1; nth <= runs.blip; nth += 2) {
+        faults.armFault(kind, nth);
+        await assert.rejects(blip.caption(demoPictures), isLost);
+        assert.equal(faults.faultsFired(), 1, `run ${nth} was not reached`);
+        assert.equal(faults.deviceRuns(), nth, "nothing runs on a lost device");
+        faults.forgetLostDevice("cpu");
+      }
+    });
+
+    it(`${kind}: everything that waits and everything that comes is rejected, on every model and thread`, async () => {
+      faults.armFault(kind, 1);
+      const waiting = [
+        ...demoPictures.map((picture) => clip.encodeImages([picture])),
+        blip.caption(demoPictures),
+        clip.encodeTexts(["a star"]),
+      ];
+      const inThread = [thread.run("texts", 3), thread.run("captions", 2)];
+      for (const result of await Promise.allSettled(waiting)) {
+        assert.equal(result.status, "rejected");
+        isLost(result.reason);
+      }
+      for (const { ended } of [...inThread, thread.run("images", 2)]) {
+        const answer = await ended;
+        assert.ok(answer.step === "failed" && answer.code === "ERR_DEVICE_LOST", answer.step);
+      }
+      const started = performance.now();
+      await assert.rejects(clip.encodeTexts(["a star"]), isLost);
+      await assert.rejects(clip.encodeImages(demoPictures), isLost);
+      await assert.rejects(blip.caption(demoPictures), isLost);
+      await assert.rejects(clip.probe(), isLost);
+      await assert.rejects(clip.warmup(), isLost);
+      assert.ok(performance.now() - started < 100, "known at once");
+      await assert.rejects(library.ClipModel.load("demo", CPU), isLost);
+      assert.equal(faults.faultsFired(), 1);
+      assert.equal(faults.deviceRuns(), 1, "nothing runs on a lost device");
+    });
+
+    it(`${kind}: a fault in one thread is a fault for all others`, async () => {
+      faults.armFault(kind, 1);
+      const answer = await thread.run("captions", 2).ended;
+      assert.ok(answer.step === "failed" && answer.code === "ERR_DEVICE_LOST", answer.step);
+      assert.equal(faults.faultsFired(), 1);
+      await assert.rejects(clip.encodeTexts(["a star"]), isLost);
+      await assert.rejects(blip.caption(demoPictures), isLost);
+      assert.equal(faults.deviceRuns(), 1);
+    });
+  }
+
+  it("can be left: weights are given up, models are closed", async () => {
+    const other = await library.ClipModel.load("demo", CPU);
+    const { allocated } = other.capabilities().memory;
+    faults.armFault("device-assert", 1);
+    await assert.rejects(other.encodeTexts(["a star"]), isLost);
+    await other.unload();
+    assert.equal(other.capabilities().state, "unloaded");
+    assert.ok(other.capabilities().memory.allocated < allocated);
+    await other.close();
+  });
+
+  it("was the cause of all this: without it the same calls work", async () => {
+    assertSameVectors(await clip.encodeImages(demoPictures), vectors);
+    assert.equal((await thread.run("captions", 2).ended).step, "done");
   });
 });

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+// The addon that the library below uses: the sources under lib/ would be a second copy.
+import { native } from "../../dist/native/instance.js";
 import { assertSameVectors, demoPictures, loadBlip, loadClip, repositoryPath } from "./models.js";
 
 const picture = demoPictures[0]!;
@@ -21,6 +23,39 @@ describe("the life of a model", () => {
     assertSameVectors([second!], [first!]);
     await clip.close();
     assert.equal(other.capabilities().memory.allocated, before);
+  });
+
+  it("unloads and comes back 200 times without growth", async () => {
+    await using clip = await loadClip();
+    await clip.unload();
+    const { allocated } = clip.capabilities().memory;
+    const modules = native().liveModules();
+    const resident: number[] = [];
+    for (let round = 0; round < 200; round++) {
+      await clip.encodeTexts(["a red circle"]);
+      assert.ok(clip.capabilities().memory.allocated > allocated);
+      await clip.unload();
+      assert.equal(clip.capabilities().memory.allocated, allocated, `round ${round}`);
+      assert.equal(native().liveModules(), modules, `round ${round}`);
+      if (round % 10 !== 9) continue;
+      globalThis.gc!();
+      resident.push(process.memoryUsage.rss());
+    }
+    // The first rounds fill the caches of malloc and oneDNN. One kept copy of the weights a round would be 300 MB.
+    const [early, late] = [Math.max(...resident.slice(5, 10)), Math.max(...resident.slice(15))];
+    assert.ok(late - early < 32 * 1024 ** 2, `${(late - early) / 1024 ** 2} MiB more after 100 rounds`);
+  });
+
+  it("loads and closes 20 models without a trace", async () => {
+    const { allocated } = native().memory("cpu");
+    const modules = native().liveModules();
+    for (let round = 0; round < 10; round++) {
+      const [clip, blip] = await Promise.all([loadClip(), loadBlip()]);
+      await Promise.all([clip.encodeTexts(["a red circle"]), blip.close()]);
+      await clip.close();
+      assert.equal(native().memory("cpu").allocated, allocated, `round ${round}`);
+    }
+    assert.equal(native().liveModules(), modules);
   });
 
   it("unloads by itself after a while without calls", async () => {
