@@ -5,7 +5,9 @@ import { readPreprocessorConfig } from "./input/preprocessor-config.js";
 import type { ImageInput } from "./input/types.js";
 import type { Runtime } from "./model.js";
 import type { EmbeddingResult } from "./native/types.js";
-import { type ClipTokenizer, createClipTokenizer } from "./text/clip-tokenizer.js";
+import { createClipTokenizer } from "./text/clip-tokenizer.js";
+import { createSiglipTokenizer } from "./text/siglip-tokenizer.js";
+import type { TextTokenizer } from "./text/text-tokenizer.js";
 
 /** What one picture's embedding depends on beside the picture. */
 interface EmbedImageOptions extends Pick<ImageCallOptions, "allowRemote" | "maxPixels"> {
@@ -70,10 +72,11 @@ export function imageOperation(
 
 /** The tokenizer of a model with these fields of a text tower. */
 export function textTokenizer(
-  { extraFiles }: Runtime<ClipDescription>,
+  { description, extraFiles }: Runtime<ClipDescription>,
   { contextLength, padTokenId }: TextFields,
-): ClipTokenizer {
-  return createClipTokenizer(extraFiles["tokenizer.json"]!, extraFiles["tokenizer_config.json"] ?? "{}", {
+): TextTokenizer {
+  const create = description.architecture === "siglip" ? createSiglipTokenizer : createClipTokenizer;
+  return create(extraFiles["tokenizer.json"]!, extraFiles["tokenizer_config.json"] ?? "{}", {
     contextLength,
     padTokenId,
   });
@@ -83,7 +86,7 @@ export function textTokenizer(
 export function textOperation(
   runtime: Runtime<ClipDescription>,
   { contextLength }: TextFields,
-  tokenizer: ClipTokenizer,
+  tokenizer: TextTokenizer,
 ): Operation<TextRequest, TextItem, Float32Array> {
   const { native } = runtime;
   const longest = tokenizer.encode("a ".repeat(contextLength), { truncate: true });

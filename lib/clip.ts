@@ -6,9 +6,9 @@ import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCal
 import type { ImageInput } from "./input/types.js";
 import { Model, openRuntime, type Runtime } from "./model.js";
 import type { ClipLoadOptions } from "./options.js";
-import { softmax } from "./probabilities.js";
+import { type Scoring, scoringOf } from "./scoring.js";
 import { similarityMatrix } from "./similarity.js";
-import type { ClipTokenizer } from "./text/clip-tokenizer.js";
+import type { TextTokenizer } from "./text/text-tokenizer.js";
 import {
   assertArray,
   assertBoolean,
@@ -47,7 +47,8 @@ export interface ClassifyOptions extends ImageCallOptions {
 /** Options of `similarity`. */
 export interface SimilarityOptions extends ImageCallOptions {
   /**
-   * Give logits in place of cosines: cosines times the checkpoint's temperature, `logits_per_image` of transformers.
+   * Give logits in place of cosines: cosines times the checkpoint's temperature, for SigLIP plus its bias, as
+   * `logits_per_image` of transformers.
    * Default false.
    */
   logits?: boolean;
@@ -59,7 +60,7 @@ export type Embedding = Float32Array | Float64Array | number[];
 /** One label and how probable it is among the labels that were asked for. */
 export interface LabelScore {
   label: string;
-  /** From 0 to 1; the scores of a picture sum to 1. */
+  /** From 0 to 1. The scores of a picture sum to 1; SigLIP's do not, each is how probable that label is by itself. */
   score: number;
 }
 
@@ -71,20 +72,20 @@ export type EmbeddedImage =
 type ImageOperation = ReturnType<typeof imageOperation>;
 type TextOperation = ReturnType<typeof textOperation>;
 
-/** A CLIP model: pictures and texts to vectors of one space. */
+/** A CLIP or SigLIP model: pictures and texts to vectors of one space. */
 export class ClipModel extends Model {
   /** Undefined in a model that has no tower for them. */
   readonly #images: ImageOperation | undefined;
   readonly #texts: TextOperation | undefined;
-  readonly #tokenizer: ClipTokenizer | undefined;
+  readonly #tokenizer: TextTokenizer | undefined;
   readonly #dimension: number;
-  readonly #logitScale: number | undefined;
+  readonly #scoring: Scoring | undefined;
 
   private constructor(
     runtime: Runtime<ClipDescription>,
     images: ImageOperation | undefined,
     texts: TextOperation | undefined,
-    tokenizer: ClipTokenizer | undefined,
+    tokenizer: TextTokenizer | undefined,
   ) {
     super(
       runtime,
@@ -94,7 +95,7 @@ export class ClipModel extends Model {
     this.#texts = texts;
     this.#tokenizer = tokenizer;
     this.#dimension = runtime.description.dimension;
-    this.#logitScale = runtime.description.logitScale;
+    this.#scoring = scoringOf(runtime.description);
   }
 
   /**
@@ -103,7 +104,8 @@ export class ClipModel extends Model {
    * `source`: "demo", the path of an archive, the path of a checkpoint directory of Hugging Face transformers or of
    * open_clip, a CLIP as OpenAI published it (`ViT-B-32.pt`; its code is not run), or a hub id such as
    * "openai/clip-vit-base-patch32". An archive runs code of its own: load only those that you trust.
-   * Half a CLIP (CLIPVisionModelWithProjection, CLIPTextModelWithProjection) embeds only pictures, or only texts.
+   * SigLIP and SigLIP 2 are loaded the same way, NaFlex aside. Half a checkpoint (CLIPVisionModelWithProjection,
+   * CLIPTextModelWithProjection, SiglipVisionModel, SiglipTextModel) embeds only pictures, or only texts.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,
    * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_NOT_FOUND, ERR_OUT_OF_MEMORY
    */
@@ -175,6 +177,7 @@ export class ClipModel extends Model {
   /**
    * Scores labels for each picture without any training: the softmax over the labels of the cosine similarities times
    * the checkpoint's temperature, as in section 3.1.2 of the CLIP paper (Radford et al., 2021). Best label first.
+   * SigLIP takes the sigmoid in place of the softmax, so that a picture may be everything or nothing of what was asked.
    * @throws ClipBlipError as encodeImages and encodeTexts
    */
   async classify(images: ImageInput[], labels: string[], options: ClassifyOptions = {}): Promise<LabelScore[][]> {
@@ -189,9 +192,10 @@ export class ClipModel extends Model {
       this.encodeImages(images, imageOptions),
       this.encodeTexts(fillTemplates(labels, templates), { signal: imageOptions.signal }),
     ]);
-    const logits = this.#logits(similarityMatrix(pictures, [...averageSentences(sentences, templates.length)]));
-    return logits.map((row) => {
-      const scores = softmax([...row]);
+    const scoring = this.#requireScoring();
+    const cosines = similarityMatrix(pictures, [...averageSentences(sentences, templates.length)]);
+    return cosines.map((row) => {
+      const scores = scoring.scores(Array.from(row, scoring.logit));
       return labels
         .map((label, index) => ({ label, score: scores[index]! }))
         .sort((one, other) => other.score - one.score);
@@ -213,7 +217,7 @@ export class ClipModel extends Model {
     assertBoolean(logits, "options.logits");
     this.assertOpen();
     // Checked before the pictures are begun.
-    if (logits) this.#temperature();
+    const scoring = logits ? this.#requireScoring() : undefined;
     if (!this.#isEmbeddings(texts, "texts")) {
       assertStrings(texts, "texts");
       if (texts.length > 0) this.#textTower("similarity with texts");
@@ -223,7 +227,12 @@ export class ClipModel extends Model {
       this.#isEmbeddings(texts, "texts") ? texts : this.encodeTexts(texts, { signal: imageOptions.signal }),
     ]);
     const cosines = similarityMatrix(pictures, sentences);
-    return logits ? this.#logits(cosines) : cosines;
+    return scoring
+      ? rowsOfOneBuffer(
+          cosines.map((row) => row.map(scoring.logit)),
+          cosines[0]?.length ?? 0,
+        )
+      : cosines;
   }
 
   /**
@@ -246,29 +255,20 @@ export class ClipModel extends Model {
 
   #imageTower(call: string): ImageOperation {
     if (this.#images) return this.#images;
-    throw missing("image", call, "the image half (CLIPVisionModelWithProjection)");
+    throw missing("image", call, "an image half such as CLIPVisionModelWithProjection");
   }
 
   #textTower(call: string): TextOperation {
     if (this.#texts) return this.#texts;
-    throw missing("text", call, "the text half (CLIPTextModelWithProjection)");
+    throw missing("text", call, "a text half such as CLIPTextModelWithProjection");
   }
 
-  #temperature(): number {
-    if (this.#logitScale !== undefined) return this.#logitScale;
+  #requireScoring(): Scoring {
+    if (this.#scoring) return this.#scoring;
     throw new ClipBlipError(
       "ERR_INVALID_ARGUMENT",
-      "Half a CLIP does not come with the temperature of logits: load the whole checkpoint, or ask for cosines",
+      "Half a checkpoint does not come with the temperature of logits: load the whole, or ask for cosines",
     );
-  }
-
-  /** Cosines to logits, in place. */
-  #logits(cosines: Float32Array[]): Float32Array[] {
-    const scale = this.#temperature();
-    for (const row of cosines) {
-      for (let index = 0; index < row.length; index++) row[index]! *= scale;
-    }
-    return cosines;
   }
 
   /** Whether a list holds embeddings and nothing else; of this model's dimension. */
@@ -287,7 +287,7 @@ export class ClipModel extends Model {
 function missing(tower: string, call: string, half: string): ClipBlipError {
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `This checkpoint has no ${tower} tower: ${call} needs a whole CLIP, or ${half}`,
+    `This checkpoint has no ${tower} tower: ${call} needs a whole checkpoint, or ${half}`,
   );
 }
 

@@ -34,6 +34,9 @@ export interface OpenedModel<Description extends ModelDescription = ModelDescrip
   place: (placement: Placement) => Promise<ModuleHandle>;
 }
 
+/** Which class loads an architecture. */
+const FAMILIES = { clip: "clip", siglip: "clip", blip: "blip" } as const;
+
 const DEMO_DIRECTORIES = { clip: "models/demo-clip", blip: "models/demo-blip" } as const;
 
 /**
@@ -67,7 +70,7 @@ function isOfFamily<Family extends keyof Descriptions>(
   opened: OpenedModel,
   family: Family,
 ): opened is OpenedModel<Descriptions[Family]> {
-  return opened.description.architecture === family;
+  return FAMILIES[opened.description.architecture] === family;
 }
 
 async function locate(

@@ -14,7 +14,7 @@ import { assertLoadOptions, type ClipLoadOptions, type LoadOptions } from "./opt
 
 /** What a model is, where it runs and how much it can take at a time. */
 export interface Capabilities {
-  architecture: "clip" | "blip";
+  architecture: ModelDescription["architecture"];
   /** "cpu", "cuda:0", … */
   device: string;
   dtype: ModelDtype;

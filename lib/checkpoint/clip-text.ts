@@ -9,7 +9,7 @@ import { addEncoderLayers, readTowerSizes, type TowerSizes } from "./tower.js";
 /** CLIP's text tower. */
 export interface ClipText {
   sizes: TowerSizes;
-  fields: TextFields;
+  fields: TextFields & { startTokenId: number };
   /** The end token is the largest id of a text; else the first that is the end token. */
   endIsLargestId: boolean;
 }

@@ -34,11 +34,9 @@ export interface TextFields {
   contextLength: number;
   /** Token ids are below this. */
   vocabularySize: number;
-  /** First token of every text. */
-  startTokenId: number;
   /** Last token of every text: CLIP pools there, BLIP stops there. */
   endTokenId: number;
-  /** Fills up rows that are shorter than the longest; never changes a result. */
+  /** Fills up rows that are shorter than the others; SigLIP alone looks at it. */
   padTokenId: number;
 }
 
@@ -48,19 +46,25 @@ interface CommonFields {
   weightsDtype: ModelDtype | "float64";
 }
 
-/** CLIP: one tower or both. */
+/** CLIP and SigLIP: one tower or both. */
 export interface ClipDescription extends CommonFields, Partial<ImageFields>, Partial<TextFields> {
-  architecture: "clip";
+  architecture: "clip" | "siglip";
+  /** First token of every text; SigLIP has none. */
+  startTokenId?: number;
   /** Pixels of a side of a patch; there with the image tower. */
   patchSize?: number;
   /** Length of an embedding. */
   dimension: number;
-  /** What cosines are multiplied by before the softmax (100 for OpenAI's models); there with both towers. */
+  /** What cosines are multiplied by to be logits (100 for OpenAI's models); there with both towers. */
   logitScale?: number;
+  /** SigLIP: what is added to them then. */
+  logitBias?: number;
 }
 
 export interface BlipDescription extends CommonFields, ImageFields, TextFields {
   architecture: "blip";
+  /** First token of every text. */
+  startTokenId: number;
   generation: GenerationDefaults;
 }
 
@@ -84,12 +88,12 @@ export function parseDescription(text: string): ModelDescription {
       `The archive has format version ${JSON.stringify(version)}, this package reads ${FORMAT_VERSION}: export the checkpoint again`,
     );
   }
-  const architecture = oneOf(json, "architecture", ["clip", "blip"] as const);
+  const architecture = oneOf(json, "architecture", ["clip", "siglip", "blip"] as const);
   const common = {
     formatVersion: FORMAT_VERSION as 1,
     weightsDtype: oneOf(json, "weightsDtype", ["float32", "bfloat16", "float16", "float64"] as const),
   };
-  if (architecture === "clip") return { ...common, architecture, ...parseClip(json) };
+  if (architecture !== "blip") return { ...common, ...parseClip(json, architecture) };
   const generation = json.object("generation");
   if (generation === undefined) throw json.wrong("generation", "an object", undefined);
   return {
@@ -97,28 +101,39 @@ export function parseDescription(text: string): ModelDescription {
     architecture,
     ...parseImageFields(json),
     ...parseTextFields(json),
+    startTokenId: parseStartToken(json),
     generation: parseGeneration(generation),
   };
 }
 
 const IMAGE_KEYS = ["imageSize", "patchSize"];
-const TEXT_KEYS = ["contextLength", "vocabularySize", "startTokenId", "endTokenId", "padTokenId"];
+const TEXT_KEYS = ["contextLength", "vocabularySize", "endTokenId", "padTokenId"];
 
 /** A model without a tower has none of the tower's fields. */
-function parseClip(json: JsonObject): Omit<ClipDescription, "architecture" | keyof CommonFields> {
+function parseClip(
+  json: JsonObject,
+  architecture: ClipDescription["architecture"],
+): Omit<ClipDescription, keyof CommonFields> {
   const hasAny = (keys: string[]) => keys.some((key) => json.raw(key) !== undefined);
   const readsText = hasAny(TEXT_KEYS);
   const readsImages = hasAny(IMAGE_KEYS) || !readsText;
   return {
+    architecture,
     ...(readsImages ? { ...parseImageFields(json), patchSize: json.integer("patchSize", { min: 1 }) } : {}),
     ...(readsText ? parseTextFields(json) : {}),
+    ...(readsText && architecture === "clip" ? { startTokenId: parseStartToken(json) } : {}),
     dimension: json.integer("dimension", { min: 1 }),
     ...(readsImages && readsText ? { logitScale: json.number("logitScale", { min: 0 }) } : {}),
+    ...(readsImages && readsText && architecture === "siglip" ? { logitBias: json.number("logitBias") } : {}),
   };
 }
 
 function parseImageFields(json: JsonObject): ImageFields {
   return { imageSize: json.integer("imageSize", { min: 1, max: 1 << 16 }) };
+}
+
+function parseStartToken(json: JsonObject): number {
+  return json.integer("startTokenId", { max: json.integer("vocabularySize", { min: 1 }) - 1 });
 }
 
 function parseTextFields(json: JsonObject): TextFields {
@@ -127,7 +142,6 @@ function parseTextFields(json: JsonObject): TextFields {
   return {
     contextLength: json.integer("contextLength", { min: 2 }),
     vocabularySize,
-    startTokenId: token("startTokenId"),
     endTokenId: token("endTokenId"),
     padTokenId: token("padTokenId"),
   };

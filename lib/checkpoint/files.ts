@@ -2,8 +2,8 @@ import { type FileHandle, readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { invalidModel } from "./invalid.js";
 
-/** No text file of a checkpoint comes near this size (the largest tokenizers have 35 MB). */
-const MAX_TEXT_BYTES = 100_000_000;
+/** No file of a checkpoint beside the weights comes near this size (the largest tokenizers have 35 MB). */
+const MAX_SMALL_BYTES = 100_000_000;
 
 /** `length` bytes from `position` on; a file that ends before is ERR_MODEL_INVALID. */
 export async function readExactly(file: FileHandle, position: number, length: number, path: string): Promise<Buffer> {
@@ -20,10 +20,15 @@ export async function readExactly(file: FileHandle, position: number, length: nu
 
 /** The text of a file, or undefined when there is none. */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
+  return (await readBytesIfPresent(path))?.toString("utf8");
+}
+
+/** The bytes of a small file, or undefined when there is none. */
+export async function readBytesIfPresent(path: string): Promise<Buffer | undefined> {
   const size = await fileSize(path);
   if (size === undefined) return undefined;
-  if (size > MAX_TEXT_BYTES) throw invalidModel(`${basename(path)} has ${size} bytes: too large for a text file`);
-  return readFile(path, "utf8");
+  if (size > MAX_SMALL_BYTES) throw invalidModel(`${basename(path)} has ${size} bytes: too large for such a file`);
+  return readFile(path);
 }
 
 /** Bytes of a regular file, or undefined when there is none at this path. */

@@ -14,6 +14,7 @@ const SMALL_FILES = [
   "generation_config.json",
   "tokenizer.json",
   "tokenizer_config.json",
+  "spiece.model",
 ];
 
 /** What tokenizer.json can be made from, where it is missing. */
@@ -60,7 +61,8 @@ export async function missingFile(directory: string): Promise<string | undefined
   if (readsImages && !(await hasAny(["preprocessor_config.json", "processor_config.json"]))) {
     return "preprocessor_config.json";
   }
-  if (tokenizer && !(await hasAny(["tokenizer.json", "vocab.json", "vocab.txt"]))) return "tokenizer.json";
+  if (tokenizer && !(await hasAny(["tokenizer.json", "vocab.json", "vocab.txt", "spiece.model"])))
+    return "tokenizer.json";
   for (const { file, index } of WEIGHT_FORMATS) {
     if (!(await has(file))) continue;
     for (const shard of index ? await shardNames(join(directory, file)) : []) {

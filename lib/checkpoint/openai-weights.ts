@@ -1,5 +1,5 @@
 import type { TensorSlice } from "../native/types.js";
-import { DTYPE_BYTES } from "./dtypes.js";
+import { rowsOf, transpose } from "./slices.js";
 import { WeightTable } from "./weights.js";
 
 /** Where OpenAI's code, and open_clip after it, keep a tensor of CLIP. */
@@ -54,7 +54,7 @@ export class OpenAiWeights extends WeightTable {
     if (transposed) return transpose(super.require(theirs, [...shape].reverse()));
     if (third === undefined) return super.require(theirs, shape);
     const [rows, ...rest] = shape;
-    return thirdOf(super.require(theirs, [3 * rows!, ...rest]), third);
+    return rowsOf(super.require(theirs, [3 * rows!, ...rest]), third * rows!, (third + 1) * rows!);
   }
 }
 
@@ -73,25 +73,4 @@ function openAiTensor(name: string): OpenAiTensor {
     return { name: `${encoder}.${layer}.attn.in_proj_${part}`, third: third as 0 | 1 | 2 };
   }
   throw new Error(`OpenAI's CLIP has no counterpart of ${name}`);
-}
-
-function transpose(tensor: TensorSlice): TensorSlice {
-  return { ...tensor, shape: [...tensor.shape].reverse(), strides: stridesOf(tensor).reverse() };
-}
-
-/** A third of the rows. */
-function thirdOf(tensor: TensorSlice, third: 0 | 1 | 2): TensorSlice {
-  const [rows, ...rest] = tensor.shape;
-  const shape = [rows! / 3, ...rest];
-  const skipped = third * shape[0]! * stridesOf(tensor)[0]!;
-  if (tensor.strides) return { ...tensor, shape, storageOffset: (tensor.storageOffset ?? 0) + skipped };
-  // Side by side in the file: no more than the third is read.
-  const offset = tensor.offset + skipped * DTYPE_BYTES[tensor.dtype];
-  return { ...tensor, shape, offset, byteLength: tensor.byteLength / 3 };
-}
-
-/** In elements. */
-function stridesOf({ shape, strides }: TensorSlice): number[] {
-  if (strides) return [...strides];
-  return shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
 }

@@ -1,5 +1,6 @@
 import type { ModelDtype, ParameterSpec } from "../native/types.js";
 import { FLOAT_DTYPES } from "./dtypes.js";
+import { rowsOf } from "./slices.js";
 import type { WeightTable } from "./weights.js";
 
 /** Names of the modules of layer `layer` whose weights are put one below the other. */
@@ -38,6 +39,12 @@ export class ParameterBuilder {
   linear(name: string, module: string, outputs: number, inputs: number): void {
     this.tensor(`${name}_weight`, `${module}.weight`, [outputs, inputs]);
     this.tensor(`${name}_bias`, `${module}.bias`, [outputs]);
+  }
+
+  /** Rows `from` to `to`, the latter not included, of one tensor of this shape. */
+  rows(name: string, source: string, shape: readonly number[], from: number, to: number): void {
+    const rows = rowsOf(this.#weights.require(source, shape), from, to);
+    this.parameters.push({ name, layers: [[rows]], stacked: false });
   }
 
   /** `<name>_weight` and `<name>_bias` of the layer norms of a tower: [layers, width] each. */

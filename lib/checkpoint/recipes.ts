@@ -3,9 +3,18 @@ import { clipRecipe, clipTextRecipe, clipVisionRecipe } from "./clip-recipe.js";
 import { invalidModel, quote } from "./invalid.js";
 import type { JsonObject } from "./json.js";
 import type { Recipe } from "./recipe.js";
+import { siglipRecipe, siglipTextRecipe, siglipVisionRecipe } from "./siglip-recipe.js";
 
 /** Every architecture that this package runs; another one is a further file and a line here. */
-const RECIPES: readonly Recipe[] = [clipRecipe, clipVisionRecipe, clipTextRecipe, blipRecipe];
+const RECIPES: readonly Recipe[] = [
+  clipRecipe,
+  clipVisionRecipe,
+  clipTextRecipe,
+  siglipRecipe,
+  siglipVisionRecipe,
+  siglipTextRecipe,
+  blipRecipe,
+];
 
 /**
  * The recipe for a checkpoint.

@@ -6,7 +6,8 @@ export type TokenRole = "bos_token" | "eos_token" | "pad_token";
 
 /** Finds the ids of special tokens in the files of a tokenizer. */
 export class SpecialTokens {
-  readonly #config: JsonObject;
+  /** tokenizer_config.json. */
+  readonly config: JsonObject;
   readonly #ids = new Map<string, number>();
 
   /**
@@ -15,12 +16,15 @@ export class SpecialTokens {
    * @throws ClipBlipError ERR_MODEL_INVALID when either is not what it should be
    */
   constructor(tokenizer: string, config: string | undefined) {
-    this.#config = JsonObject.parse(config ?? "{}", "tokenizer_config.json");
+    this.config = JsonObject.parse(config ?? "{}", "tokenizer_config.json");
     const json = JsonObject.parse(tokenizer, "tokenizer.json");
-    // The vocabulary is an object of words and ids in the tokenizers of CLIP and BERT; other kinds are not looked into.
-    const vocabulary = json.object("model")?.raw("vocab");
-    if (vocabulary !== null && typeof vocabulary === "object" && !Array.isArray(vocabulary)) {
-      for (const [word, id] of Object.entries(vocabulary)) if (typeof id === "number") this.#ids.set(word, id);
+    // An object of words and ids, or a list of pieces, each with its score, whose places are the ids.
+    const vocabulary = json.object("model")?.raw("vocab") ?? {};
+    const entries: [unknown, unknown][] = Array.isArray(vocabulary)
+      ? vocabulary.map((piece: unknown, id) => [Array.isArray(piece) ? piece[0] : undefined, id])
+      : Object.entries(vocabulary as object);
+    for (const [word, id] of entries) {
+      if (typeof word === "string" && typeof id === "number") this.#ids.set(word, id);
     }
     const added = json.raw("added_tokens");
     for (const entry of Array.isArray(added) ? added : []) {
@@ -34,7 +38,7 @@ export class SpecialTokens {
    * @throws ClipBlipError ERR_MODEL_INVALID when it is not below `vocabularySize`
    */
   id(role: TokenRole, vocabularySize: number): number | undefined {
-    const token = this.#config.raw(role);
+    const token = this.config.raw(role);
     // Older files write a token as an object with its text in `content`.
     const text = typeof token === "object" ? new JsonObject(token, role).text("content", "") : token;
     const id = typeof text === "string" ? this.#ids.get(text) : undefined;

@@ -18,29 +18,34 @@ interface Defaults {
   crop: boolean;
   /** A lone number as `size` means both sides. */
   square: boolean;
+  mean: Channels;
+  std: Channels;
 }
 
+const OPENAI_MEAN: Channels = [0.48145466, 0.4578275, 0.40821073];
+const OPENAI_STD: Channels = [0.26862954, 0.26130258, 0.27577711];
+const HALF: Channels = [0.5, 0.5, 0.5];
+
 /** Whose image processor it is. */
-type Architecture = "clip" | "blip";
+type Architecture = "clip" | "siglip" | "blip";
 
 const DEFAULTS: Record<Architecture, Defaults> = {
-  clip: { size: { shortestEdge: 224 }, crop: true, square: false },
-  blip: { size: { height: 384, width: 384 }, crop: false, square: true },
+  clip: { size: { shortestEdge: 224 }, crop: true, square: false, mean: OPENAI_MEAN, std: OPENAI_STD },
+  siglip: { size: { height: 224, width: 224 }, crop: false, square: false, mean: HALF, std: HALF },
+  blip: { size: { height: 384, width: 384 }, crop: false, square: true, mean: OPENAI_MEAN, std: OPENAI_STD },
 };
 
 const CROP = { height: 224, width: 224 };
-const MEAN: Channels = [0.48145466, 0.4578275, 0.40821073];
-const STD: Channels = [0.26862954, 0.26130258, 0.27577711];
 const BICUBIC = 3;
 
 /** Pillow's numbers. Its 4 (box) and 5 (hamming) are not among the resamplers of the addon. */
 const RESAMPLE: Record<string, ResizePlan["resample"]> = { 0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic" };
 
 /**
- * Reads preprocessor_config.json as transformers' CLIPImageProcessor and BlipImageProcessor do, in its older forms
- * (`"size": 224`) and its newer ones. `do_pad` is ignored: with one size for all pictures there is nothing to pad.
+ * Reads preprocessor_config.json as transformers' CLIPImageProcessor, SiglipImageProcessor and BlipImageProcessor do, in
+ * its older forms (`"size": 224`) and its newer ones. `do_pad` is ignored: with one size for all pictures there is nothing to pad.
  *
- * @param architecture whose defaults hold where the file names no processor of CLIP or BLIP
+ * @param architecture whose defaults hold where the file names no processor of theirs
  * @param imageSize height and width of the model's input, in pixels
  * @throws ERR_MODEL_INVALID for a malformed file, an unsupported resampler, or a size that can never be the model's
  */
@@ -53,7 +58,7 @@ export function readPreprocessorConfig(text: string, architecture: Architecture,
     crop: fields.boolean("do_center_crop", defaults.crop) ? cropSize(fields) : null,
   };
   checkOutput(resize, imageSize);
-  return { resize, normalize: normalization(fields), height: imageSize, width: imageSize };
+  return { resize, normalize: normalization(fields, defaults), height: imageSize, width: imageSize };
 }
 
 /**
@@ -92,6 +97,9 @@ export function assertModelSize(plan: PreprocessPlan, width: number, height: num
 function processorOf(fields: ConfigFields, architecture: Architecture): Architecture {
   const type = fields.processorType().toLowerCase();
   if (type.startsWith("clip")) return "clip";
+  if (type.startsWith("siglip2"))
+    throw invalidConfig("keeps the proportions of pictures (NaFlex), which is not supported");
+  if (type.startsWith("siglip")) return "siglip";
   return type.startsWith("blip") ? "blip" : architecture;
 }
 
@@ -101,13 +109,13 @@ function cropSize(fields: ConfigFields): { height: number; width: number } {
   return size;
 }
 
-function normalization(fields: ConfigFields): NormalizePlan {
+function normalization(fields: ConfigFields, defaults: Defaults): NormalizePlan {
   const normalize = fields.boolean("do_normalize", true);
-  const std = fields.channels("image_std", STD);
+  const std = fields.channels("image_std", defaults.std);
   if (std.some((value) => value === 0)) throw invalidConfig("has an image_std of zero");
   return {
     scale: fields.boolean("do_rescale", true) ? fields.positive("rescale_factor", 1 / 255) : 1,
-    mean: normalize ? fields.channels("image_mean", MEAN) : [0, 0, 0],
+    mean: normalize ? fields.channels("image_mean", defaults.mean) : [0, 0, 0],
     std: normalize ? std : [1, 1, 1],
   };
 }

@@ -59,3 +59,29 @@ export function guardLookalikes(text: string, special: readonly string[]): strin
 function isLookalike(part: string, special: readonly string[]): boolean {
   return !special.includes(part) && special.includes(part.toLowerCase());
 }
+
+/** What Python takes for white space, `str.isspace`; JavaScript leaves out the first five and adds U+FEFF. */
+const SPACE = "[\\x1c-\\x1f\\x85\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+const SPACES = new RegExp(`${SPACE}+`, "g");
+const LEADING_SPACES = new RegExp(`^${SPACE}+`);
+const TRAILING_SPACES = new RegExp(`(?<!${SPACE})${SPACE}+$`);
+
+/** `re.sub(r"\s+", " ", text)` */
+export function collapseSpace(text: string): string {
+  return text.replace(SPACES, " ");
+}
+
+/** `text.lstrip()` */
+export function stripStart(text: string): string {
+  return text.replace(LEADING_SPACES, "");
+}
+
+/** `text.rstrip()` */
+export function stripEnd(text: string): string {
+  return text.replace(TRAILING_SPACES, "");
+}
+
+/** `text.strip()` */
+export function strip(text: string): string {
+  return stripEnd(stripStart(text));
+}

@@ -42,7 +42,7 @@ describe("half a CLIP", () => {
 
       await refuses(
         half.encodeTexts(texts),
-        /no text tower: encodeTexts needs a whole CLIP.*CLIPTextModelWithProjection/,
+        /no text tower: encodeTexts needs a whole checkpoint.*CLIPTextModelWithProjection/,
       );
       await refuses(half.classify(pictures, ["a"]), /no text tower: classify/);
       await refuses(half.similarity(pictures, texts), /no text tower: similarity/);

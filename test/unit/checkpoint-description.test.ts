@@ -6,18 +6,29 @@ const COMMON = { formatVersion: 1, weightsDtype: "float32" } as const;
 const TEXT = {
   contextLength: 77,
   vocabularySize: 49408,
-  startTokenId: 49406,
   endTokenId: 49407,
   padTokenId: 49407,
 };
+const START = { startTokenId: 49406 };
 const CLIP: ClipDescription = {
   ...COMMON,
   architecture: "clip",
   imageSize: 224,
   patchSize: 32,
   ...TEXT,
+  ...START,
   dimension: 512,
   logitScale: 100,
+};
+const SIGLIP: ClipDescription = {
+  ...COMMON,
+  architecture: "siglip",
+  imageSize: 224,
+  patchSize: 16,
+  ...TEXT,
+  dimension: 768,
+  logitScale: 117,
+  logitBias: -12.9,
 };
 const CLIP_VISION: ClipDescription = {
   ...COMMON,
@@ -26,12 +37,13 @@ const CLIP_VISION: ClipDescription = {
   patchSize: 32,
   dimension: 512,
 };
-const CLIP_TEXT: ClipDescription = { ...COMMON, architecture: "clip", ...TEXT, dimension: 512 };
+const CLIP_TEXT: ClipDescription = { ...COMMON, architecture: "clip", ...TEXT, ...START, dimension: 512 };
 const BLIP: BlipDescription = {
   ...COMMON,
   architecture: "blip",
   imageSize: 384,
   ...TEXT,
+  ...START,
   generation: {
     maxLength: 20,
     minLength: 0,
@@ -48,7 +60,7 @@ const BLIP: BlipDescription = {
 };
 
 test("reads what it is written as", () => {
-  for (const description of [CLIP, CLIP_VISION, CLIP_TEXT, BLIP]) {
+  for (const description of [CLIP, CLIP_VISION, CLIP_TEXT, SIGLIP, BLIP]) {
     assert.deepEqual(parseDescription(JSON.stringify(description)), description);
   }
 });
@@ -83,6 +95,7 @@ test("refuses every missing or wrong field by name", () => {
     ],
     [CLIP_VISION, { imageSize: "224", patchSize: null }],
     [CLIP_TEXT, { contextLength: 1 }],
+    [SIGLIP, { logitBias: "none", logitScale: -1 }],
     [BLIP, { endTokenId: -1, padTokenId: true, vocabularySize: 0, generation: [] }],
     [BLIP.generation, { maxLength: 0, numBeams: 0, doSample: 1, topP: 2, repetitionPenalty: 0, temperature: null }],
   ] as const) {

@@ -176,6 +176,7 @@ test("what is not supported is said to be so, with what is", async (t) => {
     ["blip", ["BlipForQuestionAnswering"]],
     ["blip", ["BlipForImageTextRetrieval"]],
     ["siglip2", ["Siglip2Model"]],
+    ["siglip", ["SiglipForImageClassification"]],
     ["clip_vision_model", ["CLIPVisionModel"]],
     [undefined, []],
   ] as const) {

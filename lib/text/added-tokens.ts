@@ -1,0 +1,32 @@
+import { stripEnd, stripStart } from "./python-parity.js";
+
+/** A token that is looked for in the text as it is, before anything else is done to it. */
+export interface AddedToken {
+  id: number;
+  content: string;
+  /** It takes the white space before it with it. */
+  lstrip: boolean;
+  /** It takes the white space after it with it. */
+  rstrip: boolean;
+}
+
+/** Takes a text apart into added tokens, longest first, and what is between them; empty parts are left out. */
+export function splitAtTokens(text: string, tokens: readonly AddedToken[]): (string | AddedToken)[] {
+  if (tokens.length === 0) return text === "" ? [] : [text];
+  const byContent = new Map(tokens.map((token) => [token.content, token]));
+  const contents = [...byContent.keys()].sort((one, other) => other.length - one.length);
+  const pattern = new RegExp(`(${contents.map((content) => content.replace(/[^\w\s]/g, "\\$&")).join("|")})`);
+  const parts: (string | AddedToken)[] = text.split(pattern).map((part) => byContent.get(part) ?? part);
+  return parts
+    .map((part, index) => (typeof part === "string" ? stripped(part, parts[index - 1], parts[index + 1]) : part))
+    .filter((part) => part !== "");
+}
+
+function stripped(
+  text: string,
+  before: string | AddedToken | undefined,
+  after: string | AddedToken | undefined,
+): string {
+  const rest = typeof before === "object" && before.rstrip ? stripStart(text) : text;
+  return typeof after === "object" && after.lstrip ? stripEnd(rest) : rest;
+}

@@ -1,0 +1,42 @@
+import { type AddedToken, splitAtTokens } from "./added-tokens.js";
+import { type JsonPart, makeTokenizer } from "./load-tokenizer.js";
+import { lowerSigma } from "./python-parity.js";
+
+/** How the byte-pair vocabulary of SigLIP 2 is used. */
+export interface BpeOptions {
+  addedTokens: readonly AddedToken[];
+  lowerCase: boolean;
+}
+
+/**
+ * Text to the ids of a byte-pair vocabulary such as Gemma's, as tokenizer.json describes it, without special tokens at the
+ * ends.
+ *
+ * The added tokens are looked for here: the JavaScript library would also find them in what normalisation makes of a text,
+ * such as "<EOS>" in small letters.
+ *
+ * @param tokenizer tokenizer.json
+ * @throws ERR_MODEL_INVALID
+ */
+export function bpeEncoder(tokenizer: JsonPart, { addedTokens, lowerCase }: BpeOptions): (text: string) => number[] {
+  const { normalizer, added_tokens: added } = tokenizer;
+  const found = new Set(addedTokens.map(({ id }) => id));
+  const inner = makeTokenizer(
+    {
+      ...tokenizer,
+      normalizer: lowerCase ? lowerFirst(normalizer) : normalizer,
+      added_tokens: Array.isArray(added) ? added.filter(({ id }) => !found.has(id)) : [],
+    },
+    {},
+  );
+  const lowers = lowerCase || JSON.stringify(normalizer ?? null).includes('"Lowercase"');
+  return (text) =>
+    splitAtTokens(text, addedTokens).flatMap((part) => {
+      if (typeof part !== "string") return [part.id];
+      return inner.encode(lowers ? lowerSigma(part) : part, { add_special_tokens: false }).ids;
+    });
+}
+
+function lowerFirst(normalizer: unknown): JsonPart {
+  return { type: "Sequence", normalizers: [{ type: "Lowercase" }, ...(normalizer ? [normalizer] : [])] };
+}

@@ -1,0 +1,125 @@
+import { toUSVString } from "node:util";
+import type { AddedToken } from "./added-tokens.js";
+import { invalidTokenizer, type JsonPart, parseTokenizerFile } from "./load-tokenizer.js";
+import { bpeEncoder } from "./siglip-bpe.js";
+import { unigramEncoder } from "./siglip-unigram.js";
+import { normaliseText } from "./text.js";
+import { padRows, type TextTokenizer, tooLong } from "./text-tokenizer.js";
+
+/** What the tokenizer has to know of the model. */
+export interface SiglipTokenizerOptions {
+  /** Tokens that the model takes, and that every text is filled up to. */
+  contextLength: number;
+  padTokenId: number;
+}
+
+/** Ids before and after those of every text. */
+interface Ends {
+  before: number[];
+  after: number[];
+}
+
+/** Tokens that are looked at behind the last one kept: what follows can change it only through a chain of merges. */
+const MARGIN = 32;
+
+/**
+ * The tokenizer of SigLIP (a unigram vocabulary, SiglipTokenizer in transformers) or of SigLIP 2 (a byte-pair vocabulary,
+ * GemmaTokenizer or Siglip2Tokenizer), from the text of tokenizer.json and tokenizer_config.json.
+ *
+ * Texts are always filled up to the model's context, which it was trained with: it reads the state of the last place, and
+ * its attention sees the filling.
+ *
+ * @throws ERR_MODEL_INVALID
+ */
+export function createSiglipTokenizer(
+  tokenizerJson: string,
+  tokenizerConfigJson: string,
+  { contextLength, padTokenId }: SiglipTokenizerOptions,
+): TextTokenizer {
+  const tokenizer = parseTokenizerFile(tokenizerJson, "tokenizer.json");
+  const config = parseTokenizerFile(tokenizerConfigJson, "tokenizer_config.json");
+  const model = tokenizer.model as JsonPart | undefined;
+  const addedTokens = readAddedTokens(tokenizer);
+  const ids = vocabularyIds(model, tokenizer);
+  const longest = [...ids.keys()].reduce((most, token) => Math.max(most, token.length), 1);
+  const window = (contextLength + MARGIN) * longest;
+  const isUnigram = model?.type === "Unigram";
+  const className = String(config.tokenizer_class ?? "").replace(/Fast$/, "");
+  const encodeText = isUnigram
+    ? unigramEncoder(tokenizer, { addedTokens, lowerCase: config.do_lower_case !== false, window })
+    : bpeEncoder(tokenizer, { addedTokens, lowerCase: className === "Siglip2Tokenizer" });
+  const ends = isUnigram ? endTokenAlone(config, ids) : readEnds(tokenizer, config, ids);
+  const room = contextLength - ends.before.length - ends.after.length;
+  // The classes of Gemma fill up on the left where the file does not say otherwise, which it does for SigLIP 2.
+  const side = config.padding_side ?? (/^(Gemma|Siglip2)/.test(className) ? "left" : "right");
+
+  function encode(value: string, { truncate = true }: { truncate?: boolean } = {}): number[] {
+    const text = normaliseText(value);
+    // SentencePiece collapses white space, so that a unigram vocabulary has to see all of it.
+    const cut = !isUnigram && text.length > window;
+    const tokens = encodeText(cut ? toUSVString(text.slice(0, window)) : text);
+    if (tokens.length > room && !truncate) {
+      throw tooLong(tokens.length + contextLength - room, contextLength, cut || tokens.length > window);
+    }
+    const kept = tokens.slice(0, room);
+    // A text that ends with the end token gets no second one, as SiglipTokenizer has it.
+    const ended = isUnigram && kept.at(-1) === ends.after[0];
+    return [...ends.before, ...kept, ...(ended ? [] : ends.after)];
+  }
+
+  const pad = (rows: readonly number[][]) =>
+    padRows(rows, contextLength, padTokenId, side === "left" ? "left" : "right");
+
+  return { encode, pad };
+}
+
+/** Those that are looked for in the text as it is. */
+function readAddedTokens({ added_tokens: added }: JsonPart): AddedToken[] {
+  const tokens = Array.isArray(added) ? (added as (AddedToken & { normalized?: boolean })[]) : [];
+  return tokens.filter(({ content, normalized }) => typeof content === "string" && content !== "" && !normalized);
+}
+
+/** Ids by token: of a list of pieces, or of an object; and the added ones. */
+function vocabularyIds(model: JsonPart | undefined, tokenizer: JsonPart): Map<string, number> {
+  const vocab = model?.vocab;
+  const entries: [string, number][] = Array.isArray(vocab)
+    ? vocab.map((entry: unknown, id) => [Array.isArray(entry) ? String(entry[0]) : "", id])
+    : Object.entries((vocab ?? {}) as Record<string, number>);
+  return new Map([...entries, ...readAddedTokens(tokenizer).map(({ content, id }): [string, number] => [content, id])]);
+}
+
+function endTokenAlone(config: JsonPart, ids: ReadonlyMap<string, number>): Ends {
+  return { before: [], after: [idOf(config.eos_token, ids, "eos_token")] };
+}
+
+/**
+ * What goes around every text: as tokenizer_config.json says with `add_bos_token` and `add_eos_token`, which go before what
+ * tokenizer.json says, as in transformers.
+ */
+function readEnds(tokenizer: JsonPart, config: JsonPart, ids: ReadonlyMap<string, number>): Ends {
+  if (config.add_bos_token !== undefined || config.add_eos_token !== undefined) {
+    return {
+      before: config.add_bos_token ? [idOf(config.bos_token, ids, "bos_token")] : [],
+      after: config.add_eos_token ? [idOf(config.eos_token, ids, "eos_token")] : [],
+    };
+  }
+  const processor = tokenizer.post_processor as JsonPart | null | undefined;
+  if (!processor) return { before: [], after: [] };
+  const template = processor.type === "TemplateProcessing" ? processor.single : undefined;
+  if (!Array.isArray(template)) {
+    throw invalidTokenizer(`tokenizer.json has a post_processor of the kind ${JSON.stringify(processor.type)}`);
+  }
+  const at = template.findIndex((part: JsonPart) => part.Sequence !== undefined);
+  const special = (parts: { SpecialToken: { id: string } }[]) =>
+    parts.map(({ SpecialToken }) => idOf(SpecialToken.id, ids, "post_processor"));
+  return { before: special(template.slice(0, at)), after: special(template.slice(at + 1)) };
+}
+
+/** @throws ERR_MODEL_INVALID for a token that is not in the vocabulary */
+function idOf(token: unknown, ids: ReadonlyMap<string, number>, role: string): number {
+  // Older files write a token as an object with its text in `content`.
+  const text = typeof token === "object" && token !== null ? (token as JsonPart).content : token;
+  const id = typeof text === "string" ? ids.get(text) : undefined;
+  if (id === undefined) throw invalidTokenizer(`tokenizer.json lacks the token that is the ${role}`);
+  return id;
+}

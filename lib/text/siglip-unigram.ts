@@ -1,0 +1,75 @@
+import { type AddedToken, splitAtTokens } from "./added-tokens.js";
+import { Charsmap } from "./charsmap.js";
+import { invalidTokenizer, type JsonPart } from "./load-tokenizer.js";
+import { normalizeForPieces, SPACE_SYMBOL } from "./sentencepiece-normalizer.js";
+import { canonicalText } from "./siglip-canonical.js";
+import { Unigram } from "./unigram.js";
+
+/** What the pieces of SigLIP's vocabulary are chosen by. */
+export interface UnigramOptions {
+  addedTokens: readonly AddedToken[];
+  lowerCase: boolean;
+  /** Characters of a part of the text that are tokenized at most. */
+  window: number;
+}
+
+/** A vocabulary of pieces with their logarithmic probabilities. */
+type Vocabulary = [piece: string, score: number][];
+
+/**
+ * Text to the ids of a unigram vocabulary as transformers' SiglipTokenizer does with SentencePiece, without the end token.
+ *
+ * Of the normalisers in tokenizer.json only the table of replacements is read: what happens before it is fixed by the class
+ * SiglipTokenizer, what happens after it by SentencePiece.
+ *
+ * @param tokenizer tokenizer.json
+ * @throws ERR_MODEL_INVALID
+ */
+export function unigramEncoder(
+  tokenizer: JsonPart,
+  { addedTokens, lowerCase, window }: UnigramOptions,
+): (text: string) => number[] {
+  const { vocab, unk_id: unknownId } = tokenizer.model as { vocab: Vocabulary; unk_id: number };
+  if (!Array.isArray(vocab) || vocab[unknownId] === undefined) {
+    throw invalidTokenizer("tokenizer.json has no unigram vocabulary with a piece for what is unknown");
+  }
+  const unknown = vocab[unknownId][0];
+  const unigram = new Unigram(vocab, unknownId, new Set([unknownId, ...addedTokens.map(({ id }) => id)]));
+  const charsmap = readCharsmap(tokenizer.normalizer);
+  const encodePieces = (text: string) => unigram.encode(normalizeForPieces(text, charsmap).slice(0, window));
+  const markLength = encodePieces(unknown).length;
+
+  /**
+   * The unknown token goes before each part and its pieces are taken off again: without it, SentencePiece would take every
+   * part for the beginning of a word.
+   */
+  function encodePart(part: string): number[] {
+    const ids = encodePieces(unknown + canonicalText(part, { lowerCase }));
+    return ids.length >= markLength ? ids.slice(markLength) : ids;
+  }
+
+  const spaceId = vocab.findIndex(([piece]) => piece === SPACE_SYMBOL);
+  return (text) => {
+    const parts = splitAtTokens(SPACE_SYMBOL + text.replaceAll(SPACE_SYMBOL, " "), addedTokens);
+    const ids: number[] = [];
+    for (const part of parts) {
+      if (typeof part === "string") ids.push(...encodePart(part));
+      else if (ids.length === 1 && ids[0] === spaceId) ids[0] = part.id;
+      else ids.push(part.id);
+      if (ids.length > window) break;
+    }
+    return ids;
+  };
+}
+
+/** The table of the first normaliser that has one; an empty one where none has. */
+function readCharsmap(normalizer: unknown): Charsmap {
+  const parts = typeof normalizer === "object" && normalizer !== null ? [normalizer as JsonPart] : [];
+  for (const part of parts) {
+    if (part.type === "Precompiled" && typeof part.precompiled_charsmap === "string") {
+      return new Charsmap(Buffer.from(part.precompiled_charsmap, "base64"));
+    }
+    if (Array.isArray(part.normalizers)) parts.push(...(part.normalizers as JsonPart[]));
+  }
+  return new Charsmap(new Uint8Array());
+}

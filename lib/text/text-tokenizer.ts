@@ -1,0 +1,37 @@
+import { ClipBlipError } from "../errors.js";
+
+/** Text to token ids for a text tower. */
+export interface TextTokenizer {
+  /**
+   * Ids of a text, special tokens included.
+   *
+   * @param options.truncate cut at the context length and keep the end token, as `truncation=True`; true by default
+   * @throws ERR_INVALID_ARGUMENT for anything but a string; ERR_TEXT_TOO_LONG where it is not to be cut
+   */
+  encode(text: string, options?: { truncate?: boolean }): number[];
+  /** Row-major ids of a batch, each row as long as the tower needs it. */
+  pad(rows: readonly number[][]): Int32Array;
+}
+
+/** Row-major ids, rows filled up to `length` with `padTokenId`. */
+export function padRows(
+  rows: readonly number[][],
+  length: number,
+  padTokenId: number,
+  side: "left" | "right" = "right",
+): Int32Array {
+  const ids = new Int32Array(rows.length * length).fill(padTokenId);
+  rows.forEach((row, index) => {
+    ids.set(row, index * length + (side === "left" ? length - row.length : 0));
+  });
+  return ids;
+}
+
+/** @param atLeast whether the text was cut before its tokens were counted */
+export function tooLong(count: number, limit: number, atLeast: boolean): ClipBlipError {
+  return new ClipBlipError(
+    "ERR_TEXT_TOO_LONG",
+    `The text has ${atLeast ? "more than " : ""}${count} tokens, special ones included, and the model takes ${limit}. ` +
+      "Shorten it, or allow truncation.",
+  );
+}

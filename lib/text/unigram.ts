@@ -1,0 +1,67 @@
+/** How much less probable what is unknown is than the least probable piece: `kUnkPenalty` in SentencePiece. */
+const UNKNOWN_PENALTY = 10;
+
+/** The best way to the end of a beginning of the text. */
+interface Step {
+  id: number;
+  /** First character of its last piece. */
+  start: number;
+  score: number;
+}
+
+/**
+ * A vocabulary of pieces with logarithmic probabilities: takes a text apart into the most probable sequence of them.
+ *
+ * The steps are those of SentencePiece (`Model::EncodeOptimized`), sums in float32 included: repeated letters have several
+ * ways of equal probability, and its rounding decides. The Unigram of @huggingface/tokenizers adds in double precision.
+ */
+export class Unigram {
+  readonly #ids = new Map<string, number>();
+  readonly #scores: Float32Array;
+  readonly #unknownId: number;
+  readonly #unknownScore: number;
+  readonly #longest: number;
+
+  /** `special`: ids of pieces that no text matches, the unknown one among them. */
+  constructor(pieces: readonly [piece: string, score: number][], unknownId: number, special: ReadonlySet<number>) {
+    this.#unknownId = unknownId;
+    this.#scores = Float32Array.from(pieces, ([, score]) => score);
+    let least = Number.POSITIVE_INFINITY;
+    let longest = 1;
+    for (const [id, [piece]] of pieces.entries()) {
+      if (special.has(id)) continue;
+      this.#ids.set(piece, id);
+      least = Math.min(least, this.#scores[id]!);
+      longest = Math.max(longest, [...piece].length);
+    }
+    this.#unknownScore = Math.fround(least - UNKNOWN_PENALTY);
+    this.#longest = longest;
+  }
+
+  /** Ids of the pieces; a run of unknown characters is one. */
+  encode(text: string): number[] {
+    const characters = [...text];
+    const steps: (Step | undefined)[] = [{ id: -1, start: -1, score: 0 }];
+    const offer = (end: number, id: number, start: number, pieceScore: number) => {
+      const score = Math.fround(steps[start]!.score + pieceScore);
+      const known = steps[end];
+      if (known === undefined || score > known.score) steps[end] = { id, start, score };
+    };
+    for (let start = 0; start < characters.length; start++) {
+      const last = Math.min(characters.length, start + this.#longest);
+      let piece = "";
+      let hasSingle = false;
+      for (let end = start + 1; end <= last; end++) {
+        piece += characters[end - 1];
+        const id = this.#ids.get(piece);
+        if (id === undefined) continue;
+        offer(end, id, start, this.#scores[id]!);
+        hasSingle ||= end === start + 1;
+      }
+      if (!hasSingle) offer(start + 1, this.#unknownId, start, this.#unknownScore);
+    }
+    const ids: number[] = [];
+    for (let end = characters.length; end > 0; end = steps[end]!.start) ids.push(steps[end]!.id);
+    return ids.reverse().filter((id, index) => id !== this.#unknownId || ids[index - 1] !== this.#unknownId);
+  }
+}
