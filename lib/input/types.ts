@@ -15,6 +15,9 @@ export interface RawPixels {
  * Everything that is taken as a picture: the path of a file; a `file:` or `data:` URL; an `http(s):` URL where
  * `allowRemote` is set; the bytes of an encoded picture in any kind of binary object; a stream of such bytes, which is
  * used up; a sharp instance, whose output is used; or raw pixels.
+ *
+ * Leave the memory of a call's pictures as it is until the call has settled: what does not fit into the first two batches
+ * is read when its turn comes. Memory that is transferred or resized before that makes the call reject.
  */
 export type ImageInput =
   | string
