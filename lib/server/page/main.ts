@@ -88,7 +88,8 @@ async function runSearch(): Promise<void> {
     query = undefined;
     return sort();
   }
-  const { signal } = (searching = new AbortController());
+  searching = new AbortController();
+  const { signal } = searching;
   try {
     const { embeddings } = await pool.run(
       () => ask<EmbeddingsAnswer>("api/v1/embeddings/texts", { ...json({ texts: [text] }), signal }),
