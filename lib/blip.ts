@@ -1,11 +1,13 @@
 import { type Caption, type CaptionRequest, captionOperation } from "./blip-operations.js";
 import type { BlipDescription } from "./checkpoint/description.js";
 import type { ClipBlipError } from "./errors.js";
+import { type GenerationPlan, planGeneration } from "./generation.js";
 import { assertGenerationOptions, GENERATION_OPTIONS, type GenerationOptions } from "./generation-options.js";
 import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "./images.js";
 import type { ImageInput } from "./input/types.js";
 import { Model, openRuntime, type Runtime } from "./model.js";
 import type { LoadOptions } from "./options.js";
+import { type BlipTokenizer, createBlipTokenizer } from "./text/blip-tokenizer.js";
 import { assertIterable, assertOptions, assertStrings, invalidArgument } from "./validate.js";
 
 /** Options of `caption`. */
@@ -30,12 +32,14 @@ type CaptionOperation = ReturnType<typeof captionOperation>;
 /** A BLIP model: pictures to sentences. */
 export class BlipModel extends Model {
   readonly #captions: CaptionOperation;
-  readonly #contextLength: number;
+  readonly #description: BlipDescription;
+  readonly #tokenizer: BlipTokenizer;
 
-  private constructor(runtime: Runtime<BlipDescription>, captions: CaptionOperation) {
+  private constructor(runtime: Runtime<BlipDescription>, tokenizer: BlipTokenizer, captions: CaptionOperation) {
     super(runtime, [captions]);
     this.#captions = captions;
-    this.#contextLength = runtime.description.contextLength;
+    this.#description = runtime.description;
+    this.#tokenizer = tokenizer;
   }
 
   /**
@@ -45,7 +49,13 @@ export class BlipModel extends Model {
   static async load(source: string, options: LoadOptions = {}): Promise<BlipModel> {
     const runtime = await openRuntime(source, "blip", options);
     try {
-      const model = new BlipModel(runtime, captionOperation(runtime));
+      const { extraFiles, description } = runtime;
+      const tokenizer = createBlipTokenizer(
+        extraFiles["tokenizer.json"]!,
+        extraFiles["tokenizer_config.json"] ?? "{}",
+        { startTokenId: description.startTokenId, maxTokens: description.contextLength },
+      );
+      const model = new BlipModel(runtime, tokenizer, captionOperation(runtime, tokenizer));
       await model.firstProbe();
       return model;
     } catch (error) {
@@ -55,7 +65,7 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Writes a caption for each picture, in the order given, by greedy search.
+   * Writes a caption for each picture, in the order given.
    * One picture that cannot be read rejects the call with an error whose `index` says which.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_TEXT_TOO_LONG (a prompt that leaves no room below maxLength),
    * ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
@@ -74,9 +84,15 @@ export class BlipModel extends Model {
         );
       }
     }
+    const plan = this.#plan(options);
     this.assertOpen();
     const requests = images.map(
-      (image, index): CaptionRequest => ({ image, prompt: Array.isArray(prompt) ? prompt[index] : prompt, options }),
+      (image, index): CaptionRequest => ({
+        image,
+        prompt: Array.isArray(prompt) ? prompt[index] : prompt,
+        plan,
+        options,
+      }),
     );
     return this.#captions.pipeline.map(requests, options);
   }
@@ -95,15 +111,17 @@ export class BlipModel extends Model {
     if (options.prompt !== undefined && typeof options.prompt !== "string") {
       throw invalidArgument("options.prompt", "a string", options.prompt);
     }
+    const plan = this.#plan(options);
     this.assertOpen();
-    return this.#stream(images, options);
+    return this.#stream(images, plan, options);
   }
 
   async *#stream(
     images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    plan: GenerationPlan,
     options: CaptionStreamOptions,
   ): AsyncGenerator<CaptionedImage, void, undefined> {
-    for await (const result of this.#captions.pipeline.stream(requests(images, options), options)) {
+    for await (const result of this.#captions.pipeline.stream(requests(images, plan, options), options)) {
       const { index, input } = result;
       yield "error" in result
         ? { index, input: input.image, error: result.error }
@@ -114,13 +132,18 @@ export class BlipModel extends Model {
   #assertCaptionOptions(options: CaptionOptions): void {
     assertOptions(options, "options", ["prompt", ...GENERATION_OPTIONS, ...IMAGE_CALL_OPTIONS]);
     assertImageCallOptions(options);
-    assertGenerationOptions(options, this.#contextLength);
+    assertGenerationOptions(options, this.#description.contextLength);
+  }
+
+  #plan(options: CaptionStreamOptions | CaptionOptions): GenerationPlan {
+    return planGeneration(options, this.#description, this.#tokenizer);
   }
 }
 
 async function* requests(
   images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+  plan: GenerationPlan,
   options: CaptionStreamOptions,
 ): AsyncGenerator<CaptionRequest, void, undefined> {
-  for await (const image of images) yield { image, prompt: options.prompt, options };
+  for await (const image of images) yield { image, prompt: options.prompt, plan, options };
 }

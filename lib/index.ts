@@ -19,6 +19,7 @@ export { type Device, devices, type MemoryInfo } from "./devices.js";
 export type { Progress } from "./engine/pipeline.js";
 export { ClipBlipError, type ClipBlipErrorOptions, type ErrorCode } from "./errors.js";
 export { type ExportOptions, exportCheckpoint } from "./export.js";
+export type { GeneratedText } from "./generation.js";
 export type { GenerationOptions } from "./generation-options.js";
 export type { ImageInput, RawPixels } from "./input/types.js";
 export type { Capabilities } from "./model.js";

@@ -14,6 +14,7 @@ export interface GenerationDefaults {
   numReturnSequences: number;
   repetitionPenalty: number;
   lengthPenalty: number;
+  earlyStopping: boolean | "never";
   noRepeatNgramSize: number;
   doSample: boolean;
   temperature: number;
@@ -155,12 +156,18 @@ function parseGeneration(json: JsonObject): GenerationDefaults {
     numReturnSequences: json.integer("numReturnSequences", { min: 1 }),
     repetitionPenalty: json.number("repetitionPenalty", { min: Number.MIN_VALUE }),
     lengthPenalty: json.number("lengthPenalty"),
+    earlyStopping: readEarlyStopping(json, "earlyStopping"),
     noRepeatNgramSize: json.integer("noRepeatNgramSize"),
     doSample: json.boolean("doSample"),
     temperature: json.number("temperature", { min: 0 }),
     topK: json.integer("topK"),
     topP: json.number("topP", { min: 0, max: 1 }),
   };
+}
+
+/** @throws ClipBlipError ERR_MODEL_INVALID for another value than true, false and "never" */
+export function readEarlyStopping(json: JsonObject, key: string, fallback?: boolean): boolean | "never" {
+  return json.raw(key) === "never" ? "never" : json.boolean(key, fallback);
 }
 
 function oneOf<const Choice extends string>(json: JsonObject, key: string, choices: readonly Choice[]): Choice {

@@ -1,4 +1,4 @@
-import type { GenerationDefaults } from "./description.js";
+import { type GenerationDefaults, readEarlyStopping } from "./description.js";
 import type { JsonObject } from "./json.js";
 
 /**
@@ -18,6 +18,7 @@ export function readGenerationDefaults(generation: JsonObject | undefined, textC
       min: Number.MIN_VALUE,
     }),
     lengthPenalty: source("length_penalty").number("length_penalty", { fallback: 1 }),
+    earlyStopping: readEarlyStopping(source("early_stopping"), "early_stopping", false),
     noRepeatNgramSize: source("no_repeat_ngram_size").integer("no_repeat_ngram_size", { fallback: 0 }),
     doSample: source("do_sample").boolean("do_sample", false),
     temperature: source("temperature").number("temperature", { fallback: 1, min: 0 }),

@@ -105,20 +105,53 @@ export interface PixelBatch {
   normalize: NormalizePlan;
 }
 
+/** How the texts of one call are written; the words are those of Hugging Face transformers. */
 export interface GenerationOptions {
+  endTokenId: number;
+  padTokenId: number;
+  /** 1: no beam search. */
+  numBeams: number;
+  /** Texts for each prompt: 1 in greedy search, at most `numBeams` in beam search. */
+  numReturnSequences: number;
+  lengthPenalty: number;
+  earlyStopping: boolean | "never";
+  /** 1: none. */
+  repetitionPenalty: number;
+  /** 0: no limit. */
+  noRepeatNgramSize: number;
+  /** Token ids of words and phrases that are not written; none of them empty. */
+  badWords: Int32Array[];
+  doSample: boolean;
+  temperature: number;
+  /** 0: no limit. */
+  topK: number;
+  topP: number;
+}
+
+/** What one text begins with, and what may differ from text to text. */
+export interface Prompt {
+  /** Start token first. */
+  ids: Int32Array;
   /** Tokens of the whole sequence, prompt and start token included, as `max_length` of transformers. */
   maxLength: number;
   /** The end token is not chosen before the sequence is this long, as `min_length` of transformers. */
   minLength: number;
-  endTokenId: number;
-  padTokenId: number;
+  /** Of the numbers that samples are drawn with. */
+  seed: number;
 }
 
-export interface CaptionResult extends RunStats {
-  /** Token ids of each row, start token and prompt first, end token last where it was reached. */
+export interface GenerationResult extends RunStats {
+  /**
+   * Token ids, prompt first, end token last where it was reached: `numReturnSequences` for each prompt one after
+   * another, best first.
+   */
   sequences: Int32Array[];
-  /** Sum over the generated tokens of the log-probability, in float32. */
-  logProbabilities: Float32Array;
+  /**
+   * Of each sequence. Beam search: the sum of the log-probabilities of the tokens after the prompt, divided by their
+   * number to the power of `lengthPenalty`. Else their mean log-probability, each in the distribution that it was
+   * chosen from.
+   */
+  scores: Float32Array;
 }
 
 export interface DeviceMemory {
@@ -204,14 +237,14 @@ export interface NativeBinding {
     l2Normalize: boolean,
     options: RunOptions,
   ): Promise<EmbeddingResult>;
-  /** Greedy captions of a BLIP model; one prompt per picture, start token first, lengths may differ. */
+  /** Captions of a BLIP model; one prompt per picture, whose lengths may differ. */
   caption(
     module: ModuleHandle,
     batch: PixelBatch,
-    prompts: Int32Array[],
+    prompts: Prompt[],
     generation: GenerationOptions,
     options: RunOptions,
-  ): Promise<CaptionResult>;
+  ): Promise<GenerationResult>;
 
   /** Takes a device's turn where nobody in the process holds it, in any thread; false: somebody does. */
   tryAcquireDevice(device: string): boolean;

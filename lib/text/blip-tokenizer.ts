@@ -20,6 +20,8 @@ export interface BlipTokenizer {
    * @throws ERR_INVALID_ARGUMENT for anything but a string; ERR_TEXT_TOO_LONG past the positions of the decoder
    */
   encodePrompt(prompt: string): number[];
+  /** The ids of words, without special tokens; none for white space. */
+  encodeWords(text: string): number[];
   /** The sentence without special tokens, as `decode(ids, skip_special_tokens=True)`; "" for no ids. */
   decode(ids: readonly number[]): string;
 }
@@ -42,10 +44,14 @@ export function createBlipTokenizer(
   // False where the file says nothing, as in transformers 5; the JavaScript tokenizer would take true.
   const decodeOptions = { skip_special_tokens: true, clean_up_tokenization_spaces: cleanUp === true };
 
+  function encodeWords(text: string): number[] {
+    return tokenizer.encode(separateIdeographs(lowerSigma(text)), { add_special_tokens: false }).ids;
+  }
+
   function encodePrompt(value: string): number[] {
     const text = normaliseText(value, "prompt");
     if (text.length > maxTokens * CHARACTERS_PER_TOKEN) throw tooLong(`${text.length} characters`, maxTokens);
-    const { ids } = tokenizer.encode(separateIdeographs(lowerSigma(text)), { add_special_tokens: false });
+    const ids = encodeWords(text);
     if (ids.length >= maxTokens) throw tooLong(`${ids.length} tokens`, maxTokens);
     return [startTokenId, ...ids];
   }
@@ -56,7 +62,7 @@ export function createBlipTokenizer(
     return known.length === 0 ? "" : tokenizer.decode(known, decodeOptions);
   }
 
-  return { encodePrompt, decode };
+  return { encodePrompt, encodeWords, decode };
 }
 
 function tooLong(size: string, maxTokens: number): ClipBlipError {

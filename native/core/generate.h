@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "types.h"
@@ -9,10 +8,10 @@ namespace clip_blip {
 
 class LoadedModule;
 
-/// Greedy captions, one prompt per picture. The module has the methods encode_image, project and
-/// decode and the ints text_layers, text_heads and text_head_dim.
-CaptionResult Caption(const LoadedModule& module, const PixelBatch& batch,
-                      const std::vector<std::vector<int32_t>>& prompts,
-                      const GenerationOptions& generation, const RunOptions& options);
+/// Captions, one prompt per picture. The module has the methods encode_image, project and decode
+/// and the ints text_layers, text_heads and text_head_dim.
+GenerationResult Caption(const LoadedModule& module, const PixelBatch& batch,
+                         const std::vector<Prompt>& prompts, const GenerationOptions& generation,
+                         const RunOptions& options);
 
 }  // namespace clip_blip

@@ -144,8 +144,16 @@ describe("arguments of the wrong type", () => {
     ["caption with a maxLength of 0", () => blip.caption([good], { maxLength: 0 })],
     ["caption with a maxLength beyond the context", () => blip.caption([good], { maxLength: 100_000 })],
     ["caption with a fractional minLength", () => blip.caption([good], { minLength: 1.5 })],
-    ["caption with beams, which are not there yet", () => blip.caption([good], { numBeams: 3 })],
-    ["caption by sampling, which is not there yet", () => blip.caption([good], { doSample: true })],
+    ["caption with several greedy texts", () => blip.caption([good], { numReturnSequences: 2 })],
+    ["caption with more texts than beams", () => blip.caption([good], { numBeams: 2, numReturnSequences: 3 })],
+    ["caption with a million beams", () => blip.caption([good], { numBeams: 1_000_000 })],
+    ["caption with a word too short to ban", () => blip.caption([good], { badWords: ["a", " "] })],
+    ["caption with a bad word that is none", () => blip.caption([good], { badWords: wrong([3]) })],
+    ["caption that stops sometimes", () => blip.caption([good], { earlyStopping: wrong("sometimes") })],
+    ["caption with no new tokens", () => blip.caption([good], { maxNewTokens: 0 })],
+    ["caption with a temperature of 0", () => blip.caption([good], { doSample: true, temperature: 0 })],
+    ["caption with a topP above 1", () => blip.caption([good], { doSample: true, topP: 1.5 })],
+    ["caption with a negative seed", () => blip.caption([good], { doSample: true, seed: -1 })],
     ["caption with beams that are none", () => blip.caption([good], { numBeams: 0 })],
     ["load of nothing", () => ClipModel.load(wrong(undefined))],
     ["load with an unknown option", () => ClipModel.load("demo", wrong<LoadOptions>({ devcie: "cpu" }))],
@@ -180,6 +188,7 @@ describe("arguments of the wrong type", () => {
       blip.caption([good], { prompt: "a picture of a large red circle", maxLength: 4 }),
       "ERR_TEXT_TOO_LONG",
     );
+    await rejectsWith(blip.caption([good], { prompt: "a picture of", maxNewTokens: 30 }), "ERR_TEXT_TOO_LONG");
     await rejectsWith(clip.encodeTexts(["fine", "red ".repeat(500)], { truncate: false }), "ERR_TEXT_TOO_LONG", {
       index: 1,
     });

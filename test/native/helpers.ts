@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import type {
+  GenerationOptions,
   ModuleHandle,
   ModuleSpec,
   NativeErrorCode,
@@ -17,6 +18,21 @@ import type {
 export const CPU = { device: "cpu" };
 export const RUN: RunOptions = { releaseCache: true };
 export const IDENTITY: NormalizePlan = { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] };
+
+/** Greedy search with no further options. */
+export const GREEDY: Omit<GenerationOptions, "endTokenId" | "padTokenId"> = {
+  numBeams: 1,
+  numReturnSequences: 1,
+  lengthPenalty: 1,
+  earlyStopping: false,
+  repetitionPenalty: 1,
+  noRepeatNgramSize: 0,
+  badWords: [],
+  doSample: false,
+  temperature: 1,
+  topK: 50,
+  topP: 1,
+};
 
 /** A folder that goes with the tests of this file. */
 export function temporaryFolder(): string {

@@ -51,6 +51,7 @@ const BLIP: BlipDescription = {
     numReturnSequences: 1,
     repetitionPenalty: 1,
     lengthPenalty: 1,
+    earlyStopping: "never",
     noRepeatNgramSize: 0,
     doSample: false,
     temperature: 1,
@@ -97,7 +98,18 @@ test("refuses every missing or wrong field by name", () => {
     [CLIP_TEXT, { contextLength: 1 }],
     [SIGLIP, { logitBias: "none", logitScale: -1 }],
     [BLIP, { endTokenId: -1, padTokenId: true, vocabularySize: 0, generation: [] }],
-    [BLIP.generation, { maxLength: 0, numBeams: 0, doSample: 1, topP: 2, repetitionPenalty: 0, temperature: null }],
+    [
+      BLIP.generation,
+      {
+        maxLength: 0,
+        numBeams: 0,
+        earlyStopping: "always",
+        doSample: 1,
+        topP: 2,
+        repetitionPenalty: 0,
+        temperature: null,
+      },
+    ],
   ] as const) {
     const text = (value: object) => JSON.stringify(whole === BLIP.generation ? { ...BLIP, generation: value } : value);
     for (const key of Object.keys(whole!)) {

@@ -9,8 +9,14 @@ export const generationProperties = {
   maxLength: Type.Optional(
     Type.Integer({ minimum: 2, description: "Tokens of the whole caption at most, start token and prompt included." }),
   ),
+  maxNewTokens: Type.Optional(
+    Type.Integer({ minimum: 1, description: "Tokens after the prompt at most; goes before maxLength." }),
+  ),
   minLength: Type.Optional(
     Type.Integer({ minimum: 0, description: "The caption does not end before it has this many tokens." }),
+  ),
+  minNewTokens: Type.Optional(
+    Type.Integer({ minimum: 0, description: "Tokens after the prompt before which the caption does not end." }),
   ),
   numBeams: Type.Optional(Type.Integer({ minimum: 1, description: "Beams of beam search; 1 is greedy search." })),
   numReturnSequences: Type.Optional(Type.Integer({ minimum: 1, description: "Captions for each picture." })),
@@ -22,6 +28,10 @@ export const generationProperties = {
   ),
   doSample: Type.Optional(Type.Boolean({ description: "Draw tokens instead of taking the best." })),
   lengthPenalty: Type.Optional(Type.Number({ description: "Weighs the length of beams." })),
+  earlyStopping: Type.Optional(
+    Type.Union([Type.Boolean(), Type.Literal("never")], { description: "When beam search ends, as in transformers." }),
+  ),
+  badWords: Type.Optional(Type.Array(Type.String(), { description: "Words and phrases that are not written." })),
   temperature: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: "Of sampling." })),
   topK: Type.Optional(Type.Integer({ minimum: 0, description: "Of sampling: the most probable tokens to draw from." })),
   topP: Type.Optional(

@@ -1,0 +1,96 @@
+#include "generation.h"
+
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "convert.h"
+
+namespace clip_blip {
+namespace {
+
+constexpr int64_t kMaxToken = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxLength = 1 << 16;
+constexpr int64_t kMaxTexts = 1 << 10;
+
+EarlyStopping ToEarlyStopping(const Napi::Value& value) {
+  if (value.IsBoolean()) {
+    return value.As<Napi::Boolean>().Value() ? EarlyStopping::kYes : EarlyStopping::kNo;
+  }
+  if (!value.IsString() || value.As<Napi::String>().Utf8Value() != "never") {
+    RefuseValue("generation.earlyStopping", "a boolean or \"never\"");
+  }
+  return EarlyStopping::kNever;
+}
+
+double ToPositive(const Napi::Value& value, const std::string& name) {
+  double number = ToDouble(value, name);
+  if (!(number > 0)) RefuseValue(name, "above 0");
+  return number;
+}
+
+}  // namespace
+
+GenerationOptions ToGeneration(const Napi::Value& value) {
+  Napi::Object object = ToObject(value, "generation");
+  auto integer = [&](const char* key, int64_t least, int64_t most) {
+    return ToInt(object.Get(key), std::string("generation.") + key, least, most);
+  };
+  GenerationOptions generation;
+  generation.end_token = integer("endTokenId", 0, kMaxToken);
+  generation.pad_token = integer("padTokenId", 0, kMaxToken);
+  generation.num_beams = integer("numBeams", 1, kMaxTexts);
+  generation.num_return_sequences = integer("numReturnSequences", 1, kMaxTexts);
+  generation.length_penalty = ToDouble(object.Get("lengthPenalty"), "generation.lengthPenalty");
+  generation.early_stopping = ToEarlyStopping(object.Get("earlyStopping"));
+  generation.repetition_penalty =
+      ToPositive(object.Get("repetitionPenalty"), "generation.repetitionPenalty");
+  generation.no_repeat_ngram_size = integer("noRepeatNgramSize", 0, kMaxLength);
+  Napi::Array words = ToArray(object.Get("badWords"), "generation.badWords");
+  for (uint32_t i = 0; i < words.Length(); ++i) {
+    generation.bad_words.push_back(
+        CopyInt32Array(words.Get(i), "generation.badWords[" + std::to_string(i) + "]"));
+  }
+  generation.do_sample = ToBool(object.Get("doSample"), "generation.doSample");
+  generation.temperature = ToPositive(object.Get("temperature"), "generation.temperature");
+  generation.top_k = integer("topK", 0, kMaxToken);
+  generation.top_p = ToPositive(object.Get("topP"), "generation.topP");
+  return generation;
+}
+
+std::vector<Prompt> ToPrompts(const Napi::Value& value, size_t count) {
+  Napi::Array array = ToArray(value, "prompts");
+  if (array.Length() != count) RefuseValue("prompts", "as many as there are pictures or questions");
+  std::vector<Prompt> prompts;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    std::string name = "prompts[" + std::to_string(i) + "]";
+    Napi::Object object = ToObject(array.Get(i), name);
+    Prompt prompt;
+    prompt.ids = CopyInt32Array(object.Get("ids"), name + ".ids");
+    prompt.max_length = ToInt(object.Get("maxLength"), name + ".maxLength", 1, kMaxLength);
+    prompt.min_length = ToInt(object.Get("minLength"), name + ".minLength", 0, kMaxLength);
+    prompt.seed = static_cast<uint64_t>(
+        ToInt(object.Get("seed"), name + ".seed", 0, std::numeric_limits<int64_t>::max()));
+    prompts.push_back(std::move(prompt));
+  }
+  return prompts;
+}
+
+Napi::Value GenerationWorker::Result(Napi::Env env) {
+  Napi::Array sequences = Napi::Array::New(env, result_.sequences.size());
+  for (size_t i = 0; i < result_.sequences.size(); ++i) {
+    const std::vector<int32_t>& tokens = result_.sequences[i];
+    Napi::Int32Array sequence = Napi::Int32Array::New(env, tokens.size());
+    std::memcpy(sequence.Data(), tokens.data(), tokens.size() * sizeof(int32_t));
+    sequences.Set(static_cast<uint32_t>(i), sequence);
+  }
+  Napi::Float32Array scores = Napi::Float32Array::New(env, result_.scores.size());
+  std::memcpy(scores.Data(), result_.scores.data(), result_.scores.size() * sizeof(float));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("sequences", sequences);
+  result.Set("scores", scores);
+  result.Set("peakBytes", static_cast<double>(result_.peak_bytes));
+  return result;
+}
+
+}  // namespace clip_blip

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "../loaded_module.h"
+#include "../types.h"
+
+namespace clip_blip {
+
+/// Throws INVALID_ARGUMENT for prompts and options that cannot be run.
+void CheckGeneration(const LoadedModule& module, const std::vector<Prompt>& prompts,
+                     const GenerationOptions& options);
+
+/// Writes `num_return_sequences` texts for each prompt, about `states` [P, N, V], of which those in
+/// `mask` [P, N] count, or all. Without their peak of memory.
+GenerationResult WriteTexts(const LoadedModule& module, at::Tensor states,
+                            std::optional<at::Tensor> mask, const std::vector<Prompt>& prompts,
+                            const GenerationOptions& options);
+
+}  // namespace clip_blip
