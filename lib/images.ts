@@ -57,6 +57,7 @@ export async function preparePixels(
   options: Pick<ImageCallOptions, "allowRemote" | "maxPixels">,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
+  assertImageInput(image, "image", options);
   const decodeOptions = { ...options, signal };
   // Fetched before it takes a place among those that decode: a slow server must not hold up the others.
   const source = await withRemoteRead(openSource(image, decodeOptions));
