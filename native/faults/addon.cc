@@ -4,6 +4,7 @@
 #include "../bindings/convert.h"
 #include "../bindings/errors.h"
 #include "../core/device_turns.h"
+#include "caching_device.h"
 #include "faults.h"
 #include "recording.h"
 
@@ -44,6 +45,31 @@ Napi::Value GraphCountsValue(const Napi::CallbackInfo& info) {
   return counts;
 }
 
+Napi::Value InstallCachingDeviceValue(const Napi::CallbackInfo& info) {
+  InstallCachingDevice(ToInt(info[0], "capacity"));
+  return info.Env().Undefined();
+}
+
+Napi::Value BreakCachingDeviceValue(const Napi::CallbackInfo& info) {
+  BreakCachingDevice(ToBool(info[0], "broken"));
+  return info.Env().Undefined();
+}
+
+Napi::Value CallOnCachingDeviceValue(const Napi::CallbackInfo& info) {
+  CachingDeviceCall call;
+  Napi::Array blocks = ToArray(info[0], "blocks");
+  for (uint32_t i = 0; i < blocks.Length(); ++i) {
+    call.blocks.push_back(ToInt(blocks.Get(i), "blocks"));
+  }
+  call.release_cache = ToBool(info[1], "releaseCache");
+  call.fault = ToString(info[2], "fault");
+  return Napi::Number::New(info.Env(), static_cast<double>(CallOnCachingDevice(call)));
+}
+
+Napi::Value CachesEmptiedValue(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(CachesEmptied()));
+}
+
 Napi::Object InitializeWithFaults(Napi::Env env, Napi::Object exports) {
   InitializeAddon(env, exports);
 #define CLIP_BLIP_EXPORT(name, function) \
@@ -55,6 +81,10 @@ Napi::Object InitializeWithFaults(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("forgetLostDevice", ForgetLostDeviceValue);
   CLIP_BLIP_EXPORT("recordOnCpu", RecordOnCpuValue);
   CLIP_BLIP_EXPORT("graphCounts", GraphCountsValue);
+  CLIP_BLIP_EXPORT("installCachingDevice", InstallCachingDeviceValue);
+  CLIP_BLIP_EXPORT("breakCachingDevice", BreakCachingDeviceValue);
+  CLIP_BLIP_EXPORT("callOnCachingDevice", CallOnCachingDeviceValue);
+  CLIP_BLIP_EXPORT("cachesEmptied", CachesEmptiedValue);
 #undef CLIP_BLIP_EXPORT
   return exports;
 }

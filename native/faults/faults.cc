@@ -56,16 +56,21 @@ const std::map<std::string, std::function<void()>>& Kinds() {
   return *kinds;
 }
 
+const std::function<void()>& FaultOf(const std::string& kind) {
+  auto found = Kinds().find(kind);
+  if (found != Kinds().end()) return found->second;
+  throw Failure(ErrorCode::kInvalidArgument, "\"" + kind + "\" is no kind of fault");
+}
+
 }  // namespace
 
+void ThrowFault(const std::string& kind) { FaultOf(kind)(); }
+
 void ArmFault(const std::string& kind, int64_t nth) {
-  auto found = Kinds().find(kind);
-  if (found == Kinds().end()) {
-    throw Failure(ErrorCode::kInvalidArgument, "\"" + kind + "\" is no kind of fault");
-  }
+  const std::function<void()>& fault = FaultOf(kind);
   State& state = TheState();
   std::lock_guard lock(state.mutex);
-  state.fault = found->second;
+  state.fault = fault;
   state.nth = nth;
   state.runs = 0;
   state.fired = 0;

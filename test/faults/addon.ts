@@ -25,6 +25,14 @@ export interface Faults {
   mostDeviceCalls(): number;
   /** Makes a device that was lost usable again. */
   forgetLostDevice(device: string): void;
+  /** Puts "testing:0" there, a device with a caching allocator of that many bytes. Once, for good. */
+  installCachingDevice(capacity: number): void;
+  /** That device gives no answer any more, or does again. */
+  breakCachingDevice(broken: boolean): void;
+  /** A call that takes some blocks, holds them, and ends with a kind of fault ("": with none). Returns its peak. */
+  callOnCachingDevice(blocks: number[], releaseCache: boolean, fault: string): number;
+  /** How often that device's allocator was told to give its cache back. */
+  cachesEmptied(): number;
   /** Records graphs on the CPU, by running the same work again; counts from now on. */
   recordOnCpu(on: boolean): void;
   graphCounts(): { recorded: number; replayed: number };
