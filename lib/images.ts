@@ -59,6 +59,8 @@ export async function preparePixels(
 ): Promise<Uint8Array> {
   assertImageInput(image, "image", options);
   const decodeOptions = { ...options, signal };
+  // Those of a stream have not been looked at yet, and an object may have changed since it was.
+  assertImageInput(image, "image", decodeOptions);
   // Fetched before it takes a place among those that decode: a slow server must not hold up the others.
   const source = await withRemoteRead(openSource(image, decodeOptions));
   return preparation(async () => {

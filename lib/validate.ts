@@ -12,10 +12,21 @@ export function assertOptions(value: unknown, name: string, known: readonly stri
   if (value === undefined) return;
   if (value === null || typeof value !== "object" || Array.isArray(value))
     throw invalidArgument(name, "an object", value);
-  for (const key of Object.keys(value)) {
+  for (const key of readableKeys(value, name)) {
     if (!known.includes(key)) {
       throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Unknown option ${name}.${key}: known are ${known.join(", ")}`);
     }
+  }
+}
+
+/** The keys of an object whose values can be had: a getter, or a proxy, may throw. */
+function readableKeys(value: object, name: string): string[] {
+  try {
+    return Object.entries(value).map(([key]) => key);
+  } catch (cause) {
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${name} has a value that cannot be read: see the cause`, {
+      cause,
+    });
   }
 }
 

@@ -12,6 +12,16 @@ import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";
  * @throws ERR_INVALID_ARGUMENT, synchronously
  */
 export function assertImageInput(value: unknown, name = "image", options?: DecodeOptions): asserts value is ImageInput {
+  try {
+    checkImageInput(value, name, options);
+  } catch (error) {
+    if (error instanceof ClipBlipError) throw error;
+    // A getter, or a proxy, of the caller.
+    throw invalid(`${name} is an object that cannot be looked at: see the cause.`, error);
+  }
+}
+
+function checkImageInput(value: unknown, name: string, options?: DecodeOptions): void {
   if (typeof value === "string" || value instanceof URL) {
     const location = locate(value, name);
     if (location.kind === "remote" && options) assertRemoteAllowed(name, options);
@@ -80,6 +90,6 @@ function kindOf(value: unknown): string {
   return `an object (${value.constructor?.name ?? "without a prototype"})`;
 }
 
-function invalid(message: string): ClipBlipError {
-  return new ClipBlipError("ERR_INVALID_ARGUMENT", message);
+function invalid(message: string, cause?: unknown): ClipBlipError {
+  return new ClipBlipError("ERR_INVALID_ARGUMENT", message, { cause });
 }
