@@ -6,8 +6,9 @@ import { withLock } from "../lock.js";
 import { cacheFolder, type LibTorchVariant } from "./cache.js";
 import { checkLibTorch, type LibTorchCheck, type LibTorchReport } from "./check.js";
 import { findLibTorch, type LibTorchLocation } from "./find.js";
-import { type PipAttempt, pipArguments, pipAttempts, pipProblem, runPip } from "./pip.js";
+import { knowsNoReport, type PipAttempt, pipArguments, pipAttempts, pipProblem, runPip } from "./pip.js";
 import { PINNED_LIBTORCH } from "./version.js";
+import { checkWheelHash } from "./wheel-hashes.js";
 
 /** What `installLibTorch` is told. */
 export interface InstallOptions {
@@ -84,8 +85,15 @@ async function download(target: string, temporary: string, options: InstallOptio
   let said = "";
   for (const attempt of pipAttempts(PINNED_LIBTORCH, variant)) {
     log(`Installing ${describeAttempt(attempt)} with pip.`);
-    const result = await runPip(pipArguments(attempt, target, variant), { temporary, signal, onLine: onPipLine });
-    if (result.ok) return;
+    const report = join(temporary, "report.json");
+    const run = (parameters: string[]) => runPip(parameters, { temporary, signal, onLine: onPipLine });
+    let result = await run(pipArguments(attempt, target, variant, report));
+    if (knowsNoReport(result.said)) result = await run(pipArguments(attempt, target, variant));
+    if (result.ok) {
+      const known = await checkWheelHash(report);
+      log(known ? "The wheel has the hash that PyTorch published." : "The wheel is none whose hash is known here.");
+      return;
+    }
     said = result.said;
     await rm(target, { recursive: true, force: true });
   }

@@ -41,10 +41,11 @@ export function pipAttempts(
   return [plain];
 }
 
-/** pip's arguments for one attempt. */
-export function pipArguments(attempt: PipAttempt, target: string, variant: LibTorchVariant): string[] {
+/** pip's arguments for one attempt; `report`, where given, is a file for what was installed from where. */
+export function pipArguments(attempt: PipAttempt, target: string, variant: LibTorchVariant, report: string): string[] {
   return [
     ...["-m", "pip", "install", "--target", target],
+    ...(report === undefined ? [] : ["--report", report]),
     // Only the shared libraries matter: the CPU build holds them all, the CUDA build's are in packages it depends on.
     ...(variant === "cpu" ? ["--no-deps"] : []),
     // Wheels only: nothing is compiled, and no package's own code runs.
@@ -61,6 +62,11 @@ export function pipProblem(): string | undefined {
   const result = spawnSync(PYTHON, ["-m", "pip", "--version"], { stdio: "ignore", timeout: 30_000, windowsHide: true });
   if (result.error) return `${PYTHON} is not there`;
   return result.status === 0 ? undefined : `${PYTHON} has no pip`;
+}
+
+/** Whether pip is too old (before 22.2) to write a report, going by what it said. */
+export function knowsNoReport(said: string): boolean {
+  return said.includes("no such option: --report");
 }
 
 /** What `runPip` is told. */

@@ -55,8 +55,8 @@ describe("asking pip", () => {
 
   test("Python packages come along for the CUDA build only", () => {
     const attempt = { requirement: "torch==2.13.0", index: [] };
-    assert.ok(pipArguments(attempt, "/t", "cpu").includes("--no-deps"));
-    assert.ok(!pipArguments(attempt, "/t", "cuda").includes("--no-deps"));
+    assert.ok(pipArguments(attempt, "/t", "cpu", "/r").includes("--no-deps"));
+    assert.ok(!pipArguments(attempt, "/t", "cuda", "/r").includes("--no-deps"));
   });
 });
 
@@ -78,8 +78,9 @@ describe("installing", { skip: process.platform === "win32" || process.platform 
     const lines = [
       "#!/bin/sh",
       'case "$*" in *--version*) exit 0;; esac',
-      'while [ $# -gt 0 ]; do [ "$1" = --target ] && target=$2; last=$1; shift; done',
-      `build=cpu; torch() { mkdir -p "$target/torch/lib"; : > "$target/torch/lib/libtorch_cpu.so"; echo "__version__ = '2.13.0+$build'" > "$target/torch/version.py"; }`,
+      'while [ $# -gt 0 ]; do [ "$1" = --target ] && target=$2; [ "$1" = --report ] && report=$2; last=$1; shift; done',
+      `build=cpu; torch() { mkdir -p "$target/torch/lib"; : > "$target/torch/lib/libtorch_cpu.so"; echo "__version__ = '2.13.0+$build'" > "$target/torch/version.py"; wheel torch-2.13.0.whl 00; }`,
+      `wheel() { printf '{"install":[{"metadata":{"name":"torch"},"download_info":{"url":"https://x.test/%s#y","archive_info":{"hashes":{"sha256":"%s"}}}}]}' "$1" "$2" > "$report"; }`,
       script,
     ];
     writeFileSync(join(machine, "python3"), lines.join("\n"));
@@ -124,6 +125,26 @@ describe("installing", { skip: process.platform === "win32" || process.platform 
       return true;
     });
     nothing();
+  });
+
+  test("holds the wheel against the hash that was published", async () => {
+    const name = "torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl";
+    pip(`torch; wheel ${name} 0123`);
+    await assert.rejects(install(), /has the SHA-256 0123, and PyTorch published it with 796633c4/);
+    nothing();
+    pip(`torch; wheel ${name} 796633c4cdf0fe2cdced72d8f88f22e73dbcfce83132763162f6d4bff13b820b`);
+    const log: string[] = [];
+    await install(undefined, log);
+    assert.ok(log.some((line) => line.includes("has the hash that PyTorch published")));
+    onlyTheResult();
+  });
+
+  test("does without the hash where pip is too old to tell it", async () => {
+    pip('[ -n "$report" ] && { echo "no such option: --report" >&2; exit 2; }; wheel() { :; }; torch');
+    const log: string[] = [];
+    await install(undefined, log);
+    assert.ok(log.some((line) => line.includes("none whose hash is known")));
+    onlyTheResult();
   });
 
   test("refuses the CUDA build where the CPU build was asked for", async () => {
