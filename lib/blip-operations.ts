@@ -29,7 +29,7 @@ export interface CaptionItem {
   plan: GenerationPlan;
 }
 
-/** Batches beyond these sizes are no faster (items). */
+/** Batches beyond these sizes are no faster (rows: each beam is one). */
 const LARGEST_USEFUL = { cpu: 8, accelerator: 128 };
 
 /** Pictures to captions. */
@@ -39,7 +39,7 @@ export function captionOperation(
 ): Operation<CaptionRequest, CaptionItem, Caption> {
   const { native, description, extraFiles, device, options: loadOptions, host, queue, admission } = runtime;
   const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, "blip", description.imageSize);
-  const usual = planGeneration({}, description, tokenizer);
+  const usual = planGeneration({ numBeams: 1, numReturnSequences: 1, doSample: false }, description, tokenizer);
   return new Operation({
     name: "caption",
     device,
@@ -54,6 +54,7 @@ export function captionOperation(
       return { pixels: await preparePixels(native, image, plan, options, signal), prompt: begun, plan: generation };
     },
     key: (item) => item.plan.key,
+    rows: ({ plan: { native } }) => (native.numBeams > 1 ? native.numBeams : native.numReturnSequences),
     forward: async (module, items, run) => {
       const { plan: generation } = items[0]!;
       const batch = pixelBatch(

@@ -55,6 +55,21 @@ describe("what the engine tells of its batches", () => {
     }
   });
 
+  it("a beam takes a row of the batch", async () => {
+    const { BlipModel } = await withFaults();
+    await using blip = await BlipModel.load("demo", { device: "cpu", dtype: "float32", maxBatchSize: 6 });
+    for (const [options, most] of [
+      [{}, 6],
+      [{ numBeams: 3 }, 2],
+      [{ doSample: true, numReturnSequences: 2, seed: 1 }, 3],
+      [{ numBeams: 10 }, 1],
+    ] as const) {
+      batches = [];
+      await blip.caption(demoPictures.slice(0, 12), { ...options, maxLength: 6 });
+      assert.equal(Math.max(...batches.map(({ items }) => items)), most, JSON.stringify(options));
+    }
+  });
+
   it("a picture that cannot be read is told", async () => {
     await assert.rejects(clip.encodeImages([Buffer.from("no picture")]));
     assert.deepEqual(

@@ -64,6 +64,25 @@ describe("memory that runs out amid the work", () => {
     });
   }
 
+  it("captions of three beams are those of the run without it, also when it strikes amid decoding", async () => {
+    const beams = { numBeams: 3, numReturnSequences: 2, maxLength: 12 };
+    faults.armFault("out-of-memory", 0);
+    const pictures = demoPictures.slice(0, 6);
+    const expected = await blip.caption(pictures, beams);
+    // Which pictures meet in a batch is a matter of time, and so is, by a little, how many runs there are.
+    const most = Math.floor(0.7 * faults.deviceRuns());
+    for (let nth = 1; nth <= most; nth += 4) {
+      await forget(blip);
+      faults.armFault("out-of-memory", nth);
+      const actual = await blip.caption(pictures, beams);
+      assert.equal(faults.faultsFired(), 1, `run ${nth} was not reached`);
+      for (const [index, { tokenIds, alternatives }] of actual.entries()) {
+        assert.deepEqual(tokenIds, expected[index]!.tokenIds, `struck at run ${nth}`);
+        assert.equal(alternatives.length, 1);
+      }
+    }
+  });
+
   for (const kind of OTHER) {
     it(`${kind}: the call rejects with a sentence, nothing is retried, and the next call works`, async () => {
       faults.armFault(kind, 1);
