@@ -16,6 +16,7 @@ export type ErrorCode =
   | "ERR_CLOSED"
   | "ERR_OFFLINE"
   | "ERR_MODULE_NOT_FOUND"
+  | "ERR_QUEUE_UNAVAILABLE"
   | "ERR_INTERNAL";
 
 /** What an error carries beside its code and its sentence. */

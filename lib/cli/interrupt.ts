@@ -15,7 +15,10 @@ export interface Interrupts {
   onInterrupt: (cleanup: () => unknown) => () => void;
   /** As CliContext's: from now on an interrupt does no more than abort `signal`. */
   endsItself: () => void;
-  /** Where an interrupt came: cleans up and ends the process. Otherwise does nothing. */
+  /**
+   * Where an interrupt came: cleans up and ends the process. Ends it too after a command that ends itself: a connection
+   * that hangs shall not keep it. Otherwise does nothing.
+   */
   finish: () => Promise<void>;
 }
 
@@ -35,7 +38,8 @@ export function handleInterrupts(): Interrupts {
     process.kill(process.pid, signal);
   };
   const finish = async () => {
-    if (received === undefined || !endsAtOnce) return;
+    if (!endsAtOnce) process.exit();
+    if (received === undefined) return;
     await Promise.race([Promise.allSettled([...cleanups].map(async (cleanup) => cleanup())), delay(CLEANUP_MS)]);
     end(received);
   };
@@ -44,7 +48,7 @@ export function handleInterrupts(): Interrupts {
       if (received !== undefined) return end(name);
       received = name;
       controller.abort(new Error("interrupted"));
-      setTimeout(finish, PATIENCE_MS);
+      if (endsAtOnce) setTimeout(finish, PATIENCE_MS);
     });
   }
   return {

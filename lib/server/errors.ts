@@ -107,6 +107,11 @@ const LIBRARY: Record<ErrorCode, { status: number; sentence?: string; retryAfter
     retryAfter: RETRY_LATER,
   },
   ERR_MODULE_NOT_FOUND: { status: 500, sentence: "The service lacks a package; its log says which." },
+  ERR_QUEUE_UNAVAILABLE: {
+    status: 503,
+    sentence: "The queue of jobs cannot be reached: try again later.",
+    retryAfter: RETRY_LATER,
+  },
   ERR_INTERNAL: { status: 500, sentence: "The service failed; its log says more under this request's id." },
 };
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { shortNumbers } from "../../short-numbers.js";
 import type { CliContext } from "../context.js";
 import { outcomeOf, runJob } from "../job.js";
 import type { CliClip } from "../library.js";
@@ -8,7 +9,6 @@ import { csv } from "../output/csv.js";
 import { chooseFormat } from "../output/format.js";
 import { jsonl } from "../output/jsonl.js";
 import { NpyFile, namesPath } from "../output/npy.js";
-import { shortNumbers } from "../output/numbers.js";
 import { openBeside, openRecords } from "../output/open.js";
 import type { ParquetValue } from "../output/parquet.js";
 import { describeRun } from "../output/run.js";

@@ -1,5 +1,5 @@
+import { shortNumbers } from "../../short-numbers.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
-import { shortNumbers } from "./numbers.js";
 import type { RecordFormat } from "./writer.js";
 
 /** JSON Lines: one object a result, as api.md shows them. */
