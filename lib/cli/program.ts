@@ -9,6 +9,7 @@ import { addExport } from "./commands/export.js";
 import { addSearch } from "./commands/search.js";
 import { addServe } from "./commands/serve.js";
 import { addSetup } from "./commands/setup.js";
+import { addWorker } from "./commands/worker.js";
 import type { CliContext } from "./context.js";
 import { exitCodeOf, failureText } from "./failure-text.js";
 
@@ -55,7 +56,7 @@ Examples:
   $ clip-blip search photos/ "a dog on a beach"
   $ clip-blip serve`,
     );
-  for (const add of [addDoctor, addSetup, addExport, addEmbed, addCaption, addClassify, addSearch, addServe])
+  for (const add of [addDoctor, addSetup, addExport, addEmbed, addCaption, addClassify, addSearch, addServe, addWorker])
     add(program, context, done);
   return program;
 }

@@ -3,7 +3,7 @@ import type { GenerationOptions } from "../generation-options.js";
 
 /** One picture of a job. */
 export interface JobImage {
-  /** Names the picture's result. Left out, it is the URI. */
+  /** Names the picture's result. Left out, it is the URI, and for a `data:` URL its position: "0", "1", … */
   key?: string;
   /** A `file:`, `data:` or, where the workers allow it, `http(s):` URL. */
   uri: string;
@@ -13,6 +13,9 @@ export interface JobImage {
 export type JobRequest =
   | { type: "embeddings"; images: JobImage[]; options?: { normalize?: boolean } }
   | { type: "captions"; images: JobImage[]; options?: GenerationOptions & { prompt?: string } };
+
+/** What a job does with its pictures. */
+export type JobType = JobRequest["type"];
 
 /** What became of one picture. */
 export type JobResult = { key: string } & (
@@ -28,7 +31,7 @@ export interface JobStatus {
   state: "waiting" | "active" | "completed" | "failed";
   /** Pictures: with a result, without one for good, and in all. */
   progress: { done: number; failed: number; total: number };
-  /** Once the job is completed, in the order of the request; none where they went to a sink of the workers. */
+  /** Once the job is completed, in the order of the request; without those that went to a sink of the workers. */
   results?: JobResult[];
 }
 

@@ -1,0 +1,145 @@
+import { type Command, Option } from "commander";
+import type { BlipModel, ClipModel } from "../../index.js";
+import type { JobWorker } from "../../queue/index.js";
+import type { PictureAccess } from "../../queue/pictures.js";
+import type { CliContext } from "../context.js";
+import { addBothModelsOptions, type BothModelsFlags, loadModel, wholeNumber } from "../options.js";
+import { UsageError } from "../usage-error.js";
+
+interface WorkerFlags extends BothModelsFlags {
+  redis?: string;
+  queue?: string;
+  prefix?: string;
+  only?: "embeddings" | "captions";
+  root?: string[];
+  allowRemote?: boolean;
+  allowAddress?: string[];
+  concurrency?: number;
+  sink?: string;
+  stalledAfter?: number;
+  drainTimeout: number;
+  metricsPort?: number;
+  metricsHost: string;
+}
+
+/** `clip-blip worker`: works on jobs from Redis. */
+export function addWorker(program: Command, context: CliContext, done: (exitCode: number) => void): void {
+  const command = program
+    .command("worker")
+    .summary("work on jobs from the queue in Redis")
+    .description(
+      "Takes jobs that were put into the queue, by `clip-blip serve` or by createJobBackend of clip-blip/queue, until it " +
+        "is told to end. Run as many as you like, on as many machines: where one is lost, the others go on with its jobs.",
+    )
+    .addOption(new Option("--redis <url>", "redis://host:port, or rediss:// for TLS").env("REDIS_URL"))
+    .option("--queue <name>", "the queue's name (default: clip-blip)")
+    .option("--prefix <name>", "what the keys in Redis begin with (default: bull)")
+    .addOption(new Option("--only <type>", "jobs of this type only").choices(["embeddings", "captions"]));
+  addBothModelsOptions(command, context)
+    .option("--root <folder...>", "read file: URIs below these folders (default: no files)")
+    .option("--allow-remote", "fetch http: and https: URIs, from public addresses")
+    .option("--allow-address <range...>", "fetch from these addresses too, such as 10.0.0.0/8")
+    .option("--concurrency <n>", "pictures of each type in work at a time (default: two batches)", wholeNumber(1))
+    .option("--sink <file>", "write results there (JSON Lines) instead of into Redis; one file for each worker")
+    .option(
+      "--stalled-after <seconds>",
+      "a worker not heard of for so long loses its jobs (default: 30)",
+      wholeNumber(1),
+    )
+    .option("--drain-timeout <seconds>", "finish what was begun for so long when told to end", wholeNumber(0), 20)
+    .option("--metrics-port <port>", "answer Prometheus at /metrics there", wholeNumber(0))
+    .option("--metrics-host <address>", "where --metrics-port listens", "127.0.0.1")
+    .addHelpText(
+      "after",
+      `
+On SIGTERM and Ctrl-C it takes no more jobs, finishes what it has and exits with 0; what takes longer goes back to the
+queue. Where the device is lost or the sink cannot be written it exits with 1: let a supervisor start it again.
+
+Examples:
+  $ clip-blip worker --redis redis://127.0.0.1:6379 --root /data/photos
+  $ REDIS_URL=redis://queue:6379 clip-blip worker --only captions --sink captions.jsonl`,
+    )
+    .action(async (flags: WorkerFlags) => done(await work(context, flags)));
+}
+
+async function work(context: CliContext, flags: WorkerFlags): Promise<number> {
+  const { redis } = flags;
+  if (!redis) throw new UsageError("worker needs --redis with the URL of Redis, or REDIS_URL.");
+  const log = (line: string) => void context.stderr.write(`${new Date().toISOString()} ${line}\n`);
+  context.endsItself();
+  const access = { roots: flags.root, allowRemote: flags.allowRemote, allowedAddresses: flags.allowAddress };
+  const startWorker = await checkedStart(redis, access);
+  const metrics = await serveMetrics(flags, log);
+  let models: Awaited<ReturnType<typeof loadModels>> = {};
+  try {
+    models = await loadModels(context, flags);
+    const { clip, blip } = models;
+    const worker = await startWorker({
+      redis,
+      queue: flags.queue,
+      prefix: flags.prefix,
+      clip,
+      blip,
+      ...access,
+      concurrency: flags.concurrency,
+      sink: flags.sink,
+      stalledAfter: flags.stalledAfter === undefined ? undefined : flags.stalledAfter * 1000,
+      signal: context.signal,
+      log,
+      onPicture: metrics?.onPicture,
+      onChunk: metrics?.onChunk,
+    });
+    log(`Ready for ${[clip && "embeddings", blip && "captions"].filter(Boolean).join(" and ")}`);
+    await untilEnd(worker, context.signal, flags.drainTimeout * 1000, log);
+    return 0;
+  } finally {
+    metrics?.close();
+    await models.clip?.close();
+    await models.blip?.close();
+  }
+}
+
+/** `startWorker`, once what would fail in it anyway is known to be well: models take their time to load. */
+async function checkedStart(redis: string, access: PictureAccess) {
+  const { startWorker } = await import("../../queue/index.js");
+  const { addressOf, queuePackages } = await import("../../queue/redis.js");
+  const { pictureReader } = await import("../../queue/pictures.js");
+  addressOf(redis);
+  await queuePackages();
+  await pictureReader(access);
+  return startWorker;
+}
+
+async function loadModels(context: CliContext, flags: WorkerFlags): Promise<{ clip?: ClipModel; blip?: BlipModel }> {
+  // The whole library: a worker needs more of it than the commands on files, which tests give a stand-in.
+  const { ClipModel, BlipModel } = (await context.library()) as typeof import("../../index.js");
+  const { only, clipModel, blipModel } = flags;
+  const clip = only === "captions" ? undefined : await loadModel(context, { ...flags, model: clipModel }, ClipModel);
+  const blip = only === "embeddings" ? undefined : await loadModel(context, { ...flags, model: blipModel }, BlipModel);
+  return { clip, blip };
+}
+
+async function serveMetrics({ metricsPort: port, metricsHost: host }: WorkerFlags, log: (line: string) => void) {
+  if (port === undefined) return undefined;
+  const { serveWorkerMetrics } = await import("../../queue/metrics.js");
+  const metrics = await serveWorkerMetrics({ port, host });
+  log(`Metrics at http://${host}:${metrics.port}/metrics`);
+  return metrics;
+}
+
+/** Waits for the end of the worker: its own, or the one that an interrupt asks for. */
+async function untilEnd(
+  worker: JobWorker,
+  signal: AbortSignal,
+  timeout: number,
+  log: (line: string) => void,
+): Promise<void> {
+  const onAbort = () => {
+    log("Told to end: finishing what was begun");
+    void worker.close({ timeout });
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort);
+  await worker.done;
+  log("Ended");
+}

@@ -1,0 +1,155 @@
+import { randomUUID } from "node:crypto";
+import type { Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import { ClipBlipError } from "../errors.js";
+import type { JobBackend, JobRequest, JobStatus, JobType } from "../server/jobs.js";
+import { assertFunction, assertInteger, assertOptions } from "../validate.js";
+import { type Chunk, splitIntoChunks } from "./chunks.js";
+import { Names, type QueueNames } from "./names.js";
+import { connect, queuePackages } from "./redis.js";
+import { JOB_TYPES, parseRequest, type RequestLimits } from "./request.js";
+import { JobStore } from "./store.js";
+
+/** Options of `createJobBackend`. */
+export interface JobBackendOptions extends QueueNames {
+  /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password where there are some. */
+  redis: string;
+  /** Pictures of a job at most. Default 10,000. */
+  maxImages?: number;
+  /** Characters of the `data:` URIs of a job together at most. Default 64 Mi. */
+  maxDataLength?: number;
+  /** Chunks of up to 16 pictures that wait for workers, from which on jobs are refused with ERR_QUEUE_FULL. Default 10,000. */
+  maxQueue?: number;
+  /** How often a picture that fails for a while (its server does not answer) is tried before it has failed. Default 5. */
+  attempts?: number;
+  /** Milliseconds before the second attempt; each further one waits twice as long. Default 1000. */
+  backoff?: number;
+  /** Milliseconds that results are kept after the end of their job. Default a day. */
+  resultTtl?: number;
+  /** Takes a line when the connection is made, lost and made again. */
+  log?: (line: string) => void;
+}
+
+const OPTIONS = [
+  "redis",
+  "queue",
+  "prefix",
+  "maxImages",
+  "maxDataLength",
+  "maxQueue",
+  "attempts",
+  "backoff",
+  "resultTtl",
+  "log",
+] as const satisfies (keyof JobBackendOptions)[];
+
+export const DAY = 24 * 3600 * 1000;
+
+/**
+ * Puts jobs into Redis and reads their results from there. Does not wait for the connection: while there is none, calls
+ * reject with ERR_QUEUE_UNAVAILABLE.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_PACKAGE_NOT_FOUND
+ */
+export async function createJobBackend(options: JobBackendOptions): Promise<JobBackend> {
+  assertOptions(options, "options", OPTIONS);
+  for (const name of ["maxImages", "maxDataLength", "maxQueue", "attempts", "backoff", "resultTtl"] as const) {
+    assertInteger(options[name], `options.${name}`, 1);
+  }
+  assertFunction(options.log, "options.log");
+  const names = new Names(options);
+  const redis = await connect({ url: options.redis, waits: false, log: options.log ?? (() => {}) });
+  const { Queue } = await queuePackages();
+  const queues = Object.fromEntries(
+    JOB_TYPES.map((type) => {
+      const queue = new Queue<Chunk>(names.bullQueue(type), {
+        connection: redis,
+        prefix: names.prefix,
+        skipWaitingForReady: true,
+      });
+      // The connection is logged where it is made; calls reject by themselves.
+      queue.on("error", () => {});
+      return [type, queue];
+    }),
+  ) as Record<JobType, Queue<Chunk>>;
+  return new RedisJobBackend(redis, names, queues, options);
+}
+
+class RedisJobBackend implements JobBackend {
+  readonly #redis: Redis;
+  readonly #queues: Record<JobType, Queue<Chunk>>;
+  readonly #store: JobStore;
+  readonly #limits: RequestLimits;
+  readonly #options: JobBackendOptions;
+  #closing: Promise<void> | undefined;
+
+  constructor(redis: Redis, names: Names, queues: Record<JobType, Queue<Chunk>>, options: JobBackendOptions) {
+    const { maxImages = 10_000, maxDataLength = 64 * 1024 * 1024, resultTtl = DAY } = options;
+    this.#redis = redis;
+    this.#queues = queues;
+    this.#store = new JobStore(redis, names, resultTtl);
+    this.#limits = { maxImages, maxDataLength };
+    this.#options = options;
+  }
+
+  async enqueue(request: JobRequest): Promise<{ id: string }> {
+    const parsed = parseRequest(request, this.#limits);
+    const queue = this.#queues[parsed.task.type];
+    const { maxQueue = 10_000, attempts = 5, backoff = 1000 } = this.#options;
+    return this.#ask(async () => {
+      const waiting = await queue.getJobCountByTypes("wait", "delayed", "prioritized");
+      if (waiting >= maxQueue) {
+        throw new ClipBlipError("ERR_QUEUE_FULL", `${waiting} chunks of jobs wait for workers: try again later`);
+      }
+      const id = randomUUID();
+      await this.#store.create(id, parsed);
+      const chunks = splitIntoChunks(id, parsed.task, parsed.pictures);
+      try {
+        await queue.addBulk(
+          chunks.map((data, position) => ({
+            name: parsed.task.type,
+            data,
+            opts: {
+              // Sent twice, where the first answer was lost, it is one job all the same.
+              jobId: `${id}-${position}`,
+              attempts,
+              backoff: { type: "exponential", delay: backoff, jitter: 0.5 },
+              removeOnComplete: true,
+              removeOnFail: { age: (7 * DAY) / 1000, count: 1000 },
+            },
+          })),
+        );
+      } catch (error) {
+        await this.#store.remove(id).catch(() => {});
+        throw error;
+      }
+      return { id };
+    });
+  }
+
+  async status(id: string): Promise<JobStatus | undefined> {
+    return this.#ask(() => this.#store.status(id));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await Promise.allSettled(Object.values(this.#queues).map((queue) => queue.close()));
+      this.#redis.disconnect();
+    })();
+    return this.#closing;
+  }
+
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    if (this.#closing) throw new ClipBlipError("ERR_CLOSED", "The job backend was closed");
+    try {
+      return await question();
+    } catch (error) {
+      if (error instanceof ClipBlipError) throw error;
+      const text = error instanceof Error ? error.message : String(error);
+      throw text.startsWith("OOM")
+        ? new ClipBlipError("ERR_QUEUE_FULL", "The memory of Redis is full: try again later", { cause: error })
+        : new ClipBlipError("ERR_QUEUE_UNAVAILABLE", "The job queue cannot be reached: try again later", {
+            cause: error,
+          });
+    }
+  }
+}

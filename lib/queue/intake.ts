@@ -1,0 +1,43 @@
+import type { Job, Worker } from "bullmq";
+import type { Chunk } from "./chunks.js";
+
+/**
+ * Has a worker take as many chunks as give the device enough to do, and no more: what it holds, others cannot take.
+ * BullMQ counts chunks, and one may hold a single picture or sixteen.
+ */
+export class Intake {
+  readonly #worker: Worker<Chunk>;
+  readonly #target: number;
+  readonly #pictures = new Map<string, number>();
+
+  /** `target`: pictures from which on no further chunk is taken. */
+  constructor(worker: Worker<Chunk>, target: number) {
+    this.#worker = worker;
+    this.#target = target;
+    worker.concurrency = target;
+    // Emitted when a chunk has come, before the next one is asked for.
+    worker.on("active", (job) => {
+      this.#pictures.set(job.id!, job.data.pictures.length);
+      this.#adjust();
+    });
+    for (const end of ["completed", "failed"] as const) {
+      worker.on(end, (job: Job<Chunk> | undefined) => job && this.left(job));
+    }
+  }
+
+  /** Chunks in work. */
+  get chunks(): number {
+    return this.#pictures.size;
+  }
+
+  /** A chunk is done, or was handed back. */
+  left(job: Job<Chunk>): void {
+    if (this.#pictures.delete(job.id!)) this.#adjust();
+  }
+
+  #adjust(): void {
+    let held = 0;
+    for (const pictures of this.#pictures.values()) held += pictures;
+    this.#worker.concurrency = held < this.#target ? this.#target : Math.max(1, this.#pictures.size);
+  }
+}

@@ -1,0 +1,60 @@
+import type { JobType } from "../server/jobs.js";
+import { invalidArgument } from "../validate.js";
+
+/** Which queue is meant; the service and its workers have to agree. */
+export interface QueueNames {
+  /** Default "clip-blip". */
+  queue?: string;
+  /**
+   * What the keys in Redis begin with. Default "bull", BullMQ's own, where its dashboards look. On a Redis Cluster it has
+   * to be in braces, as in "{bull}", so that all keys are in one slot.
+   */
+  prefix?: string;
+}
+
+/** The names of queues and keys. */
+export class Names {
+  readonly prefix: string;
+  readonly #queue: string;
+
+  /** @throws ClipBlipError ERR_INVALID_ARGUMENT */
+  constructor({ queue = "clip-blip", prefix = "bull" }: QueueNames) {
+    // BullMQ separates the parts of its keys with colons.
+    if (typeof queue !== "string" || !/^[^:\s]+$/.test(queue)) {
+      throw invalidArgument("options.queue", "a name without colons and spaces", queue);
+    }
+    if (typeof prefix !== "string" || prefix === "") throw invalidArgument("options.prefix", "a string", prefix);
+    this.prefix = prefix;
+    this.#queue = queue;
+  }
+
+  /** BullMQ's queue of one type; a worker without the model for a type leaves its jobs to others. */
+  bullQueue(type: JobType): string {
+    return `${this.#queue}-${type}`;
+  }
+
+  /** Hash: how far a job has come. */
+  job(id: string): string {
+    return `${this.prefix}:${this.#queue}:job:${id}`;
+  }
+
+  /** Hash: the outcome of each picture of a job by its key. */
+  outcomes(id: string): string {
+    return `${this.job(id)}:outcomes`;
+  }
+
+  /** Hash: how often a worker was lost while it had a picture alone, by key. */
+  suspects(id: string): string {
+    return `${this.job(id)}:suspects`;
+  }
+
+  /** Hash: lines that belong into a sink and are not known to be there. */
+  outbox(sink: string): string {
+    return `${this.prefix}:${this.#queue}:sink:${sink}:outbox`;
+  }
+
+  /** String: the worker that writes a sink. */
+  sinkWriter(sink: string): string {
+    return `${this.prefix}:${this.#queue}:sink:${sink}:writer`;
+  }
+}

@@ -1,0 +1,87 @@
+import { realpath, stat } from "node:fs/promises";
+import { isAbsolute, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ClipBlipError } from "../errors.js";
+import { readImageFile } from "../input/file.js";
+import { describe } from "../input/location.js";
+import { publicFetcher } from "../input/public-remote.js";
+import type { ImageInput } from "../input/types.js";
+import { isData } from "./request.js";
+
+/** What a worker may read. The pictures are named by whoever may put jobs into Redis. */
+export interface PictureAccess {
+  /** Folders below which `file:` URIs are read. Default: none, and so no files. */
+  roots?: string[];
+  /** Fetch `http:` and `https:` URIs, from public addresses only. Default false. */
+  allowRemote?: boolean;
+  /** Addresses or ranges such as "10.0.0.0/8" that are fetched from although they are not public. Default: none. */
+  allowedAddresses?: string[];
+}
+
+/**
+ * Brings a picture here; rejects with ClipBlipError ERR_INVALID_ARGUMENT for what may not be read, ERR_IMAGE_DECODE,
+ * ERR_IMAGE_TOO_LARGE, and with `signal.reason`.
+ */
+export type PictureReader = (uri: string, signal: AbortSignal) => Promise<ImageInput>;
+
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT for a root that is no folder */
+export async function pictureReader(access: PictureAccess): Promise<PictureReader> {
+  const roots = await Promise.all((access.roots ?? []).map(openRoot));
+  const fetchPicture = access.allowRemote
+    ? publicFetcher({ allowedAddresses: access.allowedAddresses })
+    : async (): Promise<Uint8Array> => {
+        throw refused("This worker fetches no pictures by URL; it would with allowRemote.");
+      };
+  return async (uri, signal) => {
+    if (isData(uri)) return uri;
+    const url = new URL(uri);
+    if (url.protocol === "file:") return readBelow(roots, url);
+    return fetchPicture(url, describe({ kind: "remote", url }), signal);
+  };
+}
+
+/** A root as the worker was told it, and where links lead to. */
+interface Root {
+  path: string;
+  real: string;
+}
+
+async function openRoot(root: string): Promise<Root> {
+  const path = resolve(root);
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isDirectory()) throw refused(`The root ${root} is no folder: pictures are read below folders.`);
+  return { path, real: await realpath(path) };
+}
+
+async function readBelow(roots: Root[], url: URL): Promise<Uint8Array> {
+  const name = `"${url.href}"`;
+  const path = filePath(url, name);
+  // Asked before the disk is: nobody learns what there is elsewhere.
+  if (!roots.some((root) => isBelow(path, root.path) || isBelow(path, root.real))) throw outside(name);
+  const real = await realpath(path).catch(() => path);
+  if (!roots.some((root) => isBelow(real, root.real))) throw outside(name);
+  return readImageFile(real, name);
+}
+
+function filePath(url: URL, name: string): string {
+  try {
+    const path = fileURLToPath(url);
+    if (!path.includes("\0")) return path;
+  } catch {
+    // A host, or a slash that was percent-encoded.
+  }
+  throw refused(`${name} names no file of this machine.`);
+}
+
+function isBelow(path: string, root: string): boolean {
+  const way = relative(root, path);
+  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+function outside(name: string): ClipBlipError {
+  return refused(`${name} is not below a root of this worker.`);
+}
+
+function refused(message: string): ClipBlipError {
+  return new ClipBlipError("ERR_INVALID_ARGUMENT", message);
+}

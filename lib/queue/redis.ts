@@ -1,0 +1,103 @@
+import type { Redis, RedisOptions } from "ioredis";
+import { ClipBlipError } from "../errors.js";
+import { optionalPackage } from "../optional-package.js";
+import { invalidArgument } from "../validate.js";
+
+/** The packages of the queue, loaded when one is used. */
+export async function queuePackages() {
+  return optionalPackage(
+    async () => {
+      const [bullmq, { Redis }] = await Promise.all([import("bullmq"), import("ioredis")]);
+      return { Queue: bullmq.Queue, Worker: bullmq.Worker, WaitingError: bullmq.WaitingError, Redis };
+    },
+    "The job queue",
+    ["bullmq@6", "ioredis@6"],
+  );
+}
+
+/** Milliseconds between two attempts to connect, at most. */
+const LONGEST_WAIT = 3_000;
+
+/** Milliseconds that the service waits for an answer of Redis before it tells its client. */
+const SERVICE_PATIENCE = 5_000;
+
+/** What `connect` is told. */
+export interface ConnectOptions {
+  /** "redis://…", or "rediss://…" for TLS. */
+  url: string;
+  /** Whether commands wait for a connection however long it takes, as a worker's do, or fail after some seconds. */
+  waits: boolean;
+  /** A line when the connection is made, lost and made again. */
+  log: (line: string) => void;
+}
+
+/** A client that connects, and connects again, by itself; gives it back before it has done so. */
+export async function connect({ url, waits, log }: ConnectOptions): Promise<Redis> {
+  const address = addressOf(url);
+  const { Redis } = await queuePackages();
+  const options: RedisOptions = {
+    // BullMQ asks for null where commands are to wait.
+    maxRetriesPerRequest: waits ? null : 1,
+    retryStrategy: (attempt) => Math.min(100 * 2 ** Math.min(attempt, 10), LONGEST_WAIT),
+    // A replica that was promoted, or demoted: the name leads to the new one.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    ...(waits ? {} : { commandTimeout: SERVICE_PATIENCE, connectTimeout: SERVICE_PATIENCE }),
+  };
+  const client = new Redis(url, options);
+  logConnection(client, address, log);
+  return client;
+}
+
+/**
+ * Waits for the first connection.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT where Redis refuses the password; `signal.reason`
+ */
+export async function untilReady(client: Redis, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  if (client.status === "ready") return;
+  const settled = new AbortController();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const listen = (name: string, listener: (error: Error) => void) => {
+        client.on(name, listener);
+        settled.signal.addEventListener("abort", () => client.off(name, listener));
+      };
+      listen("ready", () => resolve());
+      listen("error", (error) => {
+        if (!/^(NOAUTH|WRONGPASS|NOPERM)/.test(error.message)) return;
+        const message = `Redis refuses the connection (${error.message}): put user and password into the URL`;
+        reject(new ClipBlipError("ERR_INVALID_ARGUMENT", message, { cause: error }));
+      });
+      signal?.addEventListener("abort", () => reject(signal.reason), { signal: settled.signal });
+    });
+  } finally {
+    settled.abort();
+  }
+}
+
+/** Host and port of a URL, without the password. @throws ClipBlipError ERR_INVALID_ARGUMENT */
+export function addressOf(url: unknown): string {
+  if (typeof url === "string" && /^rediss?:\/\//.test(url) && URL.canParse(url)) {
+    const { hostname, port } = new URL(url);
+    return `${hostname || "127.0.0.1"}:${port || 6379}`;
+  }
+  // What came is not shown: there may be a password in it.
+  throw invalidArgument("options.redis", "a URL such as redis://127.0.0.1:6379", typeof url === "string" ? "…" : url);
+}
+
+function logConnection(client: Redis, address: string, log: (line: string) => void): void {
+  let lost = false;
+  let reason: string | undefined;
+  client.on("error", (error: NodeJS.ErrnoException) => {
+    reason = error.code ?? error.message;
+  });
+  client.on("reconnecting", () => {
+    if (!lost) log(`Redis at ${address} cannot be reached (${reason ?? "it closed the connection"}): trying again`);
+    lost = true;
+  });
+  client.on("ready", () => {
+    log(lost ? `Redis at ${address} is there again` : `Connected to Redis at ${address}`);
+    lost = false;
+    reason = undefined;
+  });
+}

@@ -1,0 +1,135 @@
+import { ClipBlipError } from "../errors.js";
+import { assertGenerationOptions, GENERATION_OPTIONS } from "../generation-options.js";
+import type { JobRequest, JobType } from "../server/jobs.js";
+import { assertArray, assertBoolean, assertOneOf, assertOptions, invalidArgument } from "../validate.js";
+
+/** A picture with its place in the request. */
+export interface Picture {
+  /** Position in the request. */
+  index: number;
+  key: string;
+  uri: string;
+}
+
+/** The options of jobs of one type. */
+export type OptionsOf<T extends JobType> = NonNullable<Extract<JobRequest, { type: T }>["options"]>;
+
+/** What the pictures of a job are asked for. */
+export type Task =
+  | { type: "embeddings"; options: OptionsOf<"embeddings"> }
+  | { type: "captions"; options: OptionsOf<"captions"> };
+
+/** A request that was checked. */
+export interface ParsedRequest {
+  task: Task;
+  pictures: Picture[];
+}
+
+/** How much a job may hold. */
+export interface RequestLimits {
+  maxImages: number;
+  /** Of all `data:` URIs together, in characters. */
+  maxDataLength: number;
+}
+
+/** Characters of a key, and of a URI that is not a `data:` URI: nothing that people name is longer. */
+const MAX_KEY_LENGTH = 2048;
+const MAX_URI_LENGTH = 8192;
+
+export const JOB_TYPES = ["embeddings", "captions"] as const satisfies JobType[];
+
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_TOO_LARGE */
+export function parseRequest(request: unknown, limits: RequestLimits): ParsedRequest {
+  if (request === undefined) throw invalidArgument("request", "an object", request);
+  assertOptions(request, "request", ["type", "images", "options"]);
+  const { type, images, options = {} } = request as Record<string, unknown>;
+  if (type === undefined) throw invalidArgument("request.type", '"embeddings" or "captions"', type);
+  assertOneOf(type, "request.type", JOB_TYPES);
+  return { task: parseTask(type as JobType, options), pictures: parsePictures(images, limits) };
+}
+
+function parseTask(type: JobType, options: unknown): Task {
+  if (type === "embeddings") {
+    assertOptions(options, "request.options", ["normalize"]);
+    const checked = options as OptionsOf<"embeddings">;
+    assertBoolean(checked.normalize, "request.options.normalize");
+    return { type, options: checked };
+  }
+  assertOptions(options, "request.options", ["prompt", ...GENERATION_OPTIONS]);
+  const checked = options as OptionsOf<"captions">;
+  if (checked.prompt !== undefined && typeof checked.prompt !== "string") {
+    throw invalidArgument("request.options.prompt", "a string", checked.prompt);
+  }
+  // How long the model's context is, only the worker knows.
+  assertGenerationOptions(checked, Number.MAX_SAFE_INTEGER);
+  return { type, options: checked };
+}
+
+function parsePictures(images: unknown, limits: RequestLimits): Picture[] {
+  assertArray(images, "request.images");
+  if (images.length === 0) throw invalidArgument("request.images", "at least one picture", images);
+  if (images.length > limits.maxImages) {
+    throw new ClipBlipError(
+      "ERR_INVALID_ARGUMENT",
+      `A job takes at most ${limits.maxImages} pictures, not ${images.length}: send several jobs`,
+    );
+  }
+  const keys = new Set<string>();
+  let dataLength = 0;
+  // An index loop, because map skips the holes of a sparse array.
+  const pictures: Picture[] = [];
+  for (let index = 0; index < images.length; index++) {
+    const picture = parsePicture(images[index], index);
+    if (keys.has(picture.key)) {
+      throw new ClipBlipError(
+        "ERR_INVALID_ARGUMENT",
+        `request.images[${index}] has the key of an earlier picture: a job's results are told apart by their keys`,
+        { index },
+      );
+    }
+    keys.add(picture.key);
+    if (isData(picture.uri)) dataLength += picture.uri.length;
+    pictures.push(picture);
+  }
+  if (dataLength > limits.maxDataLength) {
+    throw new ClipBlipError(
+      "ERR_IMAGE_TOO_LARGE",
+      `The data: URIs of the job have ${dataLength} characters, more than the ${limits.maxDataLength} allowed: ` +
+        "send several jobs, or name the pictures by file: or http: URIs",
+    );
+  }
+  return pictures;
+}
+
+function parsePicture(image: unknown, index: number): Picture {
+  const name = `request.images[${index}]`;
+  if (image === undefined) throw invalidArgument(name, "{key, uri}", image).at(index);
+  assertOptions(image, name, ["key", "uri"]);
+  const { key, uri } = image as Record<string, unknown>;
+  const checked = checkUri(uri, `${name}.uri`, index);
+  if (key === undefined) return { index, key: defaultKey(checked, index), uri: checked };
+  if (typeof key !== "string" || key === "" || key.length > MAX_KEY_LENGTH) {
+    throw invalidArgument(`${name}.key`, `a string of 1 to ${MAX_KEY_LENGTH} characters`, key).at(index);
+  }
+  return { index, key, uri: checked };
+}
+
+function checkUri(uri: unknown, name: string, index: number): string {
+  if (typeof uri !== "string" || !/^(file|https?|data):/i.test(uri)) {
+    throw invalidArgument(name, "a file:, http:, https: or data: URI", uri).at(index);
+  }
+  if (isData(uri)) return uri;
+  if (uri.length > MAX_URI_LENGTH || !URL.canParse(uri)) {
+    throw invalidArgument(name, `a valid URI of at most ${MAX_URI_LENGTH} characters`, uri).at(index);
+  }
+  return uri;
+}
+
+function defaultKey(uri: string, index: number): string {
+  return isData(uri) || uri.length > MAX_KEY_LENGTH ? String(index) : uri;
+}
+
+/** Whether a URI holds the picture itself. */
+export function isData(uri: string): boolean {
+  return /^data:/i.test(uri);
+}

@@ -1,0 +1,209 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import pLimit from "p-limit";
+import type { ImageInput } from "../input/types.js";
+import type { Capabilities } from "../model.js";
+import type { JobType } from "../server/jobs.js";
+import { assertInteger, assertOptions } from "../validate.js";
+import { DAY } from "./backend.js";
+import { type BullWorker, runBullWorker } from "./bull-worker.js";
+import { ChunkRunner } from "./chunk-runner.js";
+import { PICTURES_OF_A_CHUNK } from "./chunks.js";
+import { Names } from "./names.js";
+import type { Outcome } from "./outcome.js";
+import { pictureReader } from "./pictures.js";
+import { connect, untilReady } from "./redis.js";
+import type { OptionsOf, Task } from "./request.js";
+import { Sink } from "./sink.js";
+import { JobStore } from "./store.js";
+import { assertWorkerOptions, type WorkerOptions } from "./worker-options.js";
+
+/** A worker that takes jobs until it is closed. */
+export interface JobWorker {
+  /**
+   * Resolves when the worker was closed. Rejects, after it has closed itself, where it could do no more: the device was
+   * lost, the sink cannot be written. A supervisor should start the process again then.
+   */
+  readonly done: Promise<void>;
+  /**
+   * Takes no more, finishes what it has, and ends. What is not finished within `timeout` milliseconds goes back to the
+   * queue, but for pictures that are on the device: those finish. Default: 20,000. Never rejects.
+   */
+  close(options?: { timeout?: number }): Promise<void>;
+}
+
+/** Batches beyond these sizes are no faster with any model (pictures). */
+const LARGEST_USEFUL = { cpu: 16, accelerator: 256 };
+
+/** Milliseconds that Redis has for what the end of a worker tells it. */
+const LAST_WORDS = 5_000;
+
+/** Milliseconds between two looks whether Redis is gone while a worker ends. */
+const POLL = 100;
+
+/**
+ * Takes jobs from the queue and works on them until it is closed. Any number of workers may run, on any number of
+ * machines; where one is lost, the others go on with its jobs, and each picture has one outcome all the same.
+ *
+ * Resolves once Redis answers, for which it waits without end.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_PACKAGE_NOT_FOUND; `signal.reason`
+ */
+export async function startWorker(options: WorkerOptions): Promise<JobWorker> {
+  assertWorkerOptions(options);
+  const { stalledAfter = 30_000, resultTtl = DAY, log = () => {}, signal } = options;
+  const names = new Names(options);
+  const read = await pictureReader(options);
+  const redis = await connect({ url: options.redis, waits: true, log });
+  const life = new WorkerLife(redis);
+  try {
+    await untilReady(redis, signal);
+    const store = new JobStore(redis, names, resultTtl);
+    const onFailure = (error: Error) => life.fail(error);
+    if (options.sink !== undefined) {
+      const place = { path: options.sink, worker: randomUUID(), leaseTtl: stalledAfter };
+      life.sink = await Sink.open({ ...place, store, log, signal, onFailure });
+    }
+    for (const { type, infer, batch } of modelsOf(options)) {
+      const concurrency = options.concurrency ?? 2 * batch;
+      const runner = new ChunkRunner({
+        store,
+        read,
+        infer,
+        limit: pLimit(concurrency),
+        keep: (life.sink ?? store).keep,
+        onPicture: options.onPicture ?? (() => {}),
+        onFailure,
+      });
+      const worker = await runBullWorker({
+        type,
+        redis,
+        names,
+        runner,
+        // While the last pictures of one chunk are in work, those of the next one are there.
+        target: Math.max(concurrency, PICTURES_OF_A_CHUNK + 1),
+        stalledAfter,
+        stop: life.stop,
+        log,
+        onChunk: (seconds) => options.onChunk?.(type, seconds),
+        onFailure,
+      });
+      life.workers.push(worker);
+    }
+  } catch (error) {
+    await life.close({ timeout: 0 });
+    throw error;
+  }
+  return life;
+}
+
+interface TypedModel {
+  type: JobType;
+  infer: (image: ImageInput, task: Task) => Promise<Outcome>;
+  /** Pictures of a batch. */
+  batch: number;
+}
+
+function modelsOf({ clip, blip }: WorkerOptions): TypedModel[] {
+  const models: TypedModel[] = [];
+  if (clip) {
+    const infer = async (image: ImageInput, { options }: Task) => {
+      const [embedding] = await clip.encodeImages([image], options as OptionsOf<"embeddings">);
+      return { embedding: embedding! };
+    };
+    models.push({ type: "embeddings", infer, batch: batchOf(clip.capabilities()) });
+  }
+  if (blip) {
+    const infer = async (image: ImageInput, { options }: Task) => {
+      const [caption] = await blip.caption([image], options as OptionsOf<"captions">);
+      return { caption: caption! };
+    };
+    models.push({ type: "captions", infer, batch: batchOf(blip.capabilities()) });
+  }
+  return models;
+}
+
+/** Pictures of a batch: what fits into memory may be far more than what is of use. */
+function batchOf({ safeBatchSize, device }: Capabilities): number {
+  return Math.min(safeBatchSize, device === "cpu" ? LARGEST_USEFUL.cpu : LARGEST_USEFUL.accelerator);
+}
+
+/** What a worker consists of, and its end. */
+class WorkerLife implements JobWorker {
+  readonly done: Promise<void>;
+  readonly workers: BullWorker[] = [];
+  sink: Sink | undefined;
+  readonly #redis: Redis;
+  readonly #stop = new AbortController();
+  #finish!: () => void;
+  #fail!: (error: Error) => void;
+  #failure: Error | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    this.done = new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#fail = reject;
+    });
+    // Whoever does not ask is not told.
+    this.done.catch(() => {});
+  }
+
+  /** Aborted when no further picture is to be begun. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Closes the worker, which can do no more. */
+  fail(error: Error): void {
+    if (this.#closing && !this.#failure && this.#stop.signal.aborted) return;
+    this.#failure ??= error;
+    void this.close({ timeout: 0 });
+    this.#stop.abort();
+  }
+
+  close(options: { timeout?: number } = {}): Promise<void> {
+    assertOptions(options, "options", ["timeout"]);
+    assertInteger(options.timeout, "options.timeout", 0);
+    this.#closing ??= this.#close(options.timeout ?? 20_000);
+    return this.#closing;
+  }
+
+  async #close(timeout: number): Promise<void> {
+    const closed = Promise.allSettled(this.workers.map((worker) => worker.close()));
+    await this.#finishWork(timeout, closed);
+    this.#stop.abort();
+    // What waits for a Redis that is gone would wait for ever.
+    await within(this.#lastWords, closed);
+    await within(this.#lastWords, Promise.resolve(this.sink?.close()));
+    this.#redis.disconnect();
+    if (this.#failure) this.#fail(this.#failure);
+    else this.#finish();
+  }
+
+  /** Waits until nothing is in work, at most so many milliseconds. */
+  async #finishWork(timeout: number, closed: Promise<unknown>): Promise<void> {
+    const end = performance.now() + timeout;
+    let isClosed = false;
+    const ending = closed.then(() => {
+      isClosed = true;
+    });
+    while (!isClosed && performance.now() < end) {
+      const isIdle = this.workers.every((worker) => worker.chunks() === 0);
+      if (isIdle && this.#redis.status !== "ready") return;
+      await within(Math.min(POLL, end - performance.now()), ending);
+    }
+  }
+
+  get #lastWords(): number {
+    return this.#redis.status === "ready" ? LAST_WORDS : 0;
+  }
+}
+
+/** Waits for some work, but no longer than that; a failure is an end too. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  const clock = new AbortController();
+  await Promise.race([work.catch(() => {}), delay(milliseconds, undefined, { signal: clock.signal }).catch(() => {})]);
+  clock.abort();
+}
