@@ -29,7 +29,10 @@ function checkImageInput(value: unknown, name: string, options?: DecodeOptions):
   }
   if (typeof value === "object" && value !== null) {
     if (isBinary(value) || isSharp(value) || isReadable(value) || isWebStream(value) || isBlob(value)) return;
-    if (isRawPixels(value)) return assertRawPixels(value, name);
+    if (isRawPixels(value)) {
+      assertRawPixels(value, name);
+      return;
+    }
   }
   throw invalid(
     `${name} is ${kindOf(value)}; give a path, a URL, a Buffer or another binary object, a Blob, a stream, ` +

@@ -42,7 +42,7 @@ export function pipAttempts(
 }
 
 /** pip's arguments for one attempt; `report`, where given, is a file for what was installed from where. */
-export function pipArguments(attempt: PipAttempt, target: string, variant: LibTorchVariant, report: string): string[] {
+export function pipArguments(attempt: PipAttempt, target: string, variant: LibTorchVariant, report?: string): string[] {
   return [
     ...["-m", "pip", "install", "--target", target],
     ...(report === undefined ? [] : ["--report", report]),
