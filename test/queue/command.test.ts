@@ -106,6 +106,41 @@ describe("clip-blip worker", () => {
   });
 });
 
+describe("clip-blip serve --redis", () => {
+  it("gives jobs to workers, and says so where Redis is gone", async (t) => {
+    const own = await RedisServer.start();
+    t.after(() => own.remove());
+    const args = ["serve", "--port", "0", "--no-blip", "--redis", own.url, "--queue", "mine"];
+    const service = new WorkerProcess(start([...args, "--log-level", "silent"]), (log) => /blip: http:/.test(log));
+    workers.push(service);
+    await service.ready;
+    const url = `${/http:\S+/.exec(service.log)![0]}/api/v1/jobs`;
+    const body = JSON.stringify({ type: "captions", images: ["data:,one", { key: "two", uri: "data:,two" }] });
+    const post = () => fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
+    const accepted = await post();
+    assert.equal(accepted.status, 202);
+    const { id } = await accepted.json();
+    const worker = await startStandIn({ redis: own.url, queue: "mine", ...standIns() });
+    const { results } = await until(async () => {
+      const status = await (await fetch(`${url}/${id}`)).json();
+      return status.state === "completed" ? status : undefined;
+    });
+    assert.deepEqual(
+      results.map(({ key, caption }: { key: string; caption: { text: string } }) => [key, caption.text]),
+      [
+        ["0", "one"],
+        ["two", "two"],
+      ],
+    );
+    await worker.close();
+    await own.kill();
+    const refused = await post();
+    assert.deepEqual([refused.status, (await refused.json()).error.code], [503, "ERR_QUEUE_UNAVAILABLE"]);
+    service.child.kill("SIGTERM");
+    assert.deepEqual(await service.exit, { code: 0, signal: null });
+  });
+});
+
 describe("clip-blip worker says what is wrong, and ends:", () => {
   const failing = async (args: string[], env: NodeJS.ProcessEnv = {}) => {
     const { code, err } = await run(["worker", "--device", "cpu", ...args], { env: { REDIS_URL: "", ...env } });

@@ -20,6 +20,9 @@ interface ServeFlags extends BothModelsFlags {
   rateLimit?: number;
   allowRemote?: boolean;
   allowAddress?: string[];
+  redis?: string;
+  queue?: string;
+  prefix?: string;
   drainTimeout: number;
   logLevel: string;
 }
@@ -58,6 +61,13 @@ export function addServe(program: Command, context: CliContext, done: (exitCode:
     .option("--rate-limit <n>", "requests of one client in a minute (default: no limit)", wholeNumber(1))
     .option("--allow-remote", "fetch pictures by http: and https: URL, from public addresses")
     .option("--allow-address <range...>", "fetch from these addresses too, such as 10.0.0.0/8")
+    .addOption(
+      new Option("--redis <url>", "give jobs to `clip-blip worker` through this Redis, redis:// or rediss://").env(
+        "REDIS_URL",
+      ),
+    )
+    .option("--queue <name>", "the name of their queue (default: clip-blip)")
+    .option("--prefix <name>", "what the keys in Redis begin with (default: bull)")
     .option("--drain-timeout <seconds>", "finish what was begun for so long when told to end", wholeNumber(0), 25)
     .addOption(
       new Option("--log-level <level>", "of the log, JSON lines on standard output")
@@ -92,7 +102,8 @@ async function serve(context: CliContext, flags: ServeFlags): Promise<number> {
     );
   }
   context.endsItself();
-  const server = createServer({ ...serverOptions(flags), token, onDeviceLost: () => lost.abort() });
+  const jobs = await openJobs(flags, (line) => void stderr.write(`clip-blip: ${line}\n`));
+  const server = createServer({ ...serverOptions(flags), jobs, token, onDeviceLost: () => lost.abort() });
   try {
     const url = await listen(server, port, host);
     stderr.write(`clip-blip: ${url}\n`);
@@ -105,6 +116,13 @@ async function serve(context: CliContext, flags: ServeFlags): Promise<number> {
   } finally {
     await server.close();
   }
+}
+
+/** Where jobs go; nowhere without a Redis. */
+async function openJobs({ redis, queue, prefix }: ServeFlags, log: (line: string) => void) {
+  if (!redis) return undefined;
+  const { createJobBackend } = await import("../../queue/index.js");
+  return createJobBackend({ redis, queue, prefix, log });
 }
 
 function serverOptions(flags: ServeFlags): ServerOptions {
