@@ -86,7 +86,7 @@ const SEARCHES = 4;
  * The pictures of a folder, searchable by words, by a picture, and for near-duplicates. It is kept on disk in LanceDB
  * (`npm install @lancedb/lancedb`), about 4 kB a picture with 512 numbers a vector.
  *
- * Among 100,000 pictures a search takes about 10 ms (test/bench/image-index.md), and the model's time for the query.
+ * Among 100,000 pictures a search takes 15 ms on one core (test/bench/vector-stores.md), and the model's time for the query.
  * Any number of processes may have the same index open; those that change it wait for each other.
  */
 export class ImageIndex {

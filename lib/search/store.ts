@@ -40,7 +40,7 @@ export class Store {
   readonly #files: Table;
   readonly #unreadable: Table;
   /** As of the last change by this process; only the order of magnitude matters. */
-  #rows: Promise<number>;
+  #rows: number | undefined;
 
   private constructor(lancedb: LanceDb, connection: Connection, path: string, files: Table, unreadable: Table) {
     this.#lancedb = lancedb;
@@ -48,7 +48,6 @@ export class Store {
     this.#path = path;
     this.#files = files;
     this.#unreadable = unreadable;
-    this.#rows = this.count();
   }
 
   /**
@@ -141,7 +140,8 @@ export class Store {
 
   /** The files whose vectors are nearest, best first. */
   async nearest(vector: Float32Array, { limit, atLeast, share }: NearestOptions): Promise<Neighbour[]> {
-    const probes = probesFor(await this.#rows, share);
+    this.#rows ??= await this.count();
+    const probes = probesFor(this.#rows, share);
     const rows: { path: string; _distance: number }[] = await reading(() => {
       const query = this.#files.vectorSearch(vector).distanceType("cosine").limit(limit).nprobes(probes);
       // The upper end of the range is not part of it, and distances are rounded.
@@ -159,7 +159,7 @@ export class Store {
     for (const table of [this.#files, this.#unreadable]) {
       await table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
     }
-    this.#rows = this.count();
+    this.#rows = undefined;
   }
 
   close(): void {

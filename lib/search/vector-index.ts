@@ -15,8 +15,8 @@ const NAME = /^vector_ivf_(\d+)$/;
  * Gives a table of files the index that suits its size, where it has none or has outgrown it.
  *
  * It is LanceDB's IVF_FLAT, which keeps the vectors themselves: a search through all of its partitions is exact, and
- * with 100,000 vectors it takes a fifth of the time of one in the table. Indexes over quantized vectors are faster still
- * and lose what matters: of the ten nearest for texts, which lie away from all pictures, they found 31 to 93 percent.
+ * with 100,000 vectors it takes a sixth of the time of one in the table. Indexes over quantized vectors are faster still
+ * and lose what matters: of the ten nearest for texts, which lie away from all pictures, they found 44 to 79 percent.
  * test/bench/vector-stores.md has the measurements.
  */
 export async function fitVectorIndex({ Index }: typeof import("@lancedb/lancedb"), table: Table): Promise<void> {

@@ -1,4 +1,5 @@
-// Measures what can hold the vectors of an index: node --import tsx test/bench/vector-stores.ts [count]
+// Measures what can hold the vectors of an index: node --import tsx test/bench/vector-stores.ts [count] [part]
+// Parts: store (what the package does), lancedb (other indexes over the same table; needs store), sqlite-vec.
 // sqlite-vec is measured too where it is there: npm install --no-save sqlite-vec @photostructure/sqlite@1
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -184,10 +185,10 @@ async function measureSqliteVec(): Promise<void> {
   }
 }
 
+const parts = { store: measureStore, lancedb: measureLanceDb, "sqlite-vec": measureSqliteVec };
+
 try {
-  await measureStore();
-  await measureLanceDb();
-  await measureSqliteVec().catch((error) => console.log(`sqlite-vec was not measured: ${error.message}`));
+  for (const [name, run] of Object.entries(parts)) if ((process.argv[3] ?? name) === name) await run();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
