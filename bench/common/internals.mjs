@@ -1,0 +1,48 @@
+// What is below the public library, for figures of its parts. All that the benchmarks know of it is in this file.
+import { decodeImage } from "../../dist/input/decode.js";
+import { readPreprocessorConfig } from "../../dist/input/preprocessor-config.js";
+import { openModel } from "../../dist/model-source.js";
+import { native } from "../../dist/native/instance.js";
+import { createClipTokenizer } from "../../dist/text/clip-tokenizer.js";
+
+/** Decodes a picture as the library does; to interleaved RGB. */
+export const decode = (input) => decodeImage(input);
+
+/** A CLIP below the library: its weights on a device, and each step that a call goes through. */
+export async function openClipParts(source, { device, dtype }) {
+  const binding = native();
+  const { place, description, extraFiles } = await openModel(binding, source, "clip", {});
+  const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"], "clip", description.imageSize);
+  const module = await place({ device, dtype, prepare: true });
+  const { contextLength, padTokenId } = description;
+  const tokenizer = createClipTokenizer(extraFiles["tokenizer.json"], extraFiles["tokenizer_config.json"] ?? "{}", {
+    contextLength,
+    padTokenId,
+  });
+  const { height, width, normalize } = plan;
+  const runImages = (target, pixels, releaseCache) =>
+    binding.encodeImages(target, { pixels, height, width, normalize }, true, { releaseCache });
+  return {
+    description,
+    side: height,
+    /** Pixels of any size to the model's. */
+    resize: (image) => binding.preprocess(image.data, image.width, image.height, plan.resize),
+    /** Texts to token ids, cut and padded. */
+    tokenize: (texts) => tokenizer.pad(texts.map((text) => tokenizer.encode(text, { truncate: true }))),
+    /** The forward as the engine calls it: uint8 pixels in host memory to vectors there. */
+    forward: (pixels, { releaseCache = true } = {}) => runImages(module, pixels, releaseCache),
+    /** A forward that does nothing but what surrounds it: upload, normalisation, and a download of four numbers. */
+    upload: await uploadOnly(binding, runImages, { device, dtype }),
+    close: () => binding.unloadModule(module),
+  };
+}
+
+async function uploadOnly(binding, runImages, placement) {
+  const source = "def encode_image(self, pixel_values: Tensor) -> Tensor:\n    return pixel_values[:, 0, 0, :4]\n";
+  const module = await binding.buildModule({ source, ints: {}, floats: {}, bools: {}, parameters: [] }, placement);
+  return (pixels) => runImages(module, pixels, true);
+}
+
+/** Counters of a device's allocator. */
+export const deviceMemory = (device) => native().memory(device);
+export const resetPeak = (device) => native().resetPeak(device);

@@ -1,0 +1,7 @@
+import { markdownTable } from "markdown-table";
+
+/** A table as Markdown, which a terminal shows well too. `rows`: arrays of cells, the head first. */
+export function table(rows, align) {
+  const cells = rows.map((row) => row.map((cell) => String(cell ?? "").replaceAll("|", "\\|")));
+  return markdownTable(cells, { align });
+}
