@@ -22,15 +22,17 @@ export interface CliClip extends Loaded {
     labels: string[],
     options: { template?: string; signal?: AbortSignal },
   ): Promise<{ label: string; score: number }[][]>;
-  capabilities(): { dimension?: number };
+  capabilities(): { dimension?: number; device?: string; dtype?: string; libtorch?: string };
 }
 
 /** What the commands use of a BLIP model. */
 export interface CliBlip extends Loaded {
+  caption(images: string[], options?: { signal?: AbortSignal }): Promise<{ text: string }[]>;
   captionStream(
     images: Iterable<string>,
     options: { prompt?: string; maxLength?: number; minLength?: number; signal?: AbortSignal },
   ): AsyncIterable<StreamItem<{ caption: { text: string } }>>;
+  capabilities(): { device?: string; dtype?: string; libtorch?: string };
 }
 
 /** What the commands use of the library: no more than its public names, so that tests can put something else here. */

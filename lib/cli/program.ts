@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { packagePath } from "../package-path.js";
+import { addBench } from "./commands/bench.js";
 import { addCaption } from "./commands/caption.js";
 import { addClassify } from "./commands/classify.js";
 import { addDoctor } from "./commands/doctor.js";
@@ -56,7 +57,18 @@ Examples:
   $ clip-blip search photos/ "a dog on a beach"
   $ clip-blip serve`,
     );
-  for (const add of [addDoctor, addSetup, addExport, addEmbed, addCaption, addClassify, addSearch, addServe, addWorker])
+  for (const add of [
+    addDoctor,
+    addSetup,
+    addExport,
+    addEmbed,
+    addCaption,
+    addClassify,
+    addSearch,
+    addServe,
+    addWorker,
+    addBench,
+  ])
     add(program, context, done);
   return program;
 }

@@ -18,7 +18,7 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify", "search", "serve"];
+const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify", "search", "serve", "bench"];
 
 describe("help and usage", () => {
   test("every command has help that fits 100 columns", async () => {

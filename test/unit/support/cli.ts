@@ -66,10 +66,12 @@ function fakeLibrary(calls: unknown[], behaviour: Behaviour): Library {
       }
       return images.map(() => labels.map((label) => ({ label, score: 1 / labels.length })));
     },
-    capabilities: () => ({ dimension }),
+    capabilities: () => ({ dimension, device: "cpu", dtype: "float32", libtorch: "2.13.0" }),
     close: async () => void calls.push("close"),
   };
   const blip: CliBlip = {
+    caption: async (images) => images.map((image) => ({ text: image })),
+    capabilities: () => ({ device: "cpu", dtype: "float32", libtorch: "2.13.0" }),
     async *captionStream(images, { signal, ...options }) {
       calls.push(["captions", [...images], options]);
       for (const input of images) {
