@@ -30,7 +30,7 @@ export interface CliBlip extends Loaded {
   caption(images: string[], options?: { signal?: AbortSignal }): Promise<{ text: string }[]>;
   captionStream(
     images: Iterable<string>,
-    options: { prompt?: string; maxLength?: number; minLength?: number; signal?: AbortSignal },
+    options: { prompt?: string; numBeams?: number; maxLength?: number; minLength?: number; signal?: AbortSignal },
   ): AsyncIterable<StreamItem<{ caption: { text: string } }>>;
   capabilities(): { device?: string; dtype?: string; libtorch?: string };
 }

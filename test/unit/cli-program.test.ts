@@ -48,7 +48,7 @@ describe("help and usage", () => {
       ["embed", "a.png", "--format", "html"],
       ["caption"],
       ["caption", "a.png", "--max-length", "ten"],
-      ["caption", "a.png", "--num-beams", "4"],
+      ["caption", "a.png", "--num-beams", "0"],
       ["classify", "a.png"],
       ["classify", "a.png", "--labels", " , "],
       ["setup", "--cpu", "--cuda"],
@@ -107,8 +107,9 @@ describe("options", () => {
 
   test("the options of captions reach the library", async () => {
     const args = ["caption", "a.png", "--prompt", "a sketch of", "--max-length", "30", "--min-length", "5"];
-    const { calls } = await run(args);
-    assert.deepEqual(calls[1], ["captions", ["a.png"], { prompt: "a sketch of", maxLength: 30, minLength: 5 }]);
+    const { calls } = await run([...args, "--num-beams", "4"]);
+    const options = { prompt: "a sketch of", numBeams: 4, maxLength: 30, minLength: 5 };
+    assert.deepEqual(calls[1], ["captions", ["a.png"], options]);
   });
 
   test("--no-normalize reaches the library", async () => {

@@ -13,6 +13,7 @@ import type { RecordFormat } from "../output/writer.js";
 
 interface CaptionFlags extends ModelFlags {
   prompt?: string;
+  numBeams?: number;
   maxLength?: number;
   minLength?: number;
   out?: string;
@@ -47,6 +48,11 @@ export function addCaption(program: Command, context: CliContext, done: (exitCod
     .argument("<images...>", "files, folders (with all below them) and patterns");
   addModelOptions(command, "BLIP_MODEL", context)
     .option("-p, --prompt <words>", "what every caption begins with")
+    .option(
+      "--num-beams <n>",
+      "search with so many beams, for better captions in more time (default: the model's)",
+      wholeNumber(1),
+    )
     .option("--max-length <n>", "tokens of a caption at most, prompt included (default: the model's)", wholeNumber(2))
     .option("--min-length <n>", "tokens before which a caption does not end (default: the model's)", wholeNumber(0))
     .option("-o, --out <file>", "write there, and go on where an earlier run stopped")
@@ -66,8 +72,8 @@ Examples:
 }
 
 async function caption(context: CliContext, inputs: string[], flags: CaptionFlags): Promise<number> {
-  const { prompt, maxLength, minLength, out } = flags;
-  const options = { prompt, maxLength, minLength };
+  const { prompt, numBeams, maxLength, minLength, out } = flags;
+  const options = { prompt, numBeams, maxLength, minLength };
   const format = chooseFormat(FORMATS, flags);
   return runJob<Captioned>(context, {
     inputs,
