@@ -1,7 +1,9 @@
 #include "module_handle.h"
 
+#include "../core/device_thread.h"
 #include "../core/failure.h"
 #include "../core/loaded_module.h"
+#include "../core/memory.h"
 #include "../promise_worker.h"
 
 namespace clip_blip {
@@ -31,7 +33,13 @@ class FreeWorker final : public PromiseWorker {
       : PromiseWorker(env), module_(std::move(module)) {}
 
  private:
-  void Work() override { module_.reset(); }
+  void Work() override {
+    if (!module_) return;
+    c10::Device device = module_->device();
+    module_.reset();
+    if (device.is_cpu()) return;
+    RunOnDeviceThread(device, [device] { Attempt([device] { ReleaseWorkspaces(device); }); });
+  }
   Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
 
   ModulePointer module_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "device_run_hook.h"
+#include "device_thread.h"
 #include "failure.h"
 #include "loaded_module.h"
 #include "memory.h"
@@ -24,28 +25,37 @@ inline bool Answers(c10::Device device) {
   });
 }
 
-/// Everything around a run on a device: LibTorch's per-thread settings, the memory's count and
-/// limit, the cache given back at the end. Returns the peak bytes of the call.
+/// Everything around a run on a device, on the thread of the device: LibTorch's per-thread settings,
+/// the memory's count and limit, the cache given back at the end. Returns the peak bytes of the call.
+template <typename Work>
+int64_t CallOnDeviceThread(c10::Device device, const RunOptions& options, Work& work) {
+  int64_t peak = 0;
+  c10::InferenceMode inference;
+  c10::OptionalDeviceGuard device_guard;
+  if (!device.is_cpu()) device_guard.reset_device(device);
+  UseAllThreads();
+  CacheGuard cache_guard(device, options.release_cache);
+  // The failure is a value by the time the guard frees the cache: no exception of LibTorch, and none
+  // of the call's tensors, is alive then.
+  std::optional<Failure> failure = Attempt([&] {
+    MemoryScope scope(device, options.memory_limit);
+    work();
+    peak = scope.PeakBytes();
+  });
+  if (failure && !Answers(device)) failure = Failure(ErrorCode::kDeviceLost, failure->message());
+  if (failure) throw *failure;
+  return peak;
+}
+
+/// The same for any thread, which waits for it.
 template <typename Work>
 int64_t CallOnDevice(c10::Device device, const RunOptions& options, Work&& work) {
+  DeviceCallMark mark;
   int64_t peak = 0;
   std::optional<Failure> failure;
-  {
-    DeviceCallMark mark;
-    c10::InferenceMode inference;
-    c10::OptionalDeviceGuard device_guard;
-    if (!device.is_cpu()) device_guard.reset_device(device);
-    UseAllThreads();
-    CacheGuard cache_guard(device, options.release_cache);
-    // The failure is a value by the time the guard frees the cache: no exception, and none of the
-    // call's tensors, is alive then.
-    failure = Attempt([&] {
-      MemoryScope scope(device, options.memory_limit);
-      work();
-      peak = scope.PeakBytes();
-    });
-    if (failure && !Answers(device)) failure = Failure(ErrorCode::kDeviceLost, failure->message());
-  }
+  RunOnDeviceThread(device, [&] {
+    failure = Attempt([&] { peak = CallOnDeviceThread(device, options, work); });
+  });
   if (failure) throw *failure;
   return peak;
 }

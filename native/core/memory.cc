@@ -6,6 +6,7 @@
 #include <c10/core/alignment.h>
 #include <c10/core/impl/alloc_cpu.h>
 #include <c10/util/Exception.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <array>
@@ -200,6 +201,16 @@ void EmptyCache(c10::Device device) {
   if (device.is_cpu()) return;  // blocks go straight back to malloc
   c10::DeviceAllocator* allocator = AllocatorOf(device);
   if (allocator->initialized()) allocator->emptyCache();
+}
+
+void ReleaseWorkspaces(c10::Device device) {
+  if (!device.is_cuda()) return;
+  // at::cuda::clearCublasWorkspaces(): its header includes CUDA's, and LibTorch has no neutral name
+  // for it. Its libraries are open for the whole process.
+  using Function = void (*)();
+  static const auto clear =
+      reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "_ZN2at4cuda21clearCublasWorkspacesEv"));
+  if (clear != nullptr) clear();
 }
 
 }  // namespace clip_blip

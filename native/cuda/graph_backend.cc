@@ -8,6 +8,11 @@
 
 #include <utility>
 
+namespace at::cuda {
+// Of ATen/cuda/CUDAContextLight.h, which includes the headers of cuBLAS, cuSOLVER and cuSPARSE, too.
+void clearCublasWorkspaces();
+}  // namespace at::cuda
+
 namespace clip_blip {
 namespace {
 
@@ -20,6 +25,9 @@ class CudaGraph final : public RecordedGraph {
     // Lazy initialisations (handles, workspaces) are not allowed while recording.
     work();
     stream_.synchronize();
+    // The recording has a workspace of cuBLAS in its own pool. One outside of it would stay on the
+    // device for each stream, and could be freed while the graph still writes to it.
+    at::cuda::clearCublasWorkspaces();
     // Other threads go on using CUDA meanwhile.
     graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
     try {
@@ -30,9 +38,11 @@ class CudaGraph final : public RecordedGraph {
         graph_.capture_end();
       } catch (...) {
       }
+      at::cuda::clearCublasWorkspaces();
       throw;
     }
     graph_.capture_end();
+    at::cuda::clearCublasWorkspaces();
   }
 
   /// On the caller's stream, behind what it has been given already.

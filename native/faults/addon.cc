@@ -24,6 +24,10 @@ Napi::Value FaultsFiredValue(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(FaultsFired()));
 }
 
+Napi::Value DeviceThreadsValue(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(DeviceThreads()));
+}
+
 Napi::Value MostDeviceCallsValue(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(MostDeviceCalls()));
 }
@@ -77,6 +81,7 @@ Napi::Object InitializeWithFaults(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("armFault", ArmFaultValue);
   CLIP_BLIP_EXPORT("deviceRuns", DeviceRunsValue);
   CLIP_BLIP_EXPORT("faultsFired", FaultsFiredValue);
+  CLIP_BLIP_EXPORT("deviceThreads", DeviceThreadsValue);
   CLIP_BLIP_EXPORT("mostDeviceCalls", MostDeviceCallsValue);
   CLIP_BLIP_EXPORT("forgetLostDevice", ForgetLostDeviceValue);
   CLIP_BLIP_EXPORT("recordOnCpu", RecordOnCpuValue);

@@ -7,7 +7,9 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "../core/device_run_hook.h"
 #include "../core/failure.h"
@@ -23,6 +25,7 @@ struct State {
   int64_t fired = 0;
   int64_t calls = 0;
   int64_t most_calls = 0;
+  std::set<std::thread::id> threads;
 };
 
 State& TheState() {
@@ -75,6 +78,7 @@ void ArmFault(const std::string& kind, int64_t nth) {
   state.runs = 0;
   state.fired = 0;
   state.most_calls = state.calls;
+  state.threads.clear();
 }
 
 int64_t DeviceRuns() {
@@ -85,6 +89,11 @@ int64_t DeviceRuns() {
 int64_t FaultsFired() {
   std::lock_guard lock(TheState().mutex);
   return TheState().fired;
+}
+
+int64_t DeviceThreads() {
+  std::lock_guard lock(TheState().mutex);
+  return static_cast<int64_t>(TheState().threads.size());
 }
 
 int64_t MostDeviceCalls() {
@@ -108,6 +117,7 @@ void BeforeDeviceRun() {
   {
     State& state = TheState();
     std::lock_guard lock(state.mutex);
+    state.threads.insert(std::this_thread::get_id());
     if (++state.runs == state.nth) {
       ++state.fired;
       fault = state.fault;

@@ -12,6 +12,8 @@ void ThrowFault(const std::string& kind);
 /// Runs on a device since the last ArmFault, and faults thrown since then.
 int64_t DeviceRuns();
 int64_t FaultsFired();
+/// Threads that have run something on a device since then.
+int64_t DeviceThreads();
 /// The most calls that used a device at a time since then.
 int64_t MostDeviceCalls();
 

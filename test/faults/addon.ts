@@ -21,6 +21,8 @@ export interface Faults {
   /** Runs of a module's methods. */
   deviceRuns(): number;
   faultsFired(): number;
+  /** Threads that have run a module's methods. */
+  deviceThreads(): number;
   /** The most calls that used a device at a time. */
   mostDeviceCalls(): number;
   /** Makes a device that was lost usable again. */

@@ -62,6 +62,7 @@ describe("one owner per device, over all threads", () => {
       );
       done(await answers.texts);
     }
+    assert.equal(faults.deviceThreads(), 1, "LibTorch keeps memory for each thread that calls it");
     assert.ok(faults.deviceRuns() > 4 * 4 * 3, String(faults.deviceRuns()));
     assert.equal(faults.mostDeviceCalls(), 1);
   });
