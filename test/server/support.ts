@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer, type ServerOptions, type ServiceClip } from "clip-blip/server";
 import type { FastifyInstance } from "fastify";
@@ -20,12 +21,13 @@ export async function listen(options: ServerOptions = {}): Promise<Running> {
   return { app, url: await app.listen({ port: 0 }) };
 }
 
-/** Waits until the service is ready. */
+/** Waits until the service is ready; fails where it never will be. */
 export async function ready(url: string): Promise<void> {
   for (;;) {
     const response = await fetch(`${url}/health/ready`);
-    await response.arrayBuffer();
+    const body = await response.text();
     if (response.ok) return;
+    assert.match(body, /ERR_NOT_READY/);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
