@@ -36,14 +36,16 @@ export function admit(service: Service, { gate }: { gate: Gate }): onRequestAsyn
       place.leave();
       throw error;
     }
-    const gone = new AbortController();
+    const work = new AbortController();
+    const untrack = service.lifecycle.track(work);
     onEnd(reply, (answered) => {
+      untrack();
       place.leave();
       body.leave();
-      if (!answered) gone.abort(clientGone());
+      if (!answered) work.abort(clientGone());
     });
     request.work = {
-      signal: AbortSignal.any([gone.signal, service.lifecycle.cutOff]),
+      signal: work.signal,
       setItems: (count) => place.take(count),
     };
   };

@@ -6,7 +6,8 @@ const LAST_WORDS = 500;
 
 /** The end of a service: no new work, what runs finishes, and what does not finish in time is cut off. */
 export class Lifecycle {
-  readonly #cutOff = new AbortController();
+  /** Of the work that runs; a set, since a signal that outlives its followers (AbortSignal.any) keeps something of each. */
+  readonly #work = new Set<AbortController>();
   #draining = false;
   #inFlight = 0;
   #onIdle: (() => void) | undefined;
@@ -16,9 +17,10 @@ export class Lifecycle {
     return this.#draining;
   }
 
-  /** Aborted when the time to finish is over. */
-  get cutOff(): AbortSignal {
-    return this.#cutOff.signal;
+  /** Has work aborted when the time to finish is over; gives back what takes it off again. */
+  track(work: AbortController): () => void {
+    this.#work.add(work);
+    return () => this.#work.delete(work);
   }
 
   /** A request has begun. */
@@ -37,7 +39,7 @@ export class Lifecycle {
     this.#draining = true;
     await this.#idleWithin(deadline);
     if (this.#inFlight === 0) return;
-    this.#cutOff.abort(drainingError());
+    for (const work of this.#work) work.abort(drainingError());
     await this.#idleWithin(LAST_WORDS);
   }
 

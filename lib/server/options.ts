@@ -31,6 +31,10 @@ export interface Limits {
   textLength: number;
   /** Labels of a classification. Default 1000. */
   labels: number;
+  /** Beams, and captions, for a picture. Default 16. */
+  beams: number;
+  /** Words that captions are not to have. Default 100. */
+  badWords: number;
   /** Pictures of a job. Default 10,000. */
   jobImages: number;
   /** Characters of a URI in a job. Default 2 Mi, which a data: URL of 1.5 MB has. */
@@ -48,6 +52,8 @@ export const DEFAULT_LIMITS: Limits = {
   texts: 2048,
   textLength: 4096,
   labels: 1000,
+  beams: 16,
+  badWords: 100,
   jobImages: 10_000,
   uriLength: 2 * MIB,
 };

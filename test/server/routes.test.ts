@@ -156,6 +156,7 @@ describe("the routes", () => {
         [texts, { texts: Array(6).fill("a") }, 422, "ERR_INVALID_ARGUMENT", /^body\.texts .*5/],
         [texts, { texts: "a" }, 422, "ERR_INVALID_ARGUMENT", /^body\.texts must be array/],
         [texts, { texts: [1] }, 422, "ERR_INVALID_ARGUMENT", /^body\.texts\[0\] must be string/],
+        ["/api/v1/captions", { images: [image], numBeams: 17 }, 422, "ERR_INVALID_ARGUMENT", /^body\.numBeams .*16/],
         ["/api/v1/captions", { images: [image], numBeams: 0 }, 422, "ERR_INVALID_ARGUMENT", /^body\.numBeams /],
         ["/api/v1/captions", { images: [image], maxLength: 10_000 }, 422, "ERR_INVALID_ARGUMENT", /maxLength/],
         ["/api/v1/captions", { images: [image], maxLength: 3, prompt: "a a a" }, 422, "ERR_TEXT_TOO_LONG", /maxLength/],

@@ -32,7 +32,7 @@ export const captionRoutes: Routes = (app, service) => {
     tag: "captions",
     summary: "Pictures to sentences",
     model: blip,
-    properties: { prompt: promptProperty(textLength), ...generationProperties },
+    properties: { prompt: promptProperty(textLength), ...generationProperties(options.limits) },
     response: captionsSchema,
     handle: async ({ pictures, options: generation, signal }, model) => ({
       model: model.label,

@@ -1,6 +1,7 @@
 import { refuseWhileDraining } from "../admission.js";
 import { ServiceError } from "../errors.js";
 import type { JobImage, JobRequest } from "../jobs.js";
+import { isDataUrl } from "../pictures.js";
 import { responses } from "../schemas/common.js";
 import { jobSchemas } from "../schemas/jobs.js";
 import type { Routes } from "../service.js";
@@ -77,7 +78,8 @@ function refuseRemote(images: JobImage[]): void {
 function refuseDuplicates(images: JobImage[]): void {
   const seen = new Set<string>();
   for (const [index, { key, uri }] of images.entries()) {
-    const name = key ?? uri;
+    // Without a key, the result of a data: URL is named by its position.
+    const name = key ?? (isDataUrl(uri) ? String(index) : uri);
     if (seen.has(name)) {
       const message = `Two pictures have the same key: give each its own "key" (item ${index}).`;
       throw new ServiceError(422, "ERR_INVALID_ARGUMENT", message, { index });

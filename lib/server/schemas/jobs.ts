@@ -4,7 +4,8 @@ import { exact, normalizeProperty } from "./common.js";
 import { generationProperties, promptProperty } from "./generation.js";
 
 /** The schemas of jobs under some limits. */
-export function jobSchemas({ jobImages, uriLength, textLength }: Limits) {
+export function jobSchemas(limits: Limits) {
+  const { jobImages, uriLength, textLength } = limits;
   const uri = Type.String({
     minLength: 1,
     maxLength: uriLength,
@@ -26,7 +27,7 @@ export function jobSchemas({ jobImages, uriLength, textLength }: Limits) {
       images,
       options: Type.Optional(
         exact(
-          { normalize: normalizeProperty, prompt: promptProperty(textLength), ...generationProperties },
+          { normalize: normalizeProperty, prompt: promptProperty(textLength), ...generationProperties(limits) },
           { description: "Of embeddings: normalize; of captions: all the others." },
         ),
       ),
