@@ -18,8 +18,12 @@ from transformers import (
     CLIPConfig,
     CLIPImageProcessorPil,
     CLIPModel,
+    SiglipConfig,
+    SiglipImageProcessorPil,
+    SiglipModel,
 )
 
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
 VIT_B_32 = {
@@ -88,8 +92,12 @@ def blip_config(case: str, tokenizer, small: bool = False) -> BlipConfig:
     )
 
 
+# As google/siglip-base-patch16-224 and google/siglip2-base-patch16-256: tokenizer, vocabulary, pixels, Pillow's filter.
+SIGLIP_CASES = {"siglip-base": ("siglip", 32_000, 224, 3), "siglip2-base": ("siglip2", 256_000, 256, 2)}
+
+
 def copy_tokenizer(source: Path, target: Path) -> None:
-    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt", "special_tokens_map.json"):
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt", "special_tokens_map.json", "spiece.model"):
         if (source / name).exists():
             shutil.copy(source / name, target / name)
 
@@ -103,11 +111,11 @@ def enliven(model: torch.nn.Module) -> None:
                 parameter.add_(torch.randn(parameter.shape, generator=generator).to(parameter.device) * 0.1)
 
 
-def save(model: torch.nn.Module, processor, demo: str, directory: Path) -> None:
+def save(model: torch.nn.Module, processor, tokenizer: Path, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     enliven(model)
     # The tokenizer is small. Of a CLIP's its end token is the largest id, as eos_token_id 2 asks for the argmax.
-    copy_tokenizer(MODELS / demo, directory)
+    copy_tokenizer(tokenizer, directory)
     processor.save_pretrained(directory)
     model.save_pretrained(directory)
 
@@ -118,7 +126,7 @@ def make_clip(case: str, directory: Path, small: bool = False, device: str = "cp
     with torch.device(device):
         model = CLIPModel(clip_config(case, small)).eval()
     processor = CLIPImageProcessorPil()
-    save(model, processor, "demo-clip", directory)
+    save(model, processor, MODELS / "demo-clip", directory)
     return model, processor, AutoTokenizer.from_pretrained(MODELS / "demo-clip")
 
 
@@ -129,8 +137,19 @@ def make_blip(case: str, directory: Path, small: bool = False, device: str = "cp
     with torch.device(device):
         model = BlipForConditionalGeneration(blip_config(case, tokenizer, small)).eval()
     processor = BlipImageProcessorPil()
-    save(model, processor, "demo-blip", directory)
+    save(model, processor, MODELS / "demo-blip", directory)
     return model, processor, tokenizer
+
+
+def make_siglip(case: str, directory: Path):
+    """Writes a SigLIP checkpoint; gives back the model, its processor and its tokenizer."""
+    tokenizer, vocabulary, side, resample = SIGLIP_CASES[case]
+    torch.manual_seed(0)
+    text = {"vocab_size": vocabulary, "bos_token_id": 2, "eos_token_id": 1}
+    model = SiglipModel(SiglipConfig(text_config=text, vision_config={"image_size": side})).eval()
+    processor = SiglipImageProcessorPil(size={"height": side, "width": side}, resample=resample)
+    save(model, processor, FIXTURES / "siglip" / tokenizer, directory)
+    return model, processor, AutoTokenizer.from_pretrained(directory)
 
 
 def main() -> None:

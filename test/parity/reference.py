@@ -2,7 +2,8 @@
 
     python reference.py <case> <checkpoint directory> <pictures...>
 
-Prints one JSON object: for CLIP the float32 embeddings of pictures and texts, for BLIP the token ids of greedy captions.
+Prints one JSON object: for CLIP and SigLIP the float32 embeddings of pictures, in another size too, and of texts; for
+BLIP the token ids of greedy captions.
 """
 
 import json
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
-from checkpoints import CLIP_CASES, make_blip, make_clip
+from checkpoints import CLIP_CASES, SIGLIP_CASES, make_blip, make_clip, make_siglip
 from PIL import Image, ImageOps
 
 TEXTS = [
@@ -20,6 +21,8 @@ TEXTS = [
     "two dogs, one cat & 3 birds!",
     "a " * 200,
 ]
+OTHER_IMAGE_SIZE = 336
+SQUARE = {"height": OTHER_IMAGE_SIZE, "width": OTHER_IMAGE_SIZE}
 PROMPTS = [None, "a picture of", "a large red"]
 
 
@@ -27,16 +30,36 @@ def pictures(paths: list[str]) -> list[Image.Image]:
     return [ImageOps.exif_transpose(Image.open(path)).convert("RGB") for path in paths]
 
 
+def interpolated(model, processor, paths: list[str], size: dict) -> dict:
+    pixel_values = processor(images=pictures(paths), return_tensors="pt", **size)["pixel_values"]
+    images = model.get_image_features(pixel_values=pixel_values, interpolate_pos_encoding=True).pooler_output
+    return {"imageSize": OTHER_IMAGE_SIZE, "images": images.tolist()}
+
+
 def clip(case: str, directory: Path, paths: list[str]) -> dict:
     model, processor, tokenizer = make_clip(case, directory)
     with torch.inference_mode():
         pixel_values = processor(images=pictures(paths), return_tensors="pt")["pixel_values"]
         images = model.get_image_features(pixel_values=pixel_values).pooler_output
+        others = interpolated(model, processor, paths, {"size": {"shortest_edge": OTHER_IMAGE_SIZE}, "crop_size": SQUARE})
         texts = []
         for text in TEXTS:
             ids = tokenizer(text, truncation=True, max_length=77, return_tensors="pt")["input_ids"]
             texts.append(model.get_text_features(input_ids=ids).pooler_output[0].tolist())
-    return {"images": images.tolist(), "texts": texts, "textInputs": TEXTS}
+    return {"images": images.tolist(), "interpolated": others, "texts": texts, "textInputs": TEXTS}
+
+
+def siglip(case: str, directory: Path, paths: list[str]) -> dict:
+    model, processor, tokenizer = make_siglip(case, directory)
+    with torch.inference_mode():
+        pixel_values = processor(images=pictures(paths), return_tensors="pt")["pixel_values"]
+        rows = tokenizer(TEXTS, padding="max_length", max_length=64, truncation=True, return_tensors="pt")
+        return {
+            "images": model.get_image_features(pixel_values=pixel_values).pooler_output.tolist(),
+            "interpolated": interpolated(model, processor, paths, {"size": SQUARE}),
+            "texts": model.get_text_features(**rows).pooler_output.tolist(),
+            "textInputs": TEXTS,
+        }
 
 
 def blip(case: str, directory: Path, paths: list[str]) -> dict:
@@ -55,7 +78,7 @@ def blip(case: str, directory: Path, paths: list[str]) -> dict:
 def main() -> None:
     case, directory, *paths = sys.argv[1:]
     target = Path(directory)
-    run = clip if case in CLIP_CASES else blip
+    run = clip if case in CLIP_CASES else siglip if case in SIGLIP_CASES else blip
     print(json.dumps(run(case, target, paths)))
 
 

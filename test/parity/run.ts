@@ -15,6 +15,8 @@ const CASES = [
   "clip-b32-gelu",
   "clip-l14-quick_gelu",
   "clip-l14-gelu",
+  "siglip-base",
+  "siglip2-base",
   "blip-base",
   "blip-large",
 ] as const;
@@ -25,6 +27,7 @@ const AIMS = { float32: 0.99999, bfloat16: 0.999 } as const;
 
 interface ClipReference {
   images: number[][];
+  interpolated: { imageSize: number; images: number[][] };
   texts: number[][];
   textInputs: string[];
 }
@@ -69,7 +72,10 @@ async function compareClip(name: Case, directory: string, expected: ClipReferenc
       images: leastCosine(await model.encodeImages(pictures, { normalize: false }), expected.images),
       texts: leastCosine(await model.encodeTexts(expected.textInputs, { normalize: false }), expected.texts),
     };
-    for (const [what, cosine] of Object.entries(cosines)) {
+    const { imageSize, images } = expected.interpolated;
+    await using resized = await ClipModel.load(directory, { device: "cpu", dtype, imageSize });
+    const ofOtherSize = leastCosine(await resized.encodeImages(pictures, { normalize: false }), images);
+    for (const [what, cosine] of Object.entries({ ...cosines, [`images of ${imageSize} pixels`]: ofOtherSize })) {
       rows.push({
         case: name,
         what: `${what}, ${dtype}, least cosine`,
@@ -114,7 +120,7 @@ for (const name of cases) {
   const directory = mkdtempSync(join(tmpdir(), "clip-blip-parity-"));
   try {
     rows.push(
-      ...(name.startsWith("clip")
+      ...(!name.startsWith("blip")
         ? await compareClip(name, directory, reference<ClipReference>(python, name, directory))
         : await compareBlip(name, directory, reference<BlipReference>(python, name, directory))),
     );
