@@ -42,6 +42,6 @@ export interface Library {
   exportCheckpoint(
     source: string,
     path: string,
-    options: { signal?: AbortSignal; onProgress?: (progress: LoadProgress) => void },
+    options: { imageSize?: number; signal?: AbortSignal; onProgress?: (progress: LoadProgress) => void },
   ): Promise<void>;
 }

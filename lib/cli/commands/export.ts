@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { formatBytes } from "../format-bytes.js";
 import { whileLoading } from "../loading.js";
+import { wholeNumber } from "../options.js";
 
 /** `clip-blip export`: a checkpoint to one file. */
 export function addExport(program: Command, context: CliContext, done: (exitCode: number) => void): void {
@@ -10,11 +11,12 @@ export function addExport(program: Command, context: CliContext, done: (exitCode
     .command("export")
     .summary("a Hugging Face checkpoint to a TorchScript archive")
     .description(
-      "Writes weights, code, tokenizer and preprocessing of a CLIP or BLIP checkpoint into one file, which loads on any " +
+      "Writes weights, code, tokenizer and preprocessing of a CLIP, SigLIP or BLIP checkpoint into one file, which loads on any " +
         "device and in any dtype. The file appears whole or not at all.",
     )
-    .argument("<checkpoint>", "a checkpoint folder, or a hub id")
+    .argument("<checkpoint>", "a checkpoint folder, a hub id, or a file of OpenAI's (ViT-B-32.pt)")
     .argument("<out.pt>", "the archive to write")
+    .option("--image-size <n>", "pixels a side of the pictures, where not the checkpoint's own", wholeNumber(1))
     .addHelpText(
       "after",
       `
@@ -23,11 +25,11 @@ Examples:
   $ clip-blip export ./my-finetuned-blip blip.pt
   $ CLIP_MODEL=clip.pt clip-blip embed photos/`,
     )
-    .action(async (checkpoint: string, out: string) => {
+    .action(async (checkpoint: string, out: string, { imageSize }: { imageSize?: number }) => {
       const { exportCheckpoint } = await context.library();
       const start = performance.now();
       const { signal } = context;
-      await whileLoading(context, (onProgress) => exportCheckpoint(checkpoint, out, { signal, onProgress }));
+      await whileLoading(context, (onProgress) => exportCheckpoint(checkpoint, out, { imageSize, signal, onProgress }));
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       context.stdout.write(`${out}: ${formatBytes((await stat(out)).size)}, written in ${seconds} s\n`);
       done(0);
