@@ -4,7 +4,9 @@ import { ClipBlipError } from "./errors.js";
 /** Every wrong argument is reported with the same sentence: what was expected, and what came. */
 export function invalidArgument(name: string, expected: string, actual: unknown): ClipBlipError {
   const shown = inspect(actual, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60 });
-  return new ClipBlipError("ERR_INVALID_ARGUMENT", `Expected ${expected} for ${name} but received ${shown}`);
+  // Long lists and errors are shown on several lines whatever is asked for.
+  const line = shown.replaceAll(/\s*\n\s*/g, " ");
+  return new ClipBlipError("ERR_INVALID_ARGUMENT", `Expected ${expected} for ${name} but received ${line}`);
 }
 
 /** A plain options object, or undefined; unknown keys are typing mistakes and are refused. */

@@ -94,7 +94,7 @@ void SaveModule(const LoadedModule& module, const std::string& path,
   std::optional<Failure> failure;
   {
     c10::InferenceMode inference;
-    MemoryScope scope(c10::Device(c10::kCPU));
+    MemoryScope scope(c10::Device{c10::kCPU});
     failure = Attempt(
         [&] {
           // Found out here, because LibTorch's writer does not say why it cannot open a file.
