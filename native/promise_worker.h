@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -22,9 +24,15 @@ class PromiseWorker : public Napi::AsyncWorker {
     return promise;
   }
 
+  /// Workers of this process that are queued, at work or not yet deleted.
+  static int64_t LiveCount() { return live_.load(); }
+
  protected:
   explicit PromiseWorker(Napi::Env env)
-      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
+      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {
+    ++live_;
+  }
+  ~PromiseWorker() override { --live_; }
 
   /// On a pool thread.
   virtual void Work() = 0;
@@ -55,6 +63,8 @@ class PromiseWorker : public Napi::AsyncWorker {
 
   Napi::Promise::Deferred deferred_;
   std::optional<Failure> failure_;
+
+  inline static std::atomic<int64_t> live_{0};
 };
 
 }  // namespace clip_blip

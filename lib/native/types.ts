@@ -213,6 +213,8 @@ export interface NativeBinding {
   moduleBytes(module: ModuleHandle): number;
   /** Modules that are loaded in this process, for leak tests; one that no call uses is gone as soon as it is unloaded. */
   liveModules(): number;
+  /** Calls of this process that wait for a pool thread, run, or have not been cleared away; for leak tests. */
+  liveJobs(): number;
 
   /** Resize and crop of one picture of interleaved 8-bit RGB; [height, width, 3] uint8. Within 1 level of Pillow. */
   preprocess(

@@ -1,4 +1,5 @@
 #include "../core/loaded_module.h"
+#include "../promise_worker.h"
 #include "module_handle.h"
 #include "operations.h"
 
@@ -14,6 +15,10 @@ Napi::Value ModuleBytes(const Napi::CallbackInfo& info) {
 
 Napi::Value LiveModules(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(LoadedModule::LiveCount()));
+}
+
+Napi::Value LiveJobs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(PromiseWorker::LiveCount()));
 }
 
 }  // namespace clip_blip

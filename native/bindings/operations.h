@@ -24,6 +24,7 @@ Napi::Value LoadModuleAsync(const Napi::CallbackInfo& info);
 Napi::Value UnloadModule(const Napi::CallbackInfo& info);
 Napi::Value ModuleBytes(const Napi::CallbackInfo& info);
 Napi::Value LiveModules(const Napi::CallbackInfo& info);
+Napi::Value LiveJobs(const Napi::CallbackInfo& info);
 
 // preprocess.cc
 Napi::Value PreprocessAsync(const Napi::CallbackInfo& info);

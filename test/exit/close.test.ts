@@ -8,7 +8,11 @@ import { assertSameVectors, demoPictures, loadClip } from "../library/models.js"
 
 const picture = demoPictures[0]!;
 
-const counters = () => ({ modules: native().liveModules(), bytes: native().memory("cpu").allocated });
+const counters = () => ({
+  modules: native().liveModules(),
+  jobs: native().liveJobs(),
+  bytes: native().memory("cpu").allocated,
+});
 
 async function collect(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) {

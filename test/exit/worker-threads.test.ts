@@ -22,8 +22,9 @@ async function expectedVector(): Promise<Float32Array> {
 
 test(`${THREADS} threads that load, run and are terminated leave nothing behind`, async () => {
   const expected = await expectedVector();
-  const { liveModules, memory } = native();
-  const before = { modules: liveModules(), bytes: memory("cpu").allocated };
+  const { liveJobs, liveModules, memory } = native();
+  const counters = () => ({ modules: liveModules(), jobs: liveJobs(), bytes: memory("cpu").allocated });
+  const before = counters();
   const resident: number[] = [];
   const turn = pLimit(2);
   await Promise.all(
@@ -39,7 +40,7 @@ test(`${THREADS} threads that load, run and are terminated leave nothing behind`
       }),
     ),
   );
-  assert.deepEqual({ modules: liveModules(), bytes: memory("cpu").allocated }, before);
+  assert.deepEqual(counters(), before);
   if (resident.length >= 100) {
     const growth = resident.at(-1)! - resident[50]!;
     assert.ok(growth < LEFT_BEHIND, `${Math.round(growth / 1024)} KiB more after the 50th thread`);

@@ -1,0 +1,46 @@
+// `npm run test:soak`: three minutes of calls, or CLIP_BLIP_SOAK_SECONDS, 3600 for an hour.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { SoakReport } from "./child.js";
+import { slopeOf } from "./slope.js";
+
+const SECONDS = Number(process.env.CLIP_BLIP_SOAK_SECONDS ?? 180);
+/** Enough for a leak of 1 KB a call to show: in a minute the heap still shrinks by more. */
+const SECONDS_WITH_LEAK = Math.min(SECONDS, 180);
+
+/** Bytes of resident memory a call. */
+const MOST = 100;
+
+async function soak(...args: string[]): Promise<SoakReport> {
+  const child = fileURLToPath(new URL("./child.ts", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", "--import", "tsx", child, ...args], {
+    // One arena for the threads of the pool: several fragment, each in its own time.
+    env: { ...process.env, MALLOC_ARENA_MAX: "1" },
+  });
+  return JSON.parse(stdout) as SoakReport;
+}
+
+const NOTHING = { modules: 0, jobs: 0, bytes: 0 };
+
+test("the slope of a line with outliers is that of the line", () => {
+  const points = Array.from({ length: 99 }, (_, x): [number, number] => [x, 3 * x + (x % 10 === 0 ? 1000 : 0)]);
+  assert.equal(slopeOf(points), 3);
+});
+
+test(`${SECONDS} s of calls of every kind leave less than ${MOST} bytes a call behind, and no module, job or tensor`, async (t) => {
+  const { calls, samples, slope, left } = await soak(String(SECONDS));
+  t.diagnostic(`${calls} calls, ${slope.toFixed(1)} bytes a call`);
+  assert.ok(samples >= 50);
+  assert.deepEqual(left, NOTHING);
+  assert.ok(slope <= MOST, `${slope} bytes a call over ${calls} calls`);
+});
+
+test(`${SECONDS_WITH_LEAK} s with a leak of 1 KB a call: it is seen`, async (t) => {
+  const { calls, slope, left } = await soak(String(SECONDS_WITH_LEAK), "leak");
+  t.diagnostic(`${calls} calls, ${slope.toFixed(1)} bytes a call`);
+  assert.deepEqual(left, NOTHING);
+  assert.ok(slope > MOST, `${slope} bytes a call over ${calls} calls`);
+});
