@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { BlipDescription, GenerationDefaults } from "./checkpoint/description.js";
+import type { BlipWriterDescription, GenerationDefaults } from "./checkpoint/description.js";
 import { ClipBlipError } from "./errors.js";
 import type { GenerationOptions } from "./generation-options.js";
 import type { GenerationResult, GenerationOptions as NativeOptions, Prompt } from "./native/types.js";
@@ -41,7 +41,7 @@ const SEEDS = 2 ** 48 - 1;
  */
 export function planGeneration(
   options: GenerationOptions,
-  description: BlipDescription,
+  description: BlipWriterDescription,
   tokenizer: BlipTokenizer,
 ): GenerationPlan {
   const defaults = description.generation;
@@ -58,6 +58,11 @@ export function planGeneration(
       seed: seed ?? (native.doSample ? randomInt(SEEDS) : 0),
     }),
   };
+}
+
+/** Rows of the decoder that a picture takes: its beams, or its samples. */
+export function rowsOf({ native: { numBeams, numReturnSequences } }: GenerationPlan): number {
+  return numBeams > 1 ? numBeams : numReturnSequences;
 }
 
 /** The texts of each prompt, best first (samples in the order in which they were drawn). */
@@ -77,7 +82,7 @@ export function generatedTexts(
 
 function nativeOptions(
   options: GenerationOptions,
-  { generation: defaults, endTokenId, padTokenId }: BlipDescription,
+  { generation: defaults, endTokenId, padTokenId }: BlipWriterDescription,
   tokenizer: BlipTokenizer,
 ): NativeOptions {
   const numBeams = options.numBeams ?? defaults.numBeams;

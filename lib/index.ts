@@ -1,10 +1,15 @@
 export {
+  type AnswerOptions,
   BlipModel,
   type CaptionedImage,
   type CaptionOptions,
   type CaptionStreamOptions,
+  type MatchOptions,
 } from "./blip.js";
-export type { Caption } from "./blip-operations.js";
+export type { Answer } from "./blip-answer.js";
+export type { Caption } from "./blip-caption.js";
+export type { Match } from "./blip-match.js";
+export type { BlipTask } from "./checkpoint/description.js";
 export {
   type ClassifyOptions,
   ClipModel,

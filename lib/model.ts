@@ -1,4 +1,4 @@
-import type { ClipDescription, ModelDescription } from "./checkpoint/description.js";
+import type { BlipTask, ClipDescription, ModelDescription } from "./checkpoint/description.js";
 import type { ExtraFiles } from "./checkpoint/extra-files.js";
 import { deviceMemory, type MemoryInfo, resolveDevice, resolveDtype } from "./devices.js";
 import { Admission } from "./engine/admission.js";
@@ -15,6 +15,8 @@ import { assertLoadOptions, type ClipLoadOptions, type LoadOptions } from "./opt
 /** What a model is, where it runs and how much it can take at a time. */
 export interface Capabilities {
   architecture: ModelDescription["architecture"];
+  /** What it was trained for; BLIP only. */
+  task?: BlipTask;
   /** "cpu", "cuda:0", … */
   device: string;
   dtype: ModelDtype;
@@ -125,7 +127,9 @@ export abstract class Model {
       architecture: description.architecture,
       device,
       dtype,
-      ...(description.architecture === "blip" ? {} : { embeds: embeds(description), dimension: description.dimension }),
+      ...(description.architecture === "blip"
+        ? { task: description.task }
+        : { embeds: embeds(description), dimension: description.dimension }),
       ...(description.imageSize === undefined ? {} : { imageSize: description.imageSize }),
       safeBatchSize: this.#memory.safeBatchSize,
       bytesPerItem: this.#memory.bytesPerItem,

@@ -36,6 +36,8 @@ Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("encodeImages", Rejecting, EncodeImagesAsync);
   CLIP_BLIP_EXPORT("encodeTexts", Rejecting, EncodeTextsAsync);
   CLIP_BLIP_EXPORT("caption", Rejecting, CaptionAsync);
+  CLIP_BLIP_EXPORT("answer", Rejecting, AnswerAsync);
+  CLIP_BLIP_EXPORT("match", Rejecting, MatchAsync);
   CLIP_BLIP_EXPORT("tryAcquireDevice", Throwing, TryAcquireDevice);
   CLIP_BLIP_EXPORT("acquireDevice", Rejecting, AcquireDevice);
   CLIP_BLIP_EXPORT("releaseDevice", Throwing, ReleaseDevice);

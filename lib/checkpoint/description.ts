@@ -62,12 +62,31 @@ export interface ClipDescription extends CommonFields, Partial<ImageFields>, Par
   logitBias?: number;
 }
 
-export interface BlipDescription extends CommonFields, ImageFields, TextFields {
-  architecture: "blip";
-  /** First token of every text. */
-  startTokenId: number;
+/** What a BLIP has been trained for. */
+export type BlipTask = "captioning" | "question-answering" | "image-text-matching";
+
+/** Of a BLIP that writes texts. */
+export interface WriterFields {
   generation: GenerationDefaults;
 }
+
+interface BlipFields extends CommonFields, ImageFields, TextFields {
+  architecture: "blip";
+  /** First token of every text that it writes. */
+  startTokenId: number;
+}
+
+/** A BLIP that writes captions or answers. */
+export interface BlipWriterDescription extends BlipFields, WriterFields {
+  task: Exclude<BlipTask, "image-text-matching">;
+}
+
+/** A BLIP that tells whether texts describe pictures. */
+export interface BlipMatcherDescription extends BlipFields {
+  task: "image-text-matching";
+}
+
+export type BlipDescription = BlipWriterDescription | BlipMatcherDescription;
 
 /** What a model says of itself, stored in an archive as `clip-blip.json`. */
 export type ModelDescription = ClipDescription | BlipDescription;
@@ -95,14 +114,20 @@ export function parseDescription(text: string): ModelDescription {
     weightsDtype: oneOf(json, "weightsDtype", ["float32", "bfloat16", "float16", "float64"] as const),
   };
   if (architecture !== "blip") return { ...common, ...parseClip(json, architecture) };
-  const generation = json.object("generation");
-  if (generation === undefined) throw json.wrong("generation", "an object", undefined);
-  return {
+  const task = oneOf(json, "task", ["captioning", "question-answering", "image-text-matching"] as const);
+  const fields = {
     ...common,
     architecture,
     ...parseImageFields(json),
     ...parseTextFields(json),
     startTokenId: parseStartToken(json),
+  };
+  if (task === "image-text-matching") return { ...fields, task };
+  const generation = json.object("generation");
+  if (generation === undefined) throw json.wrong("generation", "an object", undefined);
+  return {
+    ...fields,
+    task,
     generation: parseGeneration(generation),
   };
 }

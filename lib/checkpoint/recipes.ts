@@ -1,4 +1,4 @@
-import { blipRecipe } from "./blip-recipe.js";
+import { blipMatchingRecipe, blipQuestionRecipe, blipRecipe } from "./blip-recipe.js";
 import { clipRecipe, clipTextRecipe, clipVisionRecipe } from "./clip-recipe.js";
 import { invalidModel, quote } from "./invalid.js";
 import type { JsonObject } from "./json.js";
@@ -14,6 +14,8 @@ const RECIPES: readonly Recipe[] = [
   siglipVisionRecipe,
   siglipTextRecipe,
   blipRecipe,
+  blipQuestionRecipe,
+  blipMatchingRecipe,
 ];
 
 /**

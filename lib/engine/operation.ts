@@ -33,7 +33,7 @@ export interface OperationOptions<Input, Item, R> {
   rows?: (item: Item) => number;
   /** One forward over all items. */
   forward: (module: ModuleHandle, items: Item[], options: RunOptions) => Promise<BatchResult<R>>;
-  /** An item of one row and of the usual size, for the probe and the warm-up. */
+  /** An item of one row and of the usual size, for the probe and the warm-up, which run several at a time. */
   sample: () => Item;
   /** Rows of a batch from which on larger ones are no faster. */
   largestUseful: number;
@@ -84,7 +84,7 @@ export class Operation<Input, Item, R> {
         run: async (size) => {
           signal?.throwIfAborted();
           if (host.state === "closed") throw closedError();
-          return (await this.#call(Array(size).fill(sample()))).peakBytes;
+          return (await this.#call(Array.from({ length: size }, sample))).peakBytes;
         },
         isOutOfMemory,
         largestUseful: this.#largestUseful,
@@ -107,7 +107,7 @@ export class Operation<Input, Item, R> {
   async warmup(): Promise<void> {
     for (const size of batchBuckets(this.#batchSize())) {
       if (size > this.#batchSize()) return;
-      const items = Array<Item>(size).fill(this.#options.sample());
+      const items = Array.from({ length: size }, this.#options.sample);
       try {
         await this.#options.queue.run(() => this.#forward(items));
       } catch (error) {

@@ -154,6 +154,21 @@ export interface GenerationResult extends RunStats {
   scores: Float32Array;
 }
 
+/** Texts about the pictures of a batch. */
+export interface TextsAboutPictures {
+  /** Token ids of each text. */
+  texts: Int32Array[];
+  /** Position in the batch of the picture that each text is about. */
+  picture: Int32Array;
+}
+
+export interface MatchResult extends RunStats {
+  /** Of each text: the probability that it describes its picture. */
+  probabilities: Float32Array;
+  /** Of each text: its cosine with its picture. */
+  similarities: Float32Array;
+}
+
 export interface DeviceMemory {
   /** Bytes that tensors hold now (on the CPU: those made within device calls and model loads). */
   allocated: number;
@@ -247,6 +262,18 @@ export interface NativeBinding {
     generation: GenerationOptions,
     options: RunOptions,
   ): Promise<GenerationResult>;
+
+  /** Answers of a BLIP model for question answering; one prompt, the beginning of the answer, for each question. */
+  answer(
+    module: ModuleHandle,
+    batch: PixelBatch,
+    questions: TextsAboutPictures,
+    prompts: Prompt[],
+    generation: GenerationOptions,
+    options: RunOptions,
+  ): Promise<GenerationResult>;
+  /** How well texts describe pictures, by a BLIP model for image-text matching. */
+  match(module: ModuleHandle, batch: PixelBatch, about: TextsAboutPictures, options: RunOptions): Promise<MatchResult>;
 
   /** Takes a device's turn where nobody in the process holds it, in any thread; false: somebody does. */
   tryAcquireDevice(device: string): boolean;

@@ -1,4 +1,4 @@
-import type { Caption } from "../blip-operations.js";
+import type { Caption } from "../blip-caption.js";
 import type { ClipBlipError } from "../errors.js";
 import type { JobResult } from "../server/jobs.js";
 import { shortNumbers } from "../short-numbers.js";

@@ -1,4 +1,4 @@
-import type { Caption } from "../blip-operations.js";
+import type { Caption } from "../blip-caption.js";
 import type { GenerationOptions } from "../generation-options.js";
 
 /** One picture of a job. */

@@ -20,6 +20,13 @@ export interface BlipTokenizer {
    * @throws ERR_INVALID_ARGUMENT for anything but a string; ERR_TEXT_TOO_LONG past the positions of the decoder
    */
   encodePrompt(prompt: string): number[];
+  /**
+   * The ids of a text with [CLS] and [SEP] around them.
+   *
+   * @param options.truncate cut at the positions of the text encoder and keep [SEP], as `truncation=True`; true by default
+   * @throws ERR_INVALID_ARGUMENT for anything but a string; ERR_TEXT_TOO_LONG where it is not to be cut
+   */
+  encodeText(text: string, options?: { truncate?: boolean }): number[];
   /** The ids of words, without special tokens; none for white space. */
   encodeWords(text: string): number[];
   /** The sentence without special tokens, as `decode(ids, skip_special_tokens=True)`; "" for no ids. */
@@ -44,14 +51,29 @@ export function createBlipTokenizer(
   // False where the file says nothing, as in transformers 5; the JavaScript tokenizer would take true.
   const decodeOptions = { skip_special_tokens: true, clean_up_tokenization_spaces: cleanUp === true };
 
-  function encodeWords(text: string): number[] {
-    return tokenizer.encode(separateIdeographs(lowerSigma(text)), { add_special_tokens: false }).ids;
+  function encode(text: string, special: boolean): number[] {
+    return tokenizer.encode(separateIdeographs(lowerSigma(text)), { add_special_tokens: special }).ids;
+  }
+
+  function encodeWords(value: string): number[] {
+    return encode(normaliseText(value, "word"), false);
+  }
+
+  function encodeText(value: string, { truncate = true }: { truncate?: boolean } = {}): number[] {
+    const text = normaliseText(value);
+    const window = maxTokens * CHARACTERS_PER_TOKEN;
+    if (!truncate && text.length > window) throw textTooLong(`${text.length} characters`, maxTokens);
+    // White space is one blank to the tokenizer, however long it is.
+    const ids = encode(text.length > window ? text.replace(/\s+/g, " ").slice(0, window) : text, true);
+    if (ids.length <= maxTokens) return ids;
+    if (!truncate) throw textTooLong(`${ids.length} tokens`, maxTokens);
+    return [...ids.slice(0, maxTokens - 1), ids.at(-1)!];
   }
 
   function encodePrompt(value: string): number[] {
     const text = normaliseText(value, "prompt");
     if (text.length > maxTokens * CHARACTERS_PER_TOKEN) throw tooLong(`${text.length} characters`, maxTokens);
-    const ids = encodeWords(text);
+    const ids = encode(text, false);
     if (ids.length >= maxTokens) throw tooLong(`${ids.length} tokens`, maxTokens);
     return [startTokenId, ...ids];
   }
@@ -62,12 +84,19 @@ export function createBlipTokenizer(
     return known.length === 0 ? "" : tokenizer.decode(known, decodeOptions);
   }
 
-  return { encodePrompt, encodeWords, decode };
+  return { encodePrompt, encodeText, encodeWords, decode };
 }
 
 function tooLong(size: string, maxTokens: number): ClipBlipError {
   return new ClipBlipError(
     "ERR_TEXT_TOO_LONG",
     `The prompt has ${size}; the model takes ${maxTokens} tokens, the start token and the caption included. Shorten it.`,
+  );
+}
+
+function textTooLong(size: string, maxTokens: number): ClipBlipError {
+  return new ClipBlipError(
+    "ERR_TEXT_TOO_LONG",
+    `The text has ${size}; the model takes ${maxTokens} tokens, [CLS] and [SEP] included. Shorten it, or allow truncation.`,
   );
 }

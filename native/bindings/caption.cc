@@ -1,6 +1,7 @@
+#include "../core/caption.h"
+
 #include <utility>
 
-#include "../core/generate.h"
 #include "convert.h"
 #include "generation.h"
 #include "module_handle.h"

@@ -34,6 +34,10 @@ Napi::Value EncodeImagesAsync(const Napi::CallbackInfo& info);
 Napi::Value EncodeTextsAsync(const Napi::CallbackInfo& info);
 // caption.cc
 Napi::Value CaptionAsync(const Napi::CallbackInfo& info);
+// answer.cc
+Napi::Value AnswerAsync(const Napi::CallbackInfo& info);
+// match.cc
+Napi::Value MatchAsync(const Napi::CallbackInfo& info);
 
 // device_turns.cc
 Napi::Value TryAcquireDevice(const Napi::CallbackInfo& info);

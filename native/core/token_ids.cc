@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "failure.h"
@@ -24,6 +25,21 @@ at::Tensor UploadTokenIds(const LoadedModule& module, const std::vector<int32_t>
   at::Tensor view =
       at::from_blob(const_cast<int32_t*>(ids.data()), shape, at::TensorOptions().dtype(at::kInt));
   return view.to(at::kLong).to(module.device());
+}
+
+TextBatch UploadTexts(const LoadedModule& module, const std::vector<std::vector<int32_t>>& texts) {
+  size_t length = 0;
+  for (const std::vector<int32_t>& text : texts) length = std::max(length, text.size());
+  at::Tensor mask = at::zeros({static_cast<int64_t>(texts.size()), static_cast<int64_t>(length)},
+                              at::TensorOptions().dtype(at::kBool));
+  std::vector<int32_t> ids(texts.size() * length, 0);
+  for (size_t row = 0; row < texts.size(); ++row) {
+    std::copy(texts[row].begin(), texts[row].end(), ids.data() + row * length);
+    mask.select(0, static_cast<int64_t>(row))
+        .narrow(0, 0, static_cast<int64_t>(texts[row].size()))
+        .fill_(true);
+  }
+  return {UploadTokenIds(module, ids, mask.sizes()), mask.to(module.device())};
 }
 
 }  // namespace clip_blip

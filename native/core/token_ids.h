@@ -18,4 +18,13 @@ void CheckTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids);
 at::Tensor UploadTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids,
                           at::IntArrayRef shape);
 
+/// Texts of different lengths as one batch.
+struct TextBatch {
+  at::Tensor ids;   // [texts, length], filled up with zeros
+  at::Tensor mask;  // what is no filling, [texts, length]
+};
+
+/// The texts on the module's device; each has a token at least.
+TextBatch UploadTexts(const LoadedModule& module, const std::vector<std::vector<int32_t>>& texts);
+
 }  // namespace clip_blip

@@ -98,6 +98,18 @@ struct GenerationResult {
   int64_t peak_bytes = 0;
 };
 
+/// Texts about pictures: text i is about picture `picture[i]` of the batch.
+struct TextsAboutPictures {
+  std::vector<std::vector<int32_t>> texts;
+  std::vector<int32_t> picture;
+};
+
+struct MatchResult {
+  std::vector<float> probabilities;
+  std::vector<float> similarities;
+  int64_t peak_bytes = 0;
+};
+
 struct DeviceMemory {
   int64_t allocated = 0;
   int64_t reserved = 0;

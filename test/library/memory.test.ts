@@ -44,6 +44,32 @@ describe("memory", () => {
     assert.deepEqual(actual, expected);
   });
 
+  it("keeps beams and samples within memoryLimit, too, with the same texts", async () => {
+    await using free = await loadBlip();
+    for (const options of [
+      { numBeams: 3, numReturnSequences: 2 },
+      { doSample: true, seed: 1, numReturnSequences: 3 },
+    ]) {
+      const captions = async (blip: typeof free, pictures = demoPictures) =>
+        (await blip.caption(pictures, options)).map(({ tokenIds, alternatives }) => [
+          tokenIds,
+          ...alternatives.map((other) => other.tokenIds),
+        ]);
+      const expected = await captions(free);
+      const unlimited = await peakOf(() => captions(free));
+      // Room for one picture and hardly more.
+      const memoryLimit = Math.floor(1.3 * (await peakOf(() => captions(free, demoPictures.slice(0, 1)))));
+      assert.ok(memoryLimit < 0.9 * unlimited);
+      await using tight = await loadBlip({ memoryLimit });
+      let actual: number[][][] = [];
+      const peak = await peakOf(async () => {
+        actual = await captions(tight);
+      });
+      assert.ok(peak <= memoryLimit, `${peak} bytes within ${memoryLimit}`);
+      assert.deepEqual(actual, expected);
+    }
+  });
+
   it("predicts what a batch takes", async () => {
     await using clip = await loadClip();
     const { bytesPerItem } = clip.capabilities();

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type BlipDescription, type ClipDescription, parseDescription } from "../../lib/checkpoint/description.js";
+import {
+  type BlipMatcherDescription,
+  type BlipWriterDescription,
+  type ClipDescription,
+  parseDescription,
+} from "../../lib/checkpoint/description.js";
 
 const COMMON = { formatVersion: 1, weightsDtype: "float32" } as const;
 const TEXT = {
@@ -38,9 +43,10 @@ const CLIP_VISION: ClipDescription = {
   dimension: 512,
 };
 const CLIP_TEXT: ClipDescription = { ...COMMON, architecture: "clip", ...TEXT, ...START, dimension: 512 };
-const BLIP: BlipDescription = {
+const BLIP: BlipWriterDescription = {
   ...COMMON,
   architecture: "blip",
+  task: "captioning",
   imageSize: 384,
   ...TEXT,
   ...START,
@@ -60,8 +66,11 @@ const BLIP: BlipDescription = {
   },
 };
 
+const { generation: _generation, ...blipFields } = BLIP;
+const BLIP_MATCHER: BlipMatcherDescription = { ...blipFields, task: "image-text-matching" };
+
 test("reads what it is written as", () => {
-  for (const description of [CLIP, CLIP_VISION, CLIP_TEXT, SIGLIP, BLIP]) {
+  for (const description of [CLIP, CLIP_VISION, CLIP_TEXT, SIGLIP, BLIP, BLIP_MATCHER]) {
     assert.deepEqual(parseDescription(JSON.stringify(description)), description);
   }
 });
@@ -97,7 +106,8 @@ test("refuses every missing or wrong field by name", () => {
     [CLIP_VISION, { imageSize: "224", patchSize: null }],
     [CLIP_TEXT, { contextLength: 1 }],
     [SIGLIP, { logitBias: "none", logitScale: -1 }],
-    [BLIP, { endTokenId: -1, padTokenId: true, vocabularySize: 0, generation: [] }],
+    [BLIP, { task: "painting", endTokenId: -1, padTokenId: true, vocabularySize: 0, generation: [] }],
+    [BLIP_MATCHER, { task: 1, imageSize: 0 }],
     [
       BLIP.generation,
       {

@@ -99,6 +99,18 @@ test("BLIP checkpoints, with and without an output table of their own", async ()
   assert.deepEqual([maxLength, minLength, numBeams], [14, 2, 3]);
 });
 
+test("BLIP checkpoints for questions and for matching", async (t) => {
+  const question = await openBlip(fixture("blip-question"));
+  assert.equal(question.description.task, "question-answering");
+  const { description } = await openCheckpoint(fixture("blip-matching"));
+  assert.ok(description.architecture === "blip" && description.task === "image-text-matching");
+  assert.ok(!("generation" in description));
+
+  const directory = copyOf(t, "blip-question");
+  edit(directory, (config) => Object.assign(config.vision_config, { hidden_size: 16 }));
+  await rejectsInvalid(openCheckpoint(directory), /towers of one width, but they have 16 and 12/);
+});
+
 test("generation_config.json goes before the text part of config.json", async (t) => {
   const directory = copyOf(t, "blip-untied");
   writeFileSync(join(directory, "generation_config.json"), JSON.stringify({ max_length: 9, top_p: 0.5 }));
@@ -173,8 +185,7 @@ test("kinds of activation", async (t) => {
 test("what is not supported is said to be so, with what is", async (t) => {
   const directory = copyOf(t, "blip");
   for (const [type, classes] of [
-    ["blip", ["BlipForQuestionAnswering"]],
-    ["blip", ["BlipForImageTextRetrieval"]],
+    ["blip", ["BlipModel"]],
     ["siglip2", ["Siglip2Model"]],
     ["siglip", ["SiglipForImageClassification"]],
     ["clip_vision_model", ["CLIPVisionModel"]],

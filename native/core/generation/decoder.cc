@@ -28,7 +28,7 @@ at::Tensor Decoder::Step(const at::Tensor& ids, int64_t position) {
   std::vector<c10::IValue> inputs{ids,          position,    self_keys_,
                                   self_values_, cross_keys_, cross_values_};
   if (mask_) inputs.emplace_back(*mask_);
-  at::Tensor scores = module_.Run("decode", std::move(inputs)).toTensor();
+  at::Tensor scores = module_.Run(mask_ ? "decode_masked" : "decode", std::move(inputs)).toTensor();
   if (scores.dim() != 2 || scores.size(0) != ids.size(0)) {
     throw Failure(ErrorCode::kModelInvalid,
                   "The model's decode() did not return [texts, vocabulary]");

@@ -1,4 +1,4 @@
-#include "generate.h"
+#include "caption.h"
 
 #include <ATen/ATen.h>
 
@@ -17,7 +17,7 @@ GenerationResult Caption(const LoadedModule& module, const PixelBatch& batch,
   CheckGeneration(module, prompts, generation);
   GenerationResult result;
   int64_t peak_bytes = CallOnDevice(module, options, [&] {
-    at::Tensor states = module.Run("encode_image", {UploadPixels(module, batch)}).toTensor();
+    at::Tensor states = module.RunTensor("encode_image", UploadPixels(module, batch));
     result = WriteTexts(module, std::move(states), std::nullopt, prompts, generation);
   });
   result.peak_bytes = peak_bytes;

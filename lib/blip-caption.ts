@@ -1,6 +1,6 @@
-import type { BlipDescription } from "./checkpoint/description.js";
+import type { BlipWriterDescription } from "./checkpoint/description.js";
 import { Operation } from "./engine/operation.js";
-import { type GeneratedText, type GenerationPlan, generatedTexts, planGeneration } from "./generation.js";
+import { type GeneratedText, type GenerationPlan, generatedTexts, planGeneration, rowsOf } from "./generation.js";
 import { type ImageCallOptions, pixelBatch, preparePixels } from "./images.js";
 import { readPreprocessorConfig } from "./input/preprocessor-config.js";
 import type { ImageInput } from "./input/types.js";
@@ -34,12 +34,19 @@ const LARGEST_USEFUL = { cpu: 8, accelerator: 128 };
 
 /** Pictures to captions. */
 export function captionOperation(
-  runtime: Runtime<BlipDescription>,
+  runtime: Runtime<BlipWriterDescription>,
   tokenizer: BlipTokenizer,
 ): Operation<CaptionRequest, CaptionItem, Caption> {
   const { native, description, extraFiles, device, options: loadOptions, host, queue, admission } = runtime;
   const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, "blip", description.imageSize);
   const usual = planGeneration({ numBeams: 1, numReturnSequences: 1, doSample: false }, description, tokenizer);
+  const { maxLength } = usual.prompt([description.startTokenId]);
+  const sample: CaptionItem = {
+    pixels: new Uint8Array(plan.height * plan.width * 3),
+    // The largest caches, filled in one step: what memory it takes is seen without the time of a whole caption.
+    prompt: usual.prompt(Array(maxLength - 1).fill(description.startTokenId)),
+    plan: usual,
+  };
   return new Operation({
     name: "caption",
     device,
@@ -54,7 +61,7 @@ export function captionOperation(
       return { pixels: await preparePixels(native, image, plan, options, signal), prompt: begun, plan: generation };
     },
     key: (item) => item.plan.key,
-    rows: ({ plan: { native } }) => (native.numBeams > 1 ? native.numBeams : native.numReturnSequences),
+    rows: (item) => rowsOf(item.plan),
     forward: async (module, items, run) => {
       const { plan: generation } = items[0]!;
       const batch = pixelBatch(
@@ -68,14 +75,6 @@ export function captionOperation(
       );
       return { values, peakBytes: result.peakBytes };
     },
-    sample: () => {
-      const { maxLength } = usual.prompt([description.startTokenId]);
-      return {
-        pixels: new Uint8Array(plan.height * plan.width * 3),
-        // The largest caches, filled in one step: what memory it takes is seen without the time of a whole caption.
-        prompt: usual.prompt(Array(maxLength - 1).fill(description.startTokenId)),
-        plan: usual,
-      };
-    },
+    sample: () => sample,
   });
 }

@@ -1,0 +1,49 @@
+#include "answer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "device_call.h"
+#include "generation/write_texts.h"
+#include "loaded_module.h"
+#include "pixels.h"
+#include "texts_about_pictures.h"
+#include "token_ids.h"
+
+namespace clip_blip {
+namespace {
+
+bool OfOneLength(const std::vector<std::vector<int32_t>>& texts) {
+  return std::all_of(texts.begin(), texts.end(),
+                     [&](const auto& text) { return text.size() == texts.front().size(); });
+}
+
+}  // namespace
+
+GenerationResult Answer(const LoadedModule& module, const PixelBatch& batch,
+                        const TextsAboutPictures& questions, const std::vector<Prompt>& prompts,
+                        const GenerationOptions& generation, const RunOptions& options) {
+  CheckTexts(module, questions, batch.pixels.size());
+  CheckGeneration(module, prompts, generation);
+  GenerationResult result;
+  int64_t peak_bytes = CallOnDevice(module, options, [&] {
+    at::Tensor pictures = module.RunTensor("encode_image", UploadPixels(module, batch));
+    TextBatch texts = UploadTexts(module, questions.texts);
+    at::Tensor states = module
+                            .Run("read_beside", {texts.ids, texts.mask, pictures,
+                                                 UploadPictureIndices(module, questions.picture)})
+                            .toTensor();
+    pictures.reset();
+    // Each question is answered as if alone: what it is filled up with is not looked at.
+    std::optional<at::Tensor> mask;
+    if (!OfOneLength(questions.texts)) mask = texts.mask;
+    result = WriteTexts(module, std::move(states), std::move(mask), prompts, generation);
+  });
+  result.peak_bytes = peak_bytes;
+  return result;
+}
+
+}  // namespace clip_blip

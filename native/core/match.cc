@@ -1,0 +1,48 @@
+#include "match.h"
+
+#include <ATen/ATen.h>
+
+#include "device_call.h"
+#include "loaded_module.h"
+#include "pixels.h"
+#include "texts_about_pictures.h"
+#include "token_ids.h"
+
+namespace clip_blip {
+namespace {
+
+/// Of length 1, in float32 whatever the model's dtype.
+at::Tensor Unit(const c10::IValue& output) {
+  at::Tensor vectors = output.toTensor().to(at::kFloat);
+  return vectors / at::linalg_vector_norm(vectors, 2, {-1}, /*keepdim=*/true);
+}
+
+std::vector<float> Download(const at::Tensor& numbers) {
+  at::Tensor host = numbers.contiguous().cpu();
+  const float* data = host.const_data_ptr<float>();
+  return std::vector<float>(data, data + host.numel());
+}
+
+}  // namespace
+
+MatchResult Match(const LoadedModule& module, const PixelBatch& batch,
+                  const TextsAboutPictures& about, const RunOptions& options) {
+  CheckTexts(module, about, batch.pixels.size());
+  MatchResult result;
+  result.peak_bytes = CallOnDevice(module, options, [&] {
+    at::Tensor states = module.RunTensor("encode_image", UploadPixels(module, batch));
+    TextBatch texts = UploadTexts(module, about.texts);
+    at::Tensor picture = UploadPictureIndices(module, about.picture);
+    at::Tensor scores = module.Run("match", {texts.ids, texts.mask, states, picture}).toTensor();
+    if (scores.dim() != 2 || scores.size(0) != texts.ids.size(0) || scores.size(1) != 2) {
+      throw Failure(ErrorCode::kModelInvalid, "The model's match() did not return [texts, 2]");
+    }
+    result.probabilities = Download(scores.to(at::kFloat).softmax(1).select(1, 1));
+    at::Tensor images = Unit(module.Run("embed_pictures", {states})).index_select(0, picture);
+    at::Tensor cosines = images.mul_(Unit(module.Run("embed_texts", {texts.ids, texts.mask})));
+    result.similarities = Download(cosines.sum(1));
+  });
+  return result;
+}
+
+}  // namespace clip_blip

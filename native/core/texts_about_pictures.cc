@@ -1,0 +1,31 @@
+#include "texts_about_pictures.h"
+
+#include <ATen/ATen.h>
+
+#include "failure.h"
+#include "token_ids.h"
+
+namespace clip_blip {
+
+void CheckTexts(const LoadedModule& module, const TextsAboutPictures& about, size_t pictures) {
+  if (about.texts.empty()) throw Failure(ErrorCode::kInvalidArgument, "There is no text");
+  if (about.picture.size() != about.texts.size()) {
+    throw Failure(ErrorCode::kInvalidArgument, "Each text must have a picture");
+  }
+  for (const std::vector<int32_t>& text : about.texts) {
+    if (text.empty()) throw Failure(ErrorCode::kInvalidArgument, "A text has no token");
+    CheckTokenIds(module, text);
+  }
+  for (int32_t picture : about.picture) {
+    if (picture < 0 || static_cast<size_t>(picture) >= pictures) {
+      throw Failure(ErrorCode::kInvalidArgument,
+                    "There is no picture " + std::to_string(picture) + " in the batch");
+    }
+  }
+}
+
+at::Tensor UploadPictureIndices(const LoadedModule& module, const std::vector<int32_t>& picture) {
+  return UploadTokenIds(module, picture, {static_cast<int64_t>(picture.size())});
+}
+
+}  // namespace clip_blip
