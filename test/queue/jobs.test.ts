@@ -259,6 +259,36 @@ describe("a queue of jobs", () => {
     await assert.rejects(small.enqueue(request), { code: "ERR_CLOSED" });
   });
 
+  it("is full where the memory of Redis is", async (t) => {
+    const small = await RedisServer.start("--maxmemory-policy", "noeviction");
+    t.after(() => small.remove());
+    const own = await createJobBackend({ redis: small.url });
+    t.after(() => own.close());
+    const request: JobRequest = { type: "captions", images: dataImages(40) };
+    const { id } = await own.enqueue(request);
+    await small.ask((client) => client.config("SET", "maxmemory", "1mb"));
+    await assert.rejects(own.enqueue(request), { code: "ERR_QUEUE_FULL", message: /memory of Redis/ });
+    assert.equal((await own.status(id))!.state, "waiting");
+  });
+
+  it("gives up what BullMQ has given up, and says why", async () => {
+    const { blip } = standIns();
+    const { id } = await backend.enqueue({ type: "captions", images: dataImages(3) });
+    const queue = await redis.ask((client) => client.keys(`*captions:${id}-0`));
+    // As if its last attempt had ended in a way that the worker knows nothing of.
+    await redis.ask((client) => client.hset(queue[0]!, "defa", "it was given up"));
+    await withWorker({ blip }, async () => {
+      const { progress, results } = await until(async () => {
+        const status = await backend.status(id);
+        return status?.state === "completed" ? status : undefined;
+      });
+      assert.deepEqual(progress, { done: 0, failed: 3, total: 3 });
+      const message = "it was given up";
+      for (const result of results!)
+        assert.deepEqual("error" in result && result.error, { code: "ERR_INTERNAL", message });
+    });
+  });
+
   it("keeps results for some time", async () => {
     await withWorker({ ...standIns(), resultTtl: 300 }, async () => {
       const { id } = await finish({ type: "captions", images: dataImages(2) });
