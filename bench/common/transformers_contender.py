@@ -4,6 +4,8 @@ It is given pixels that have the model's size already, and normalises them befor
 nothing; on a GPU, where the upload is part of the call, it uploads uint8 and normalises there, as this library does.
 """
 
+import functools
+import gc
 import json
 import sys
 import time
@@ -49,23 +51,34 @@ def unit(vectors: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(vectors.float(), dim=-1)
 
 
+@functools.lru_cache(maxsize=1)
+def load(architecture, checkpoint, device: str, dtype: torch.dtype, compile=None):
+    """The model of the last task is kept, as the next one may want it at another batch."""
+    model = architecture.from_pretrained(checkpoint, dtype=dtype).to(device).eval()
+    if compile and architecture is BlipForConditionalGeneration:
+        model.vision_model.compile(mode=compile, dynamic=False)
+        model.text_decoder.compile(mode=compile, dynamic=False)
+    elif compile:
+        model.compile(mode=compile, dynamic=False)
+    return model
+
+
 def pixels_to_vectors(checkpoint, pixels, side, batch, device="cpu", dtype="float32", compile=None, **_):
     dtype = getattr(torch, dtype)
-    model = CLIPVisionModelWithProjection.from_pretrained(checkpoint, dtype=dtype).to(device).eval()
-    forward = torch.compile(model, mode=compile) if compile else model
+    model = load(CLIPVisionModelWithProjection, checkpoint, device, dtype, compile)
     host = read_pixels(pixels, side, batch)
     prepared = normalised(host, dtype) if device == "cpu" else None
 
     def run():
         images = prepared if prepared is not None else normalised(host.to(device), dtype)
-        return unit(forward(pixel_values=images).image_embeds).cpu()
+        return unit(model(pixel_values=images).image_embeds).cpu()
 
     return Task(run, lambda vectors: vectors.tolist(), facts={"torch": torch.__version__})
 
 
 def files_to_vectors(checkpoint, files, device="cpu", dtype="float32", **_):
     dtype = getattr(torch, dtype)
-    model = CLIPVisionModelWithProjection.from_pretrained(checkpoint, dtype=dtype).to(device).eval()
+    model = load(CLIPVisionModelWithProjection, checkpoint, device, dtype)
     processor = CLIPImageProcessorPil.from_pretrained(checkpoint)
 
     def run():
@@ -78,10 +91,7 @@ def files_to_vectors(checkpoint, files, device="cpu", dtype="float32", **_):
 
 def captions(checkpoint, pixels, side, batch, tokens, device="cpu", dtype="float32", compile=None, **_):
     dtype = getattr(torch, dtype)
-    model = BlipForConditionalGeneration.from_pretrained(checkpoint, dtype=dtype).to(device).eval()
-    if compile:
-        model.vision_model.compile(mode=compile)
-        model.text_decoder.compile(mode=compile)
+    model = load(BlipForConditionalGeneration, checkpoint, device, dtype, compile)
     host = read_pixels(pixels, side, batch)
     prepared = normalised(host, dtype) if device == "cpu" else None
 
@@ -122,6 +132,11 @@ class Contender:
         self.last = None
 
     def prepare(self, task, **parameters):
+        self.task = self.last = None
+        gc.collect()
+        if parameters.get("device", "cpu") != "cpu":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         self.task = TASKS[task](**parameters)
         return self.task.facts
 
@@ -135,7 +150,7 @@ class Contender:
         return self.task.output(self.last)
 
     def memory(self, **_):
-        """Bytes: the most that tensors held since the start."""
+        """Bytes: the most that tensors held since the task was prepared."""
         return {"peak": torch.cuda.max_memory_allocated()}
 
 

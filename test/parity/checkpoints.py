@@ -65,7 +65,9 @@ SMALL = {"hidden_size": 96, "intermediate_size": 192, "num_hidden_layers": 2, "n
 
 def clip_config(case: str, small: bool = False) -> CLIPConfig:
     sizes, activation = CLIP_CASES[case]
-    changes = {"hidden_act": activation, **(SMALL if small else {})}
+    # Published checkpoints say it in each tower too, where a tower that is loaded alone looks for it.
+    shared = {"hidden_act": activation, "projection_dim": sizes["projection_dim"]}
+    changes = {**shared, **(SMALL if small else {})}
     return CLIPConfig(
         text_config={**sizes["text_config"], **changes},
         vision_config={**sizes["vision_config"], **changes},

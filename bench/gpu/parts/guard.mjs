@@ -1,0 +1,50 @@
+// A batch of 64 under each policy, in turns: the policies share the device's allocator, so each begins from what its own
+// last call left.
+import { ClipModel } from "clip-blip";
+import { deviceMemory } from "../../common/internals.mjs";
+import { ratio, summary } from "../../common/statistics.mjs";
+import { inputsOf, pictures } from "../inputs.mjs";
+import { figure, settings } from "../settings.mjs";
+
+const POLICIES = ["on-out-of-memory", "when-idle", "after-call"];
+/** Calls of each policy in a row; the first pays for what the policy before it left, and does not count. */
+const IN_A_ROW = 6;
+
+const told = settings();
+const batch = told.batches.includes(64) ? 64 : told.batches.at(-1);
+const inputs = await inputsOf("clip-b32", told);
+const images = pictures(inputs, batch);
+const models = new Map();
+for (const policy of POLICIES) {
+  const model = await ClipModel.load(inputs.directory, { device: told.device, releaseCache: policy });
+  models.set(policy, model);
+  await model.encodeImages(images);
+}
+const { device } = models.get("after-call").capabilities();
+const times = Object.fromEntries(POLICIES.map((policy) => [policy, []]));
+const kept = {};
+const end = performance.now() + 1000 * told.seconds * 6;
+while (performance.now() < end || times["after-call"].length < IN_A_ROW) {
+  for (const [policy, model] of models) {
+    for (let call = 0; call < IN_A_ROW; call++) {
+      const started = performance.now();
+      await model.encodeImages(images);
+      if (call > 0) times[policy].push(performance.now() - started);
+    }
+    const { reserved, allocated } = deviceMemory(device);
+    kept[policy] = reserved - allocated;
+  }
+}
+for (const policy of POLICIES) {
+  const costPercent = 100 * (ratio(times[policy], times["on-out-of-memory"]) - 1);
+  figure({
+    kind: "guard",
+    model: "clip-b32",
+    batch,
+    policy,
+    costPercent,
+    keptBytes: kept[policy],
+    ...summary(times[policy]),
+  });
+}
+for (const model of models.values()) await model.close();

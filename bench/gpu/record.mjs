@@ -1,0 +1,113 @@
+// npm run gpu:record, or plain `node bench/gpu/record.mjs` on a machine without npm: builds, proves and measures on a CUDA
+// machine, in one call. README.md beside this file says what it needs.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { machine } from "../common/machine.mjs";
+import { repositoryPath } from "../common/paths.mjs";
+import { judgeAims } from "./aims.mjs";
+import { PART_IDS, partsFor } from "./parts.mjs";
+import { report } from "./report.mjs";
+import { runParts } from "./run-parts.mjs";
+
+const USAGE = `node bench/gpu/record.mjs [options]
+
+  --only a,b       some parts only: ${PART_IDS.join(", ")}
+  --device D       cuda (default), cuda:1 or cpu
+  --small          small models and batches: shows that all works, not how fast it is
+  --minutes N      all parts together (default: 9)
+  --work FOLDER    where checkpoints and pictures are made and kept (default: a temporary folder)
+  --out FOLDER     where gpu.json and GPU.md go (default: bench/results)
+`;
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: "string" },
+    device: { type: "string", default: "cuda" },
+    small: { type: "boolean", default: false },
+    minutes: { type: "string", default: "9" },
+    work: { type: "string" },
+    out: { type: "string", default: repositoryPath("bench", "results") },
+    help: { type: "boolean" },
+  },
+});
+
+async function main() {
+  const deadline = performance.now() + 60_000 * Number(flags.minutes);
+  const only = flags.only?.split(",");
+  const unknown = only?.find((id) => !PART_IDS.includes(id));
+  if (unknown) throw new Error(`There is no part ${unknown}: the parts are ${PART_IDS.join(", ")}.`);
+  const python = process.env.CLIP_BLIP_PYTHON ?? "python3";
+  const versions = pythonVersions(python);
+  const work = flags.work ?? mkdtempSync(join(tmpdir(), "clip-blip-gpu-record-"));
+  const { libtorch, ...shown } = versions;
+  const told = {
+    ...sizes(flags.small),
+    device: flags.device,
+    small: flags.small,
+    python,
+    work,
+    libtorch: process.env.LIBTORCH ?? libtorch,
+  };
+  // The parts find the LibTorch that the addon is built against.
+  if (told.libtorch) process.env.LIBTORCH = told.libtorch;
+  try {
+    const parts = await runParts(partsFor(told, only), { deadline, say: (line) => console.error(line) });
+    write({
+      date: new Date().toISOString().slice(0, 10),
+      command: command(),
+      machine: machine(),
+      versions: shown,
+      settings: { device: flags.device, small: flags.small },
+      aims: judgeAims(parts.flatMap(({ figures }) => figures)),
+      parts,
+    });
+    if (parts.some(({ failure }) => failure)) process.exitCode = 1;
+  } finally {
+    if (!flags.work) rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** How much each part runs. */
+function sizes(small) {
+  return small
+    ? { batches: [1, 2], captionBatches: [1, 2], tokens: 6, seconds: 0.2, largestSafe: 4, loadRounds: 3 }
+    : { batches: [1, 8, 64, 256], captionBatches: [1, 64], tokens: 20, seconds: 1, largestSafe: 4096, loadRounds: 200 };
+}
+
+/** What Python has; empty where there is none. */
+function pythonVersions(python) {
+  const code =
+    "import json, os, torch, transformers; print(json.dumps({'torch (Python)': torch.__version__, " +
+    "'transformers (Python)': transformers.__version__, 'CUDA': torch.version.cuda or 'none', 'libtorch': os.path.dirname(torch.__file__)}))";
+  const { status, stdout } = spawnSync(python, ["-c", code], { encoding: "utf8" });
+  return status === 0 ? JSON.parse(stdout) : {};
+}
+
+/** The command line, without the paths of this machine. */
+function command() {
+  const { work, out, small, ...told } = flags;
+  const options = Object.entries(told).map(([name, value]) => `--${name} ${value}`);
+  return ["node bench/gpu/record.mjs", ...options, ...(small ? ["--small"] : [])].join(" ");
+}
+
+function write(data) {
+  mkdirSync(flags.out, { recursive: true });
+  writeFileSync(join(flags.out, "gpu.json"), `${JSON.stringify(withoutPaths(data), null, 2)}\n`);
+  const page = report(withoutPaths(data));
+  writeFileSync(join(flags.out, "GPU.md"), page);
+  process.stdout.write(`${page}\n`);
+}
+
+/** Failures quote messages, which may name folders of this machine. */
+function withoutPaths(data) {
+  const root = dirname(repositoryPath("package.json"));
+  const clean = (text) =>
+    text?.replaceAll(root, ".").replaceAll(/\/[\w.+-]+(?:\/[\w.+-]+)+/g, (path) => path.split("/").at(-1));
+  return { ...data, parts: data.parts.map((part) => ({ ...part, failure: clean(part.failure) })) };
+}
+
+if (flags.help) process.stdout.write(USAGE);
+else await main();
