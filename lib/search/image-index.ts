@@ -252,11 +252,15 @@ export class ImageIndex {
     const neighbours = orderedMap(
       this.#store.vectors(),
       () => SEARCHES,
-      async ({ path, vector }) => {
+      ({ path, vector }) => {
         const share = exact ? 1 : NEAR_SHARE;
-        const found = await this.#store.nearest(vector, { limit: MOST_PAIRS, atLeast: threshold, share });
-        // Each of the two finds the other.
-        return found.filter((other) => path < other.path).map((other) => ({ path, other }));
+        const searched = this.#store
+          .nearest(vector, { limit: MOST_PAIRS, atLeast: threshold, share })
+          // Each of the two finds the other.
+          .then((found) => found.filter((other) => path < other.path).map((other) => ({ path, other })));
+        // Who leaves the loop early and closes the index leaves searches behind that nobody waits for.
+        searched.catch(() => {});
+        return searched;
       },
     );
     for await (const pairs of neighbours) {
