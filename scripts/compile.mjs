@@ -27,7 +27,7 @@ export function compile() {
 /** What is served as it is, beside the modules that are compiled. */
 function copyAssets() {
   for (const entry of readdirSync(join(root, "lib"), { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.name.endsWith(".ts")) continue;
+    if (!entry.isFile() || /\.c?ts$/.test(entry.name)) continue;
     const file = join(entry.parentPath, entry.name);
     copyFileSync(file, join(dist, relative(join(root, "lib"), file)));
   }
@@ -40,7 +40,7 @@ function removeOrphans() {
     if (!entry.isFile()) continue;
     const file = join(entry.parentPath, entry.name);
     const source = join(root, "lib", relative(dist, file));
-    const compiled = source.replace(/(\.d\.ts|\.js|\.js\.map)$/, ".ts");
+    const compiled = source.replace(/\.d\.(c?)ts$|\.(c?)js(\.map)?$/, ".$1$2ts");
     if (!existsSync(source) && !existsSync(compiled)) rmSync(file);
   }
 }

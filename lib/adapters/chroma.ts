@@ -1,77 +1,8 @@
-import type { EmbeddingFunction, EmbeddingFunctionSpace } from "chromadb";
-import type { ImageInput } from "../input/types.js";
-import type { LoadOptions } from "../options.js";
 import { importPeer } from "../peer.js";
-import { invalidArgument } from "../validate.js";
-import { type AdapterOptions, Embedder } from "./embedder.js";
+import { ClipEmbeddingFunction, NAME } from "./chroma-function.js";
 
-// This module is loaded with `import`, not with `require`: it waits for its peer.
+export { ClipEmbeddingFunction, type ClipEmbeddingFunctionConfig } from "./chroma-function.js";
+
+// For `import`; `require` gets chroma.cts, since it cannot wait for a peer.
 const { registerEmbeddingFunction } = await importPeer(() => import("chromadb"), "chromadb", "clip-blip/chroma");
-
-const NAME = "clip-blip";
-
-/** What Chroma stores with a collection. */
-interface Config {
-  /** Source of the model; left out where a loaded one was given. */
-  model?: string;
-  load?: Pick<LoadOptions, "device" | "dtype">;
-}
-
-/**
- * Chroma's EmbeddingFunction of a CLIP model, registered as "clip-blip". Given the source of a model instead of a loaded
- * one, `getCollection` makes it anew from what is stored with the collection, where this module has been imported.
- *
- * Pictures have vectors in the same space: `collection.add({ ids, embeddings: await embedder.generateForImages(images) })`.
- */
-export class ClipEmbeddingFunction implements EmbeddingFunction {
-  readonly name = NAME;
-  readonly #embedder: Embedder;
-  readonly #config: Config;
-
-  constructor(options: AdapterOptions) {
-    const { model, load: { device, dtype } = {} } = options;
-    this.#embedder = new Embedder(options);
-    this.#config = typeof model === "string" ? { model, load: { device, dtype } } : {};
-  }
-
-  /** Makes a function from what Chroma stored with a collection. */
-  static buildFromConfig({ model, load }: Config): ClipEmbeddingFunction {
-    if (typeof model !== "string") {
-      throw invalidArgument(
-        "config.model",
-        "the source of a model, as this collection was made with a loaded one",
-        model,
-      );
-    }
-    return new ClipEmbeddingFunction({ model, load });
-  }
-
-  generate(texts: string[]): Promise<number[][]> {
-    return this.#embedder.texts(texts);
-  }
-
-  /** Vectors of pictures, each of length 1, in the order given. */
-  generateForImages(images: ImageInput[]): Promise<number[][]> {
-    return this.#embedder.images(images);
-  }
-
-  defaultSpace(): EmbeddingFunctionSpace {
-    return "cosine";
-  }
-
-  supportedSpaces(): EmbeddingFunctionSpace[] {
-    return ["cosine", "l2", "ip"];
-  }
-
-  getConfig(): Config {
-    return this.#config;
-  }
-
-  /** @throws ClipBlipError ERR_INVALID_ARGUMENT for another model: its vectors cannot be compared */
-  validateConfigUpdate({ model }: Config): void {
-    if (model === this.#config.model) return;
-    throw invalidArgument("config.model", `the model of the collection, ${JSON.stringify(this.#config.model)},`, model);
-  }
-}
-
 registerEmbeddingFunction(NAME, ClipEmbeddingFunction);

@@ -1,17 +1,20 @@
+import { createRequire } from "node:module";
 import type { Float } from "apache-arrow";
 import type { ImageInput } from "../input/types.js";
 import type { LoadOptions } from "../options.js";
-import { importPeer } from "../peer.js";
+import { requirePeer } from "../peer.js";
 import { Embedder } from "./embedder.js";
 
-// This module is loaded with `import`, not with `require`: it waits for its peers.
+// LanceDB is a CommonJS package, so that `require` gives the classes that its users have, however they load it; and a
+// module that waits for nothing can be required itself. Arrow comes in the build that LanceDB uses.
+const require = createRequire(import.meta.url);
 const USER = "clip-blip/lancedb";
-const { EmbeddingFunction, register } = await importPeer(
-  () => import("@lancedb/lancedb/embedding"),
+const { EmbeddingFunction, register } = requirePeer(
+  (): typeof import("@lancedb/lancedb/embedding") => require("@lancedb/lancedb/embedding"),
   "@lancedb/lancedb",
   USER,
 );
-const { Float32 } = await importPeer(() => import("apache-arrow"), "apache-arrow", USER);
+const { Float32 } = requirePeer((): typeof import("apache-arrow") => require("apache-arrow"), "apache-arrow", USER);
 
 /** Options of `ClipEmbeddingFunction`. LanceDB stores them with the table. */
 export interface ClipEmbeddingFunctionOptions {

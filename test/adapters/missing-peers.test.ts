@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { importPeer } from "../../lib/peer.js";
+import { importPeer, requirePeer } from "../../lib/peer.js";
 import { repositoryPath } from "../library/models.js";
 
 /** A folder in which the package is installed with its dependencies, and without any peer. */
@@ -39,10 +40,12 @@ for (const [adapter, peer] of Object.entries({
     const printed = run(
       `import("clip-blip/${adapter}").catch((error) => console.log(error.name, error.code, error.message))`,
     );
-    assert.equal(
-      printed,
-      `ClipBlipError ERR_MODULE_NOT_FOUND clip-blip/${adapter} needs the package ${peer}, which is not installed: run npm install ${peer}`,
-    );
+    const sentence = `ClipBlipError ERR_MODULE_NOT_FOUND clip-blip/${adapter} needs the package ${peer}, which is not installed: run npm install ${peer}`;
+    assert.equal(printed, sentence);
+    const required = run(`
+      import { createRequire } from "node:module";
+      try { createRequire(import.meta.url)("clip-blip/${adapter}"); } catch (error) { console.log(error.name, error.code, error.message); }`);
+    assert.equal(required, sentence);
   });
 }
 
@@ -68,4 +71,9 @@ test("clip-blip/search says so when an index is opened", () => {
 test("what a peer itself lacks is not blamed on the peer", async () => {
   const broken = () => import("no-such-package" as string);
   await assert.rejects(importPeer(broken, "some-peer", "a test"), { name: "Error", code: "ERR_MODULE_NOT_FOUND" });
+  const require = createRequire(import.meta.url);
+  assert.throws(() => requirePeer(() => require("no-such-package"), "some-peer", "a test"), {
+    name: "Error",
+    code: "MODULE_NOT_FOUND",
+  });
 });

@@ -1,0 +1,60 @@
+import type { Embeddings, EmbeddingsParams } from "@langchain/core/embeddings";
+import type { ImageInput } from "../input/types.js";
+import { type AdapterOptions, Embedder } from "./embedder.js";
+
+/** Options of `ClipEmbeddings`: which model, and LangChain's own. */
+export type ClipEmbeddingsOptions = AdapterOptions & EmbeddingsParams;
+
+/** What `ClipEmbeddings` does. */
+export interface ClipEmbeddingsMethods {
+  /** Vectors of texts, each of length 1, in the order given. */
+  embedDocuments(documents: string[]): Promise<number[][]>;
+  /** The vector of a text, to search with. */
+  embedQuery(document: string): Promise<number[]>;
+  /** Vectors of pictures, each of length 1, in the order given. */
+  embedImages(images: ImageInput[]): Promise<number[][]>;
+  /** The vector of a picture, to search with. */
+  embedImageQuery(image: ImageInput): Promise<number[]>;
+}
+
+/**
+ * A class of LangChain's `Embeddings`. LangChain has two builds with a class each, and which one is right depends on how
+ * its user loads it: `Base` is that one.
+ */
+export function clipEmbeddings<B>(Base: {
+  prototype: B;
+}): new (
+  options: ClipEmbeddingsOptions,
+) => B & ClipEmbeddingsMethods {
+  // The builds differ in nothing, but TypeScript takes classes with private members for different ones.
+  const Parent = Base as unknown as typeof Embeddings;
+  class OfClip extends Parent implements ClipEmbeddingsMethods {
+    readonly #embedder: Embedder;
+
+    constructor(options: ClipEmbeddingsOptions) {
+      super(options);
+      this.#embedder = new Embedder(options);
+    }
+
+    override embedDocuments(documents: string[]): Promise<number[][]> {
+      return this.#embedder.texts(documents);
+    }
+
+    override async embedQuery(document: string): Promise<number[]> {
+      const [vector] = await this.#embedder.texts([document]);
+      return vector!;
+    }
+
+    embedImages(images: ImageInput[]): Promise<number[][]> {
+      return this.#embedder.images(images);
+    }
+
+    async embedImageQuery(image: ImageInput): Promise<number[]> {
+      const [vector] = await this.#embedder.images([image]);
+      return vector!;
+    }
+  }
+  return OfClip as unknown as new (
+    options: ClipEmbeddingsOptions,
+  ) => B & ClipEmbeddingsMethods;
+}
