@@ -1,3 +1,6 @@
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { openLocation } from "./checkpoint/open.js";
 import { locateModel } from "./checkpoint/source.js";
 import { fromNative } from "./engine/native-error.js";
@@ -33,6 +36,8 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
   const { imageSize, signal, onProgress } = options;
   signal?.throwIfAborted();
 
+  // Before anything is downloaded.
+  await assertWritable(path);
   const location = await locateModel(source, { signal, onProgress });
   if (location.kind === "archive") {
     throw new ClipBlipError(
@@ -57,5 +62,17 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw fromNative(error);
+  }
+}
+
+async function assertWritable(path: string): Promise<void> {
+  const refuse = (why: string, cause?: unknown) =>
+    new ClipBlipError("ERR_INVALID_ARGUMENT", `${path} cannot be written: ${why}.`, { cause });
+  if ((await stat(path).catch(() => undefined))?.isDirectory()) throw refuse("it is a folder");
+  try {
+    await access(dirname(path), constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw refuse(code === "ENOENT" ? "its folder does not exist" : `its folder is not writable (${code})`, cause);
   }
 }

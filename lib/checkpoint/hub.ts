@@ -65,7 +65,7 @@ function explain(error: unknown, id: string, { cacheDirectory, endpoint }: HubSe
   }
   return new ClipBlipError(
     "ERR_OFFLINE",
-    `"${id}" is not in the cache ${cacheDirectory}, and ${endpoint} cannot be used: ${reason(error)}`,
+    `"${id}" is not in the cache ${cacheDirectory}, and ${endpoint} cannot be used: ${reason(error)}; check the name and the network, or give the path of a checkpoint directory`,
     { cause: error },
   );
 }

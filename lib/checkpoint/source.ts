@@ -26,7 +26,7 @@ export async function locateModel(
   if (!isHubId(source)) {
     throw new ClipBlipError(
       "ERR_MODEL_NOT_FOUND",
-      `There is no file or directory ${quote(source)}, and it is not a hub id such as "openai/clip-vit-base-patch32"`,
+      `There is no file or directory ${quote(source)}, and it is not a hub id such as "openai/clip-vit-base-patch32": check the path`,
     );
   }
   try {

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { ClipBlipError } from "../errors.js";
 import { UsageError } from "./usage-error.js";
 
@@ -11,11 +11,19 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof ClipBlipError && error.code === "ERR_INVALID_ARGUMENT" ? 2 : 1;
 }
 
-/** What to print of an error: a sentence, and its whole story under NODE_DEBUG=clip-blip. */
-export function failureText(error: unknown, env: NodeJS.ProcessEnv): string {
+/** What to print of an error of `command`: a sentence, and its whole story under NODE_DEBUG=clip-blip. */
+export function failureText(error: unknown, env: NodeJS.ProcessEnv, command?: Command): string {
   // Commander has printed its own already.
   if (error instanceof CommanderError) return "";
-  const message = error instanceof Error ? error.message : String(error);
+  const message = inFlags(error instanceof Error ? error.message : String(error), command);
   const debug = env.NODE_DEBUG?.split(",").some((name) => name.trim().toLowerCase() === "clip-blip");
   return `clip-blip: ${message}\n${debug ? `${inspect(error)}\n` : ""}`;
+}
+
+/** `message` with the flag of the command line in place of the library's option of that name. */
+function inFlags(message: string, command?: Command): string {
+  return message.replaceAll(/\boptions\.(\w+)/g, (name, attribute) => {
+    const option = command?.options.find((one) => one.attributeName() === attribute && !one.negate);
+    return option?.long ?? name;
+  });
 }

@@ -1,4 +1,5 @@
-import { stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { convertPathToPattern } from "tinyglobby";
 import { findPictures } from "../find-pictures.js";
@@ -30,7 +31,11 @@ async function expand(input: string): Promise<string[] | string> {
   // What exists is taken as it is, even where its name looks like a pattern.
   if (status?.isDirectory()) {
     const found = await findPictures("**/*", input);
-    return found.length ? found.map((name) => join(input, name)) : `The folder ${input} has no pictures.`;
+    if (found.length) return found.map((name) => join(input, name));
+    return access(input, constants.R_OK | constants.X_OK).then(
+      () => `The folder ${input} has no pictures.`,
+      ({ code }) => `The folder ${input} cannot be read (${code}); check its permissions.`,
+    );
   }
   if (status) return [input];
   const found = /[*?[{]/.test(input) ? await findPictures(asPattern(input)) : [];

@@ -26,7 +26,8 @@ export async function runProgram(args: string[], context: CliContext): Promise<n
   } catch (error) {
     // The user knows that they interrupted, or that nobody reads the results.
     if (context.signal.aborted) return 0;
-    context.stderr.write(failureText(error, context.env));
+    const command = program.commands.find((one) => one.name() === args[0]);
+    context.stderr.write(failureText(error, context.env, command));
     return exitCodeOf(error);
   }
 }

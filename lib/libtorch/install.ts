@@ -35,8 +35,19 @@ export interface InstallResult {
  * for each other.
  */
 export async function installLibTorch(options: InstallOptions): Promise<InstallResult> {
-  const { variant, signal, log = () => {}, verify = true } = options;
-  const folder = cacheFolder(PINNED_LIBTORCH, variant);
+  const folder = cacheFolder(PINNED_LIBTORCH, options.variant);
+  const cache = dirname(folder);
+  try {
+    return await installInto(folder, options);
+  } catch (error) {
+    // Of the cache folder: Python and the check are processes of their own.
+    if (error instanceof Error && "syscall" in error) throw notWritable(cache, error as NodeJS.ErrnoException);
+    throw error;
+  }
+}
+
+async function installInto(folder: string, options: InstallOptions): Promise<InstallResult> {
+  const { signal, log = () => {}, verify = true } = options;
   const cache = dirname(folder);
   await mkdir(cache, { recursive: true });
   return withLock(
@@ -130,6 +141,16 @@ async function removeLeftovers(folder: string): Promise<void> {
     if (!name.startsWith(prefix) || name === `${prefix}lock`) continue;
     await rm(join(dirname(folder), name), { recursive: true, force: true });
   }
+}
+
+function notWritable(cache: string, cause: NodeJS.ErrnoException): ClipBlipError {
+  const other = process.platform === "linux" ? ", or set XDG_CACHE_HOME to another folder" : "";
+  return new ClipBlipError(
+    "ERR_LIBTORCH_NOT_FOUND",
+    `LibTorch cannot be installed into ${cache} (${cause.code}): make that a folder which you can write to, with the ` +
+      `space for LibTorch${other}.`,
+    { cause },
+  );
 }
 
 function notInstalled(reason: string, detail?: string): ClipBlipError {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -63,5 +63,10 @@ describe("search", () => {
     const { code, err } = await run(["search", join(scratch, "nowhere"), "a circle"]);
     assert.equal(code, 2);
     assert.match(err, /^clip-blip: There is no folder \S+nowhere\n$/);
+    const empty = join(scratch, "empty");
+    mkdirSync(empty);
+    const nothing = await run(["search", empty, "a circle"]);
+    assert.deepEqual([nothing.code, nothing.out], [1, ""]);
+    assert.match(nothing.err, /^clip-blip: There is no picture to search in \S+empty\.\n$/);
   });
 });

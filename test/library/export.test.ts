@@ -44,6 +44,15 @@ describe("exporting", () => {
     assert.deepEqual(readdirSync(folder), before);
   });
 
+  it("refuses a place that cannot be written, before it reads the checkpoint", async () => {
+    for (const [path, why] of [
+      [join(folder, "nowhere", "clip.pt"), /nowhere.clip\.pt cannot be written: its folder does not exist\.$/],
+      [folder, /cannot be written: it is a folder\.$/],
+    ] as const) {
+      await assert.rejects(exportCheckpoint("no/checkpoint", path), { code: "ERR_INVALID_ARGUMENT", message: why });
+    }
+  });
+
   it("takes at most 1.3 times the checkpoint's size in memory", (t) => {
     const bytes = writeRandomClip(folder, { width: 768, layers: 6, vocabulary: 30_000 });
     // The peak of a process of its own, above what it held with LibTorch loaded and before the export.

@@ -49,6 +49,13 @@ describe("inputs of the command line", () => {
     assert.deepEqual(paths, ["photo.raw", "photos/odd[1].png", "photos/a.png"]);
   });
 
+  // Root may read everything.
+  test("a folder that may not be read is not called empty", { skip: process.getuid?.() === 0 }, async () => {
+    mkdirSync("locked", { mode: 0o000 });
+    const { missing } = await expandInputs(["locked"]);
+    assert.match(missing[0]!.error.message, /^The folder locked cannot be read \(EACCES\); check its permissions\.$/);
+  });
+
   test("what stands for nothing is an error of that input alone", async () => {
     const { paths, missing } = await expandInputs(["nowhere.jpg", "empty", "*.tiff", "photos/a.png"]);
     assert.deepEqual(paths, ["photos/a.png"]);

@@ -18,7 +18,7 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify", "search", "serve", "bench"];
+const COMMANDS = ["doctor", "setup", "export", "embed", "caption", "classify", "search", "serve", "worker", "bench"];
 
 describe("help and usage", () => {
   test("every command has help that fits 100 columns", async () => {
@@ -76,6 +76,12 @@ describe("help and usage", () => {
     const loadError = new ClipBlipError("ERR_INVALID_ARGUMENT", "Expected a device");
     const { code, err } = await run(["embed", "a.png", "--device", "toaster"], { loadError });
     assert.deepEqual([code, err], [2, "clip-blip: Expected a device\n"]);
+  });
+
+  test("names the flag where the library names its option", async () => {
+    const loadError = new ClipBlipError("ERR_INVALID_ARGUMENT", "Expected 3 for options.device and options.other");
+    const { err } = await run(["embed", "a.png", "--device", "toaster"], { loadError });
+    assert.equal(err, "clip-blip: Expected 3 for --device and options.other\n");
   });
 
   test("other errors are exit code 1, without a stack unless NODE_DEBUG asks for it", async () => {

@@ -127,6 +127,22 @@ describe("installing", { skip: process.platform === "win32" || process.platform 
     nothing();
   });
 
+  test("says so where the cache folder cannot be made", async () => {
+    pip("torch");
+    const file = join(machine, "file");
+    writeFileSync(file, "");
+    process.env.XDG_CACHE_HOME = file;
+    await assert.rejects(install(), (error) => {
+      assert.ok(error instanceof ClipBlipError);
+      assert.equal(error.code, "ERR_LIBTORCH_NOT_FOUND");
+      assert.match(
+        error.message,
+        /^LibTorch cannot be installed into .*file.clip-blip \((ENOTDIR|EEXIST)\): make that a folder/,
+      );
+      return true;
+    });
+  });
+
   test("holds the wheel against the hash that was published", async () => {
     const name = "torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl";
     pip(`torch; wheel ${name} 0123`);

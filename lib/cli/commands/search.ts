@@ -77,7 +77,10 @@ async function search(
     await using index = await ImageIndex.open(folder, { model, modelName, path, rebuild, signal });
     const failures = flags.update ? await update(context, index, folder) : new FailureList();
     if (flags.duplicates !== undefined) await printDuplicates(context, index, flags);
-    else await printResults(context, index, query, flags);
+    else if (!(await printResults(context, index, query, flags)) && failures.count === 0) {
+      context.stderr.write(`clip-blip: There is no picture to search in ${folder}.\n`);
+      return 1;
+    }
     if (failures.count === 0) return 0;
     context.stderr.write(failures.report("of the pictures cannot be read"));
     return 1;
@@ -105,17 +108,19 @@ async function update(context: CliContext, index: ImageIndex, folder: string): P
   }
 }
 
+/** Says whether there are any. */
 async function printResults(
   { stdout, signal }: CliContext,
   index: ImageIndex,
   query: string | undefined,
   { top, exact, image, json }: SearchFlags,
-): Promise<void> {
+): Promise<boolean> {
   const options = { top, exact, signal };
   const found = image === undefined ? await index.searchText(query!, options) : await index.searchImage(image, options);
   const line = ({ path, score }: SearchResult) =>
     json ? JSON.stringify({ input: path, score }) : `${score.toFixed(4)}  ${path}`;
   stdout.write(found.map((result) => `${line(result)}\n`).join(""));
+  return found.length > 0;
 }
 
 async function printDuplicates(

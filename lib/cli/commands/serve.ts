@@ -10,6 +10,7 @@ import { packagePath } from "../../package-path.js";
 import type { ServerOptions } from "../../server/index.js";
 import type { CliContext } from "../context.js";
 import { addBothModelsOptions, type BothModelsFlags, wholeNumber } from "../options.js";
+import { UsageError } from "../usage-error.js";
 
 interface ServeFlags extends BothModelsFlags {
   port: number;
@@ -93,6 +94,7 @@ Examples:
 async function serve(context: CliContext, flags: ServeFlags): Promise<number> {
   const { port, host } = flags;
   const { stderr, env, signal } = context;
+  if (!flags.clip && !flags.blip) throw new UsageError("serve needs a model: leave out --no-clip or --no-blip.");
   const { createServer } = await loadServer();
   const lost = new AbortController();
   const token = env.CLIP_BLIP_TOKEN || undefined;

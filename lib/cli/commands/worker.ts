@@ -52,8 +52,9 @@ export function addWorker(program: Command, context: CliContext, done: (exitCode
     .addHelpText(
       "after",
       `
-On SIGTERM and Ctrl-C it takes no more jobs, finishes what it has and exits with 0; what takes longer goes back to the
-queue. Where the device is lost or the sink cannot be written it exits with 1: let a supervisor start it again.
+On SIGTERM and Ctrl-C it takes no more jobs, finishes what it has and exits with 0; what takes
+longer goes back to the queue. Where the device is lost or the sink cannot be written it exits with
+1: let a supervisor start it again.
 
 Examples:
   $ clip-blip worker --redis redis://127.0.0.1:6379 --root /data/photos
