@@ -221,6 +221,46 @@ export async function first(path: string): Promise<Caption | undefined> {
   });
 });
 
+describe("the parts of the package", () => {
+  type Manifest = { exports: Record<string, unknown>; peerDependencies: Record<string, string> };
+  let manifest: Manifest;
+  let parts: string[];
+  before(() => {
+    manifest = readJson<Manifest>(join(project, "node_modules", "clip-blip", "package.json"));
+    parts = Object.keys(manifest.exports).filter((part) => part !== "./package.json");
+    // What a user of every part has installed.
+    for (const peer of Object.keys(manifest.peerDependencies)) {
+      const link = join(project, "node_modules", peer);
+      mkdirSync(dirname(link), { recursive: true });
+      symlinkSync(installedHere(peer), link);
+    }
+  });
+
+  /** What each part exports, as a program prints it that loads them with `take`. */
+  const loadAll = (name: string, take: string): Record<string, string[]> => {
+    const names = parts.map((part) => `clip-blip${part.slice(1)}`);
+    const program = `(async () => {
+      const found = {};
+      for (const name of ${JSON.stringify(names)}) found[name] = Object.keys(${take}).sort();
+      console.log(JSON.stringify(found));
+    })();`;
+    return JSON.parse(runNode(project, [write(name, program)], bare)) as Record<string, string[]>;
+  };
+
+  it("can be imported and required, and export the same", () => {
+    assert.ok(parts.length >= 9, parts.join());
+    const imported = loadAll("parts.mjs", "await import(name)");
+    // What TypeScript and Node add to say what kind of module it was.
+    const required = loadAll("parts.cjs", "require(name)");
+    for (const names of Object.values(required)) {
+      const marks = names.filter((name) => name === "__esModule" || name === "module.exports");
+      for (const mark of marks) names.splice(names.indexOf(mark), 1);
+    }
+    assert.deepEqual(required, imported);
+    for (const [name, names] of Object.entries(imported)) assert.ok(names.length > 0, name);
+  });
+});
+
 describe("where it does not fit", () => {
   const LOAD = `
     import { BlipModel } from "clip-blip";
