@@ -48,7 +48,7 @@ export const DAY = 24 * 3600 * 1000;
 /**
  * Puts jobs into Redis and reads their results from there. Does not wait for the connection: while there is none, calls
  * reject with ERR_QUEUE_UNAVAILABLE.
- * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_PACKAGE_NOT_FOUND
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODULE_NOT_FOUND
  */
 export async function createJobBackend(options: JobBackendOptions): Promise<JobBackend> {
   assertOptions(options, "options", OPTIONS);

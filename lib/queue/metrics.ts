@@ -16,7 +16,7 @@ const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
 /**
  * Answers at /metrics; `port` 0 takes any that is free.
- * @throws ClipBlipError ERR_PACKAGE_NOT_FOUND; the system's error where the port is taken
+ * @throws ClipBlipError ERR_MODULE_NOT_FOUND; the system's error where the port is taken
  */
 export async function serveWorkerMetrics({ port, host }: { port: number; host: string }): Promise<WorkerMetrics> {
   const { default: prometheus } = await optionalPackage(() => import("prom-client"), "--metrics-port", [

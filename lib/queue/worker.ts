@@ -47,7 +47,7 @@ const POLL = 100;
  * machines; where one is lost, the others go on with its jobs, and each picture has one outcome all the same.
  *
  * Resolves once Redis answers, for which it waits without end.
- * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_PACKAGE_NOT_FOUND; `signal.reason`
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODULE_NOT_FOUND; `signal.reason`
  */
 export async function startWorker(options: WorkerOptions): Promise<JobWorker> {
   assertWorkerOptions(options);

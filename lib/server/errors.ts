@@ -5,7 +5,6 @@ import { FetchError } from "../input/public-remote.js";
 export type ServiceErrorCode =
   | ErrorCode
   | "ERR_UNAUTHORIZED"
-  | "ERR_FORBIDDEN"
   | "ERR_NOT_FOUND"
   | "ERR_BODY_TOO_LARGE"
   | "ERR_MEDIA_TYPE"
