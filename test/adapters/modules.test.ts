@@ -1,6 +1,6 @@
 // Libraries that come in two builds have two of every class: an adapter has to be made of the one that its user has.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -107,6 +107,33 @@ test("both ways in one process: each is of its own build, and LanceDB knows the 
        require("clip-blip/lancedb").ClipEmbeddingFunction === lancedb.ClipEmbeddingFunction);`,
   );
   assert.equal(printed, "true false true true");
+});
+
+test("the types are of the caller's own libraries too", () => {
+  const text = `
+    import { Embeddings } from "@langchain/core/embeddings";
+    import { MultiModalEmbedding } from "@llamaindex/core/embeddings";
+    import type { EmbeddingFunction } from "chromadb";
+    import { ClipEmbeddingFunction } from "clip-blip/chroma";
+    import { ClipEmbeddings } from "clip-blip/langchain";
+    import { ClipEmbedding } from "clip-blip/llamaindex";
+    export const langchain: Embeddings = new ClipEmbeddings({ model: "demo" });
+    export const llamaindex: MultiModalEmbedding = new ClipEmbedding({ model: "demo" });
+    export const chroma: EmbeddingFunction = new ClipEmbeddingFunction({ model: "demo" });
+    export const vectors: Promise<number[][]> = new ClipEmbeddings({ model: "demo" }).embedImages(["a.jpg"]);
+    // @ts-expect-error: a number is no model
+    new ClipEmbeddings({ model: 7 });
+    // @ts-expect-error: a number is no text
+    new ClipEmbedding({ model: "demo" }).getTextEmbedding(7);`;
+  const files = ["types.mts", "types.cts"].map((name) => join(folder, name));
+  for (const file of files) writeFileSync(file, text);
+  const tsc = join(repositoryPath("node_modules/typescript"), "bin/tsc");
+  const options = "--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target es2022 --types node";
+  const libraries = ["--lib", "es2022,esnext.disposable,dom"];
+  const { status, stdout } = spawnSync(process.execPath, [tsc, ...options.split(" "), ...libraries, ...files], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stdout);
 });
 
 for (const adapter of ["chroma", "lancedb"]) {

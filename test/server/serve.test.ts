@@ -134,7 +134,7 @@ describe("clip-blip serve", () => {
       for (const name of dependenciesOf(packages)) if (!installed.has(name)) link(folder, name);
       // Both models left out is what is wrong now: the service itself was loaded.
       const complete = await run();
-      assert.deepEqual([complete.code, /both false/.test(complete.err)], [2, true], complete.err);
+      assert.deepEqual([complete.code, /needs a model/.test(complete.err)], [2, true], complete.err);
     } finally {
       rmSync(folder, { recursive: true });
     }

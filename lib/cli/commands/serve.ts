@@ -94,8 +94,8 @@ Examples:
 async function serve(context: CliContext, flags: ServeFlags): Promise<number> {
   const { port, host } = flags;
   const { stderr, env, signal } = context;
-  if (!flags.clip && !flags.blip) throw new UsageError("serve needs a model: leave out --no-clip or --no-blip.");
   const { createServer } = await loadServer();
+  if (!flags.clip && !flags.blip) throw new UsageError("serve needs a model: leave out --no-clip or --no-blip.");
   const lost = new AbortController();
   const token = env.CLIP_BLIP_TOKEN || undefined;
   if (token === undefined && !isLoopback(host)) {
