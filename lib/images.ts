@@ -5,7 +5,7 @@ import { preparation } from "./engine/preparation.js";
 import { ClipBlipError } from "./errors.js";
 import { assertImageInput } from "./input/assert.js";
 import { decodeSource } from "./input/decode.js";
-import { assertModelSize, type PreprocessPlan } from "./input/preprocessor-config.js";
+import { assertModelSize, isModelInput, type PreprocessPlan } from "./input/preprocessor-config.js";
 import { openSource, withRemoteRead } from "./input/source.js";
 import type { ImageInput } from "./input/types.js";
 import type { NativeBinding, PixelBatch } from "./native/types.js";
@@ -70,6 +70,10 @@ export async function preparePixels(
     try {
       const { data, width, height } = await decodeSource(source, decodeOptions);
       signal.throwIfAborted();
+      if (isModelInput(plan, width, height)) {
+        failed = false;
+        return data;
+      }
       const result = await binding.preprocess(data, width, height, plan.resize).catch((error) => {
         throw fromNative(error);
       });

@@ -94,6 +94,21 @@ export function assertModelSize(plan: PreprocessPlan, width: number, height: num
   );
 }
 
+/**
+ * Whether a picture is the model's input as it is: resize and crop would give the same pixels again.
+ *
+ * @param width of the picture, in pixels
+ * @param height of the picture, in pixels
+ */
+export function isModelInput(plan: PreprocessPlan, width: number, height: number): boolean {
+  if (width !== plan.width || height !== plan.height) return false;
+  // A crop has the size of the model's input, or the file was refused.
+  const { resize } = plan.resize;
+  if (resize === null) return true;
+  if ("shortestEdge" in resize) return resize.shortestEdge === Math.min(width, height);
+  return resize.width === width && resize.height === height;
+}
+
 function processorOf(fields: ConfigFields, architecture: Architecture): Architecture {
   const type = fields.processorType().toLowerCase();
   if (type.startsWith("clip")) return "clip";

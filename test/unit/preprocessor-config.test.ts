@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertModelSize, readPreprocessorConfig } from "../../lib/input/preprocessor-config.js";
+import { assertModelSize, isModelInput, readPreprocessorConfig } from "../../lib/input/preprocessor-config.js";
 
 const MEAN = [0.48145466, 0.4578275, 0.40821073];
 const STD = [0.26862954, 0.26130258, 0.27577711];
@@ -128,6 +128,18 @@ test("a picture that is not brought to the model's size is refused when it comes
   const expected = { code: "ERR_INVALID_ARGUMENT", message: /has 300 x 224 pixels .* model takes 224 x 224/ };
   assert.throws(() => assertModelSize(plan, 300, 224), expected);
   assert.throws(() => assertModelSize(plan, 224, 300), { code: "ERR_INVALID_ARGUMENT" });
+});
+
+test("a picture of the model's size is its input only where the plan leaves every pixel as it is", () => {
+  const cases: [object, ("clip" | "blip")?, number?][] = [[{}], [{ do_resize: false }], [{}, "blip", 384]];
+  for (const [config, architecture, side = 224] of cases) {
+    const plan = read(config, architecture, side);
+    assert.ok(isModelInput(plan, side, side), JSON.stringify(config));
+    assert.ok(!isModelInput(plan, side + 1, side) && !isModelInput(plan, side, side + 1));
+  }
+  // Enlarged first, then cut.
+  assert.ok(!isModelInput(read({ size: 256 }), 224, 224));
+  assert.ok(!isModelInput(read({ size: { height: 256, width: 224 } }), 224, 224));
 });
 
 test("malformed files are refused", () => {
