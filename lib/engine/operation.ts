@@ -49,6 +49,8 @@ export interface MeasuredBatch extends MemoryModel {
 
 /** Milliseconds that the probe of one operation may take, about. A CLIP model has two. */
 const PROBE_TIME = 500;
+/** The same where the batches that are of use fit several times over, as those of a CPU mostly do. */
+const PROBE_TIME_WHERE_PLENTY = 100;
 
 /** An operation with its batches, its learned batch size and its queue places. Sizes of batches are in rows. */
 export class Operation<Input, Item, R> {
@@ -89,6 +91,7 @@ export class Operation<Input, Item, R> {
         isOutOfMemory,
         largestUseful: this.#largestUseful,
         timeBudget: PROBE_TIME,
+        timeBudgetWherePlenty: PROBE_TIME_WHERE_PLENTY,
       }),
     );
     return this.adopt(memory);

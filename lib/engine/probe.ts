@@ -18,6 +18,8 @@ export interface ProbeOptions {
   largestUseful: number;
   /** Milliseconds that the probe should not exceed by much, the first run and its lazy initialisation aside. */
   timeBudget: number;
+  /** The same while it is plain that memory is not what bounds the batches: a load must not wait for figures. */
+  timeBudgetWherePlenty: number;
 }
 
 /**
@@ -25,6 +27,9 @@ export interface ProbeOptions {
  * (measured on ViT-B/32).
  */
 const LARGEST_MEASURED = 16;
+
+/** So many times the largest batch of use has to fit, by an estimate that is never too low, for memory to be plenty. */
+const PLENTY = 4;
 
 /** One batch that fitted. */
 interface Run {
@@ -44,12 +49,15 @@ export function fittingItems({ fixedBytes, bytesPerItem }: MemoryModel, budget: 
  * that size checks it: always where memory is what bounds the batches, else where there is time.
  */
 export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
-  const { budget, largestUseful, timeBudget } = options;
+  const { budget, largestUseful } = options;
   const single = await timed(1, options);
   const started = performance.now();
   /** Whether a batch may run yet, by the time that the last one took for an item. */
-  const affordable = (size: number) =>
-    performance.now() - started + (largest.milliseconds / largest.size) * size <= timeBudget;
+  const affordable = (size: number) => {
+    const plenty = largest.peak * ((PLENTY * largestUseful) / largest.size) <= budget;
+    const until = plenty ? options.timeBudgetWherePlenty : options.timeBudget;
+    return performance.now() - started + (largest.milliseconds / largest.size) * size <= until;
+  };
 
   let half: Run | undefined;
   let largest = single;

@@ -13,11 +13,13 @@ interface FakeModel {
   /** Milliseconds that each item takes. */
   slowness?: number;
   timeBudget?: number;
+  timeBudgetWherePlenty?: number;
 }
 
 /** Probes a model, and tells what was run. */
 async function probe(model: FakeModel) {
   const { bytes, budget, hardLimit = budget, largestUseful = 256, slowness = 0, timeBudget = 1e9 } = model;
+  const { timeBudgetWherePlenty = timeBudget } = model;
   const sizes: number[] = [];
   const memory = await probeMemory({
     run: async (size) => {
@@ -31,6 +33,7 @@ async function probe(model: FakeModel) {
     budget,
     largestUseful,
     timeBudget,
+    timeBudgetWherePlenty,
   });
   return { ...memory, sizes, safe: fittingItems(memory, budget) };
 }
@@ -93,6 +96,19 @@ describe("the probe", () => {
     assert.equal(slow.bytesPerItem, 10);
   });
 
+  it("takes its time only where memory may bound the batches", async () => {
+    const slow = { bytes: line(1000, 10), largestUseful: 16, slowness: 4, timeBudget: 1e9, timeBudgetWherePlenty: 10 };
+    // 64 items take 1640 bytes; by the run of two items, which the constant weighs on, 32,640.
+    const plenty = await probe({ ...slow, budget: 32_640 });
+    assert.deepEqual(plenty.sizes, [1, 2]);
+    assert.equal(plenty.bytesPerItem, 510, "never too low");
+    const scarce = await probe({ ...slow, budget: 32_639 });
+    assert.ok(scarce.sizes.length > 2, scarce.sizes.join());
+    // Four items show what two could not.
+    assert.deepEqual(scarce.sizes, [1, 2, 4]);
+    assert.deepEqual((await probe({ ...slow, budget: 1500 })).sizes, [1, 2, 4, 8, 16]);
+  });
+
   it("checks the promise whatever it costs where memory bounds the batches", async () => {
     const { sizes, safe } = await probe({ bytes: line(0, 10), budget: 60, slowness: 20, timeBudget: 10 });
     assert.deepEqual(sizes, [1, 2, 6]);
@@ -114,6 +130,7 @@ describe("the probe", () => {
       budget: 1e9,
       largestUseful: 16,
       timeBudget: 50,
+      timeBudgetWherePlenty: 50,
     });
     assert.deepEqual(sizes, [1, 2, 4, 8, 16]);
   });
@@ -130,6 +147,7 @@ describe("the probe", () => {
         budget: 1e9,
         largestUseful: 64,
         timeBudget: 1e9,
+        timeBudgetWherePlenty: 1e9,
       });
     for (const size of [1, 2, 16, 64]) await assert.rejects(failing(size), (error) => error === failure);
   });
