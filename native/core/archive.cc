@@ -16,6 +16,7 @@
 #include "devices.h"
 #include "failure.h"
 #include "loaded_module.h"
+#include "mapped_archive.h"
 #include "memory.h"
 #include "runtime.h"
 
@@ -77,6 +78,33 @@ std::unique_ptr<caffe2::serialize::PyTorchStreamReader> OpenArchive(const std::s
     }
   }
   return reader;
+}
+
+/// Records that are shorter are read: a mapping would gain nothing.
+constexpr size_t kLongRecord = 1 << 20;
+
+/// Loads what will run on the CPU; nothing where only LibTorch's own reading will do.
+std::optional<torch::jit::Module> LoadMapped(const std::string& path,
+                                             std::optional<c10::ScalarType> dtype) {
+  auto reader = OpenArchive(path);
+  auto archive = std::make_shared<MappedArchive>(path);
+  for (const std::string& record : reader->getAllRecords()) {
+    size_t size = reader->getRecordSize(record);
+    if (record.rfind("data/", 0) != 0 || size < kLongRecord) continue;
+    archive->Skip(reader->getRecordOffset(record), size);
+  }
+  torch::jit::Module module = torch::jit::load(archive, c10::kCPU, /*load_debug_files=*/false);
+  if (!archive->Fill(module, dtype)) return std::nullopt;
+  return module;
+}
+
+torch::jit::Module Load(const std::string& path, c10::Device device,
+                        std::optional<c10::ScalarType> dtype) {
+  if (device.is_cpu()) {
+    if (auto module = LoadMapped(path, dtype)) return *module;
+  }
+  OpenArchive(path);
+  return torch::jit::load(path, device, /*load_debug_files=*/false);
 }
 
 }  // namespace
@@ -145,9 +173,7 @@ std::shared_ptr<LoadedModule> LoadModule(const std::string& path, const Placemen
     MemoryScope scope(device);
     failure = Attempt(
         [&] {
-          OpenArchive(path);
-          torch::jit::Module module = torch::jit::load(path, device, /*load_debug_files=*/false);
-          loaded = std::make_shared<LoadedModule>(std::move(module), device, dtype);
+          loaded = std::make_shared<LoadedModule>(Load(path, device, dtype), device, dtype);
           if (placement.prepare) loaded->Prepare();
         },
         ErrorCode::kModelInvalid);

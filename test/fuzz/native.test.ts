@@ -19,7 +19,7 @@ const { root, libDir } = findLibTorch()!;
 /** Each target, and the sources that are instrumented for it; the rest of the core is as it was built for the addon. */
 const targets: Record<string, string[]> = {
   preprocess: ["preprocess.cc", "resample.cc", "kernels/resample_kernels.cc"],
-  archive: ["archive.cc", "no_faults.cc"],
+  archive: ["archive.cc", "mapped_archive.cc", "no_faults.cc"],
   module_builder: ["module_builder.cc", "no_faults.cc"],
 };
 
