@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -42,6 +43,15 @@ class ByteArrays {
  private:
   std::vector<Napi::ObjectReference> references_;
 };
+
+/// A typed array of its own with the same values.
+template <typename Array, typename Value>
+Array CopyToArray(Napi::Env env, const std::vector<Value>& values) {
+  Array array = Array::New(env, values.size());
+  // Not memcpy: it must not be given null, which is what an empty array and an empty vector have.
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
 
 PixelBatch ToPixelBatch(const Napi::Value& value, ByteArrays& arrays);
 

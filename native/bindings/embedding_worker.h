@@ -1,9 +1,8 @@
 #pragma once
 
-#include <cstring>
-
 #include "../core/types.h"
 #include "../promise_worker.h"
+#include "convert.h"
 
 namespace clip_blip {
 
@@ -16,10 +15,8 @@ class EmbeddingWorker : public PromiseWorker {
 
  private:
   Napi::Value Result(Napi::Env env) final {
-    Napi::Float32Array data = Napi::Float32Array::New(env, result_.data.size());
-    std::memcpy(data.Data(), result_.data.data(), result_.data.size() * sizeof(float));
     Napi::Object result = Napi::Object::New(env);
-    result.Set("data", data);
+    result.Set("data", CopyToArray<Napi::Float32Array>(env, result_.data));
     result.Set("dimension", static_cast<double>(result_.dimension));
     result.Set("peakBytes", static_cast<double>(result_.peak_bytes));
     return result;

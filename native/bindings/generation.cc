@@ -1,6 +1,5 @@
 #include "generation.h"
 
-#include <cstring>
 #include <limits>
 #include <string>
 
@@ -79,16 +78,12 @@ std::vector<Prompt> ToPrompts(const Napi::Value& value, size_t count) {
 Napi::Value GenerationWorker::Result(Napi::Env env) {
   Napi::Array sequences = Napi::Array::New(env, result_.sequences.size());
   for (size_t i = 0; i < result_.sequences.size(); ++i) {
-    const std::vector<int32_t>& tokens = result_.sequences[i];
-    Napi::Int32Array sequence = Napi::Int32Array::New(env, tokens.size());
-    std::memcpy(sequence.Data(), tokens.data(), tokens.size() * sizeof(int32_t));
-    sequences.Set(static_cast<uint32_t>(i), sequence);
+    sequences.Set(static_cast<uint32_t>(i),
+                  CopyToArray<Napi::Int32Array>(env, result_.sequences[i]));
   }
-  Napi::Float32Array scores = Napi::Float32Array::New(env, result_.scores.size());
-  std::memcpy(scores.Data(), result_.scores.data(), result_.scores.size() * sizeof(float));
   Napi::Object result = Napi::Object::New(env);
   result.Set("sequences", sequences);
-  result.Set("scores", scores);
+  result.Set("scores", CopyToArray<Napi::Float32Array>(env, result_.scores));
   result.Set("peakBytes", static_cast<double>(result_.peak_bytes));
   return result;
 }

@@ -1,8 +1,6 @@
 #include "../core/match.h"
 
-#include <cstring>
 #include <utility>
-#include <vector>
 
 #include "../promise_worker.h"
 #include "convert.h"
@@ -12,12 +10,6 @@
 
 namespace clip_blip {
 namespace {
-
-Napi::Float32Array ToArray(Napi::Env env, const std::vector<float>& numbers) {
-  Napi::Float32Array array = Napi::Float32Array::New(env, numbers.size());
-  std::memcpy(array.Data(), numbers.data(), numbers.size() * sizeof(float));
-  return array;
-}
 
 class MatchWorker final : public PromiseWorker {
  public:
@@ -38,8 +30,8 @@ class MatchWorker final : public PromiseWorker {
 
   Napi::Value Result(Napi::Env env) override {
     Napi::Object result = Napi::Object::New(env);
-    result.Set("probabilities", ToArray(env, result_.probabilities));
-    result.Set("similarities", ToArray(env, result_.similarities));
+    result.Set("probabilities", CopyToArray<Napi::Float32Array>(env, result_.probabilities));
+    result.Set("similarities", CopyToArray<Napi::Float32Array>(env, result_.similarities));
     result.Set("peakBytes", static_cast<double>(result_.peak_bytes));
     return result;
   }

@@ -1,6 +1,5 @@
 #include "../core/preprocess.h"
 
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -58,10 +57,8 @@ class PreprocessWorker final : public PromiseWorker {
   void Work() override { picture_ = Preprocess(rgb_, size_, plan_); }
 
   Napi::Value Result(Napi::Env env) override {
-    Napi::Uint8Array pixels = Napi::Uint8Array::New(env, picture_.pixels.size());
-    std::memcpy(pixels.Data(), picture_.pixels.data(), picture_.pixels.size());
     Napi::Object result = Napi::Object::New(env);
-    result.Set("pixels", pixels);
+    result.Set("pixels", CopyToArray<Napi::Uint8Array>(env, picture_.pixels));
     result.Set("height", static_cast<double>(picture_.height));
     result.Set("width", static_cast<double>(picture_.width));
     return result;
