@@ -1,6 +1,6 @@
 #include "../core/device_turns.h"
 
-#include <memory>
+#include <list>
 
 #include "convert.h"
 #include "operations.h"
@@ -34,11 +34,11 @@ class ThreadTurns {
   }
 
   Napi::Promise Acquire(Napi::Env env, const std::string& device) {
-    auto deferred = std::make_unique<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
-    Napi::Promise promise = deferred->Promise();
     // Whoever waits for a turn keeps its thread alive, also where another thread has the device.
-    if (waiting_++ == 0) wake_.Ref(env);
-    DeviceTurns::Instance().Acquire(device, this, [this, waiter = deferred.release()] {
+    if (waiting_.empty()) wake_.Ref(env);
+    Napi::Promise::Deferred* waiter = &waiting_.emplace_back(env);
+    Napi::Promise promise = waiter->Promise();
+    DeviceTurns::Instance().Acquire(device, this, [this, waiter] {
       wake_.NonBlockingCall(waiter);
     });
     return promise;
@@ -49,17 +49,19 @@ class ThreadTurns {
   using Wake = Napi::TypedThreadSafeFunction<ThreadTurns, Napi::Promise::Deferred, OnTurn>;
 
   Wake wake_;
-  size_t waiting_ = 0;
+  // Kept here, not by the line: a thread that ends takes those with it whose turn never comes.
+  std::list<Napi::Promise::Deferred> waiting_;
 };
 
 void ThreadTurns::OnTurn(Napi::Env env, Napi::Function, ThreadTurns*,
                          Napi::Promise::Deferred* waiter) {
-  std::unique_ptr<Napi::Promise::Deferred> deferred(waiter);
   // Without an environment the thread is ending, and nobody is left to be told.
   if (env == nullptr) return;
   ThreadTurns& turns = Of(env);
-  if (--turns.waiting_ == 0) turns.wake_.Unref(env);
-  deferred->Resolve(env.Undefined());
+  Napi::Promise::Deferred deferred = *waiter;
+  turns.waiting_.remove_if([waiter](const auto& other) { return &other == waiter; });
+  if (turns.waiting_.empty()) turns.wake_.Unref(env);
+  deferred.Resolve(env.Undefined());
 }
 
 }  // namespace
