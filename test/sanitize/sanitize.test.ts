@@ -1,36 +1,88 @@
-// `npm run test:sanitize`: native code as plain programs under the sanitizers, built with clang into build/sanitize.
+// `npm run test:sanitize`: what threads share in the native code, as plain programs under the sanitizers.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { findLibTorch } from "../../dist/libtorch/find.js";
 import { repositoryPath } from "../library/models.js";
+import { folder, runSanitized } from "./support.js";
 
-const folder = repositoryPath("build/sanitize");
-mkdirSync(folder, { recursive: true });
+const { root, libDir } = findLibTorch()!;
 
-/** Compiles a program with some sanitizers and runs it. */
+/** Compiles a program with some sanitizers and runs it. LibTorch is linked where it is used, and is not instrumented. */
 function run(name: string, sanitizers: string, sources: string[]) {
   const program = join(folder, name);
-  const options = ["-std=c++20", "-O1", "-g", "-fno-omit-frame-pointer", `-fsanitize=${sanitizers}`, "-pthread"];
-  execFileSync("clang++", [...options, ...sources.map(repositoryPath), "-o", program], { stdio: "pipe" });
-  return spawnSync(program, { encoding: "utf8", timeout: 300_000 });
+  const options = ["-std=c++20", "-O1", "-g1", "-DNDEBUG", "-fno-omit-frame-pointer", "-pthread", "-w"];
+  const headers = ["include", "include/torch/csrc/api/include"].flatMap((path) => ["-isystem", join(root, path)]);
+  const libraries = ["-Wl,--as-needed", `-L${libDir}`, "-lc10", "-ltorch_cpu", "-ldl", `-Wl,-rpath,${libDir}`];
+  execFileSync(
+    "g++",
+    [...options, `-fsanitize=${sanitizers}`, "-fno-sanitize=vptr", ...headers, ...sources, "-o", program, ...libraries],
+    { stdio: "pipe" },
+  );
+  return runSanitized(program);
 }
 
-describe("the turns on devices, on a fake device", () => {
-  const sources = ["test/sanitize/device_turns.cc", "native/core/device_turns.cc"];
-  for (const sanitizers of ["thread", "address,undefined"]) {
-    it(`have no fault that -fsanitize=${sanitizers} finds`, () => {
-      const { status, stdout, stderr } = run(`device_turns-${sanitizers.split(",")[0]}`, sanitizers, sources);
-      assert.equal(stderr, "");
-      assert.equal(status, 0);
-      assert.match(stdout, /^\d+ turns\n$/);
-    });
-  }
+/** memory.cc with one scope for all threads, where each has its own. */
+function memoryOfOneScope(): string {
+  const source = readFileSync(repositoryPath("native/core/memory.cc"), "utf8");
+  const broken = source.replace("thread_local MemoryScope*", "MemoryScope*");
+  assert.notEqual(broken, source);
+  const path = join(folder, "memory_of_one_scope.cc");
+  writeFileSync(path, broken.replaceAll('#include "', `#include "${repositoryPath("native/core/")}`));
+  return path;
+}
 
-  it("are seen to fail where they let two threads in", () => {
-    const { status, stderr } = run("device_turns-broken", "thread", [sources[0]!, "test/sanitize/broken_turns.cc"]);
-    assert.notEqual(status, 0);
-    assert.match(stderr, /ThreadSanitizer: data race|two threads have the device/);
+const core = (name: string) => repositoryPath(`native/core/${name}`);
+const own = (name: string) => repositoryPath(`test/sanitize/${name}`);
+
+const programs = [
+  {
+    what: "the turns on devices, on a fake device",
+    name: "device_turns",
+    sources: [],
+    subject: core("device_turns.cc"),
+    done: /^\d+ turns\n$/,
+    mistake: "let two threads in",
+    broken: () => own("broken_turns.cc"),
+  },
+  {
+    what: "the thread of a device, on a fake device",
+    name: "device_thread",
+    sources: [core("device_turns.cc")],
+    subject: core("device_thread.cc"),
+    done: /^24000 calls\n$/,
+    mistake: "let callers in",
+    broken: () => own("broken_thread.cc"),
+  },
+  {
+    what: "the counts of CPU memory",
+    name: "memory",
+    sources: [],
+    subject: core("memory.cc"),
+    done: /^3200 scopes\n$/,
+    mistake: "have one scope for all threads",
+    broken: memoryOfOneScope,
+  },
+];
+
+for (const { what, name, sources, subject, done, mistake, broken } of programs) {
+  describe(what, () => {
+    const all = [own(`${name}.cc`), ...sources];
+    for (const sanitizers of ["thread", "address,undefined"]) {
+      it(`have no fault that -fsanitize=${sanitizers} finds`, () => {
+        const { status, stdout, stderr } = run(`${name}-${sanitizers.split(",")[0]}`, sanitizers, [...all, subject]);
+        assert.equal(stderr, "");
+        assert.equal(status, 0);
+        assert.match(stdout, done);
+      });
+    }
+
+    it(`are seen to fail where they ${mistake}`, () => {
+      const { status, stderr } = run(`${name}-broken`, "thread", [...all, broken()]);
+      assert.notEqual(status, 0);
+      assert.match(stderr, /ThreadSanitizer: data race|two threads/);
+    });
   });
-});
+}
