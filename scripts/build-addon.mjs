@@ -1,8 +1,10 @@
-// Builds the native addon: `node scripts/build-addon.mjs [libtorch root] [--debug] [-- cmake options]`.
+// Builds the native addon: `node scripts/build-addon.mjs [libtorch root] [--sanitize] [-- cmake options]`.
 //
 // Without a root it takes LIBTORCH, then the torch package of python3. The two products are put into
 // build/Release, where node-gyp-build looks (with CUDA graphs as a third where they can be built), and once more, with the addon that throws where tests tell it to,
-// into build/faults/build/Release. CMake works in build/cmake. Nothing is built where the products are up to date.
+// into build/faults/build/Release. CMake works in build/cmake. With --sanitize only the addon of the tests is made, under
+// AddressSanitizer and UndefinedBehaviorSanitizer: into build/sanitize/build/Release, and CMake works in build/sanitize/cmake.
+// Nothing is built where the products are up to date.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,17 +15,24 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
-const work = join(root, "build", "cmake");
-const release = join(root, "build", "Release");
-/** What CMake makes, and where it goes. */
-const products = [
-  { made: "clip_blip.node", target: join(release, "clip_blip.node") },
-  { made: "clip_blip_torch.so", target: join(release, "clip_blip_torch.so") },
-  ...["clip_blip.node", "clip_blip_faults.so"].map((made) => ({
+const sanitize = process.argv.includes("--sanitize");
+const build = sanitize ? join(root, "build", "sanitize") : join(root, "build");
+const work = join(build, "cmake");
+const release = sanitize ? join(build, "build", "Release") : join(build, "Release");
+/** The addon of the tests, under the name that the loader opens. */
+const ofTests = (folder) =>
+  ["clip_blip.node", "clip_blip_faults.so"].map((made) => ({
     made,
-    target: join(root, "build", "faults", "build", "Release", made.replace("faults", "torch")),
-  })),
-];
+    target: join(folder, made.replace("faults", "torch")),
+  }));
+/** What CMake makes, and where it goes. */
+const products = sanitize
+  ? ofTests(release)
+  : [
+      { made: "clip_blip.node", target: join(release, "clip_blip.node") },
+      { made: "clip_blip_torch.so", target: join(release, "clip_blip_torch.so") },
+      ...ofTests(join(build, "faults", "build", "Release")),
+    ];
 
 /** Made only with a CUDA build of LibTorch and CUDA's headers. */
 const optional = { made: "clip_blip_cuda.so", target: join(release, "clip_blip_cuda.so") };
@@ -97,6 +106,7 @@ if (
 }
 
 const options = { LIBTORCH_ROOT: libtorch, CLIP_BLIP_FAULTS: "ON" };
+if (sanitize) options.CLIP_BLIP_SANITIZE = "ON";
 for (const option of cmake) {
   const [, name, value] = /^-D([^=:]+)(?::[^=]*)?=(.*)$/.exec(option) ?? stop(`${option} is not -DNAME=VALUE.`);
   options[name] = value;
@@ -119,7 +129,8 @@ cmakeJs("build", "--parallel", process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? "2");
 
 rmSync(stampFile, { force: true });
 rmSync(optional.target, { force: true });
-const made = [...products, ...[optional].filter((product) => existsSync(join(work, "Release", product.made)))];
+const extra = sanitize ? [] : [optional].filter((product) => existsSync(join(work, "Release", product.made)));
+const made = [...products, ...extra];
 for (const { made: name, target } of made) {
   mkdirSync(dirname(target), { recursive: true });
   // Removed first: a running process keeps the file that it has mapped.

@@ -1,6 +1,6 @@
 // Runs on `npm install` in this repository: compiles the TypeScript, makes sure that LibTorch is there, builds the addon.
 // Each step is skipped when there is nothing to do. `--build` builds the addon even where there is a
-// prebuilt one and no local build, which would hide it.
+// prebuilt one and no local build, which would hide it; `--sanitize` builds that of the tests with sanitizers, beside it.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,7 +13,8 @@ const prebuilt = join(root, "prebuilds", `${process.platform}-${process.arch}`);
 const say = (line) => console.error(`clip-blip: ${line}`);
 
 try {
-  await prepare(process.argv.includes("--build"));
+  if (process.argv.includes("--sanitize")) await prepareSanitized();
+  else await prepare(process.argv.includes("--build"));
 } catch (error) {
   say(error.message);
   process.exitCode = 1;
@@ -31,6 +32,12 @@ async function prepare(forceBuild) {
   say(`ready: LibTorch ${check.report.torchVersion} on ${check.report.devices.map(({ name }) => name).join(", ")}`);
 }
 
+async function prepareSanitized() {
+  compile();
+  const { location } = await libTorch();
+  buildAddon(location, "--sanitize");
+}
+
 async function libTorch() {
   const { findLibTorch } = await import("../dist/libtorch/find.js");
   const found = findLibTorch();
@@ -45,7 +52,7 @@ async function libTorch() {
 }
 
 /** Runs build-addon.mjs; says whether there is a new addon. */
-function buildAddon(location) {
+function buildAddon(location, ...options) {
   const missing = missingTools();
   if (missing.length && binaryTime(localBuild) === 0) {
     const remedy = process.platform === "linux" ? ", on Debian and Ubuntu: apt-get install -y cmake g++" : "";
@@ -53,7 +60,7 @@ function buildAddon(location) {
   }
   const before = binaryTime(localBuild);
   const script = join(root, "scripts", "build-addon.mjs");
-  const { status, error } = spawnSync(process.execPath, [script, location.root], { stdio: "inherit" });
+  const { status, error } = spawnSync(process.execPath, [script, location.root, ...options], { stdio: "inherit" });
   if (error || status !== 0) throw new Error("building the addon failed: see above");
   return binaryTime(localBuild) !== before;
 }

@@ -7,6 +7,9 @@
 #include "caching_device.h"
 #include "faults.h"
 #include "recording.h"
+#ifdef CLIP_BLIP_SANITIZE
+#include "seeded.h"
+#endif
 
 namespace clip_blip {
 namespace {
@@ -74,6 +77,13 @@ Napi::Value CachesEmptiedValue(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(CachesEmptied()));
 }
 
+#ifdef CLIP_BLIP_SANITIZE
+Napi::Value MakeMistakeValue(const Napi::CallbackInfo& info) {
+  MakeMistake(ToString(info[0], "kind"));
+  return info.Env().Undefined();
+}
+#endif
+
 Napi::Object InitializeWithFaults(Napi::Env env, Napi::Object exports) {
   InitializeAddon(env, exports);
 #define CLIP_BLIP_EXPORT(name, function) \
@@ -90,6 +100,9 @@ Napi::Object InitializeWithFaults(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("breakCachingDevice", BreakCachingDeviceValue);
   CLIP_BLIP_EXPORT("callOnCachingDevice", CallOnCachingDeviceValue);
   CLIP_BLIP_EXPORT("cachesEmptied", CachesEmptiedValue);
+#ifdef CLIP_BLIP_SANITIZE
+  CLIP_BLIP_EXPORT("makeMistake", MakeMistakeValue);
+#endif
 #undef CLIP_BLIP_EXPORT
   return exports;
 }

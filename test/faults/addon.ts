@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 
 // The addon with the switch for faults, in the place of the shipped one; set before the library is imported.
-process.env.CLIP_BLIP_PREBUILD = fileURLToPath(new URL("../../build/faults", import.meta.url));
+process.env.CLIP_BLIP_PREBUILD ??= fileURLToPath(new URL("../../build/faults", import.meta.url));
 
 /** The errors that can be thrown, as LibTorch and CUDA throw them. */
 export const OUT_OF_MEMORY = [
