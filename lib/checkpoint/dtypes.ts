@@ -22,6 +22,9 @@ export const FLOAT_DTYPES: Readonly<Partial<Record<TensorDtype, ModelDtype | "fl
   BF16: "bfloat16",
 };
 
+/** More dimensions than a tensor of PyTorch can have. */
+export const MAX_DIMENSIONS = 64;
+
 export function isTensorDtype(text: string): text is TensorDtype {
   return Object.hasOwn(DTYPE_BYTES, text);
 }

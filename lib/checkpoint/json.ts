@@ -97,7 +97,16 @@ export class JsonObject {
 
   /** The error for a key whose value is not `expected`. */
   wrong(key: string, expected: string, value: unknown): Error {
-    const found = value === undefined ? "nothing" : quote(JSON.stringify(value) ?? String(value));
+    const found = value === undefined ? "nothing" : quote(textOf(value));
     return invalidModel(`${this.where}: expected ${expected} for ${quote(key)} but found ${found}`);
+  }
+}
+
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // JSON.parse reads what is nested however deeply, JSON.stringify runs out of stack.
+    return "what is nested too deeply";
   }
 }

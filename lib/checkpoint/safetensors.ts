@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { TensorSlice } from "../native/types.js";
-import { DTYPE_BYTES, elementCount, isTensorDtype } from "./dtypes.js";
+import { DTYPE_BYTES, elementCount, isTensorDtype, MAX_DIMENSIONS } from "./dtypes.js";
 import { readExactly } from "./files.js";
 import { invalidModel, quote } from "./invalid.js";
 import { JsonObject } from "./json.js";
@@ -52,6 +52,8 @@ function readEntry(name: string, entry: unknown, path: string, dataStart: number
     throw invalidModel(`${where}: dtype ${quote(dtype)} is not one of ${Object.keys(DTYPE_BYTES).join(", ")}`);
   }
   const shape = naturals(json, "shape");
+  // A shape takes its place in memory, and in messages.
+  if (shape.length > MAX_DIMENSIONS) throw json.wrong("shape", `at most ${MAX_DIMENSIONS} dimensions`, shape);
   const offsets = naturals(json, "data_offsets");
   const [begin, end] = offsets;
   if (offsets.length !== 2 || begin === undefined || end === undefined || begin > end || end > dataBytes) {

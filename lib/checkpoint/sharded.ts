@@ -51,7 +51,7 @@ async function readWeightMap(indexPath: string): Promise<Map<string, string>> {
 
 /** An index may not lead out of its directory, on any system's rules for paths. */
 function plainFileName(name: string, indexPath: string): string {
-  if (!/^[\w-][\w.+-]*$/.test(name) || name !== basename(name)) {
+  if (!/^[\w-][\w.+-]{0,254}$/.test(name) || name !== basename(name)) {
     throw invalidModel(`${indexPath} names ${quote(name)}, which is not a plain file name`);
   }
   return name;

@@ -56,6 +56,17 @@ test("refuses hostile and damaged files", async (t) => {
     ],
     ["header above the limit", file("{}", 0, { length: 100_000_001n }), /claims a safetensors header/],
     ["header past the end", file("{}", 0, { length: 3n }), /claims a safetensors header of 3 bytes/],
+    [
+      "nesting beyond the stack",
+      file(`{"a":{"dtype":${"[".repeat(50_000)}${"]".repeat(50_000)}}}`, 0),
+      /nested too deeply/,
+    ],
+    ["65 dimensions", file({ a: tensor(Array(65).fill(1), 0, 1) }, 1), /at most 64 dimensions/],
+    [
+      "characters that a terminal would obey",
+      file({ "\x9b2J\u202e\u2028": 1 }, 0),
+      /^Tensor "\\u009b2J\\u202e\\u2028" in .*expected a JSON object$/,
+    ],
     ["bad JSON", file("{", 0), /not valid JSON/],
     ["not an object", file("[]", 0), /expected a JSON object/],
     ["null", file("null", 0), /expected a JSON object/],

@@ -39,7 +39,21 @@ test("a tensor that is not where the index says is named", async (t) => {
 
 test("names that lead elsewhere are refused", async (t) => {
   const directory = copyOf(t, "clip-sharded");
-  for (const name of ["../x", "/etc/passwd", "a/b", "a\\b", "C:x", "..", ".", "", "x\0y", ".hidden", 7, null]) {
+  for (const name of [
+    "../x",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    "C:x",
+    "..",
+    ".",
+    "",
+    "x\0y",
+    ".hidden",
+    "x".repeat(256),
+    7,
+    null,
+  ]) {
     editJson(join(directory, INDEX), (index) => {
       index.weight_map = { w: name };
     });
