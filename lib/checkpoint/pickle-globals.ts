@@ -1,4 +1,5 @@
 import type { TensorDtype } from "../native/types.js";
+import { MAX_DIMENSIONS } from "./dtypes.js";
 import { invalidModel, quote } from "./invalid.js";
 import {
   PickleDict,
@@ -104,5 +105,6 @@ function isNatural(value: PickleValue | undefined): value is number {
 }
 
 function isNaturals(value: PickleValue | undefined): value is PickleTuple & { items: readonly number[] } {
-  return value instanceof PickleTuple && value.items.every(isNatural);
+  // Each tensor has a copy, and the pickle may make thousands of tensors out of one tuple.
+  return value instanceof PickleTuple && value.items.length <= MAX_DIMENSIONS && value.items.every(isNatural);
 }

@@ -28,12 +28,12 @@ export class PickleModuleClass {}
 
 /** A module in a TorchScript archive: parameters, buffers, other modules, by name. */
 export class PickleModule {
-  attributes: ReadonlyMap<string | number, PickleValue> = new Map();
+  attributes: ReadonlyMap<string, PickleValue> = new Map();
 }
 
-/** A dict or an OrderedDict; attributes that a pickle gives an OrderedDict are dropped. */
+/** The entries of a dict or an OrderedDict that have text for a key; attributes of an OrderedDict are dropped. */
 export class PickleDict {
-  readonly entries = new Map<string | number, PickleValue>();
+  readonly entries = new Map<string, PickleValue>();
 }
 
 /** A class such as torch.FloatStorage: it says what the elements are. */

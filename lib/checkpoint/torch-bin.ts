@@ -13,6 +13,9 @@ const MAX_PICKLE_BYTES = 64_000_000;
 /** Modules in a TorchScript archive; CLIP L/14 has 450. */
 const MAX_MODULES = 10_000;
 
+/** Attributes of all of them together; CLIP has four or five a module. */
+const MAX_ATTRIBUTES = 100_000;
+
 /** Characters of a tensor's name, modules included. */
 const MAX_NAME_LENGTH = 1000;
 
@@ -52,7 +55,7 @@ function namedTensors(state: PickleValue, path: string): Map<string, PickleTenso
   if (!(state instanceof PickleDict)) throw invalidModel(`${path} holds something else than a state dict`);
   const named = new Map<string, PickleTensor>();
   for (const [name, value] of state.entries) {
-    if (typeof name === "string" && value instanceof PickleTensor) named.set(name, value);
+    if (value instanceof PickleTensor) named.set(name, value);
   }
   return named;
 }
@@ -60,12 +63,16 @@ function namedTensors(state: PickleValue, path: string): Map<string, PickleTenso
 function moduleTensors(root: PickleModule, path: string): Map<string, PickleTensor> {
   const named = new Map<string, PickleTensor>();
   const waiting: [prefix: string, module: PickleModule][] = [["", root]];
+  let passed = 0;
   for (let entered = 0; waiting.length > 0; entered++) {
     // A pickle of a few bytes can hold a module that holds itself.
     if (entered > MAX_MODULES) throw invalidModel(`${path} has more than ${MAX_MODULES} modules`);
     const [prefix, { attributes }] = waiting.pop()!;
-    if (prefix.length > MAX_NAME_LENGTH) throw invalidModel(`${path} nests its modules too deeply`);
     for (const [name, value] of attributes) {
+      // Thousands of modules can be one, with thousands of attributes.
+      if (++passed > MAX_ATTRIBUTES)
+        throw invalidModel(`${path} has more than ${MAX_ATTRIBUTES} attributes of modules`);
+      if (prefix.length + name.length > MAX_NAME_LENGTH) throw invalidModel(`${path} nests its modules too deeply`);
       if (value instanceof PickleTensor) named.set(`${prefix}${name}`, value);
       if (value instanceof PickleModule) waiting.push([`${prefix}${name}.`, value]);
     }

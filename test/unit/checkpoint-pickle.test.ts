@@ -177,6 +177,14 @@ test("bombs run into limits", () => {
   const puts = Buffer.alloc(5 * 1_000_001, "r");
   for (let i = 0; i <= 1_000_000; i++) puts.writeUInt32LE(i, 5 * i + 1);
   refuses(Buffer.concat([Buffer.from([0x80, 2, 0x4e]), puts]), /remembers more than 1000000/);
+  // A number of the memo, or a key, that is chosen to collide with others.
+  refuses(pickle("Nr\xff\xff\xff\xff"), /remembers more than 1000000/);
+  assert.deepEqual(readPickle(pickle("}(K\x01N", ...text("a"), "Nu")), readPickle(pickle("}", ...text("a"), "Ns")));
+  // A tuple of many numbers, which each of many tensors would copy.
+  const [global, storage] = ["ctorch._utils\n_rebuild_tensor_v2\n", STORAGE];
+  const tensor = (rank: number) => pickle(global, "(", ...storage, "K\0", `(${"K\x01".repeat(rank)}tq\0h\0t`, "R");
+  assert.ok(readPickle(tensor(64)) instanceof PickleTensor);
+  refuses(tensor(65), /tensor in a way/);
   // Each round doubles what the tuple would hold if it were copied; it refers instead.
   const tuple = readPickle(pickle("N\x85q\0", "h\0h\0\x86q\0".repeat(10_000)));
   assert.ok(tuple instanceof PickleTuple);

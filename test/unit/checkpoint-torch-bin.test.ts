@@ -2,49 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { crc32, deflateRawSync } from "node:zlib";
 import { readTorchBin } from "../../lib/checkpoint/torch-bin.js";
 import { readZipRecords } from "../../lib/checkpoint/zip.js";
 import { fileOf, fixture, rejectsInvalid, survivesDamage, valuesOf } from "./support/checkpoint.js";
-
-interface Stored {
-  name: string;
-  data: Buffer;
-  deflate?: boolean;
-  flags?: number;
-}
-
-/** A zip file. */
-function zip(records: Stored[]): Buffer {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let offset = 0;
-  for (const { name, data, deflate = false, flags = 0 } of records) {
-    const stored = deflate ? deflateRawSync(data) : data;
-    const common = Buffer.alloc(26);
-    common.writeUInt16LE(20, 0);
-    common.writeUInt16LE(flags, 2);
-    common.writeUInt16LE(deflate ? 8 : 0, 4);
-    common.writeUInt32LE(crc32(data), 10);
-    common.writeUInt32LE(stored.length, 14);
-    common.writeUInt32LE(data.length, 18);
-    common.writeUInt16LE(name.length, 22);
-    const local = Buffer.concat([Buffer.from("PK\x03\x04"), common, Buffer.from(name), stored]);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE(offset, 10);
-    directory.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\x00"), common, tail, Buffer.from(name)]));
-    parts.push(local);
-    offset += local.length;
-  }
-  const entries = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.write("PK\x05\x06", "latin1");
-  end.writeUInt16LE(records.length, 8);
-  end.writeUInt16LE(records.length, 10);
-  end.writeUInt32LE(entries.length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...parts, entries, end]);
-}
+import { type Stored, zip } from "./support/zip.js";
 
 /** The pickle of a dict with one float32 tensor `w`. */
 function statePickle({ offset = 0, shape = [2], strides = [1], elements = 2, key = "0" } = {}): Buffer {
@@ -78,6 +39,14 @@ function doubledModules(levels: number): Buffer {
   const module = "c__torch__\nM\n)\x81";
   const twice = `${module}}X\x01\0\0\0ah\0sX\x01\0\0\0bh\0sbq\0`;
   return Buffer.from(`\x80\x02${module}q\0${twice.repeat(levels)}.`, "latin1");
+}
+
+/** The pickle of a module that holds one module of 1000 attributes under 200 names. */
+function sharedAttributes(): Buffer {
+  const text = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
+  const module = (attributes: number, value: string) =>
+    `c__torch__\nM\n)\x81}(${Array.from({ length: attributes }, (_, at) => text(`a${at}`) + value).join("")}ub`;
+  return Buffer.from(`\x80\x02${module(1000, "N")}q\0${module(200, "h\0")}.`, "latin1");
 }
 
 const DATA = Buffer.from(new Float32Array([1, 2]).buffer);
@@ -173,6 +142,11 @@ test("refuses hostile and damaged files", async (t) => {
     ["two pickles", zip([...good, { name: "other/data.pkl", data: statePickle() }]), /without weights/],
     ["module without end", zip([record("data.pkl", endlessModule()), good[1]!]), /nests its modules too deeply/],
     ["module after module", zip([record("data.pkl", doubledModules(14)), good[1]!]), /more than 10000 modules/],
+    [
+      "module of a module's attributes",
+      zip([record("data.pkl", sharedAttributes()), good[1]!]),
+      /more than 100000 attributes/,
+    ],
     ["big-endian", zip([...good, record("byteorder", Buffer.from("big"))]), /byte order "big"/],
     ["storage missing", zip(withPickle({ key: "9" })), /lacks the record "data\/9"/],
     ["storage outside", zip(withPickle({ key: "../data.pkl" })), /lacks the record/],
