@@ -1,4 +1,5 @@
-import { openPromise } from "yauzl";
+import { type FileHandle, open } from "node:fs/promises";
+import { fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
 import { ClipBlipError } from "../errors.js";
 import { invalidModel, quote } from "./invalid.js";
 
@@ -24,13 +25,17 @@ export async function readZipRecords(path: string): Promise<Map<string, ZipRecor
     return await readRecords(path);
   } catch (error) {
     if (error instanceof ClipBlipError) throw error;
-    throw invalidModel(`${path} is damaged or cut off: ${error instanceof Error ? error.message : error}`, error);
+    // The text may have a name out of the file in it.
+    const reason = quote(error instanceof Error ? error.message : String(error));
+    throw invalidModel(`${path} is damaged or cut off: ${reason}`, error);
   }
 }
 
 async function readRecords(path: string): Promise<Map<string, ZipRecord>> {
   const records = new Map<string, ZipRecord>();
-  const zip = await openPromise(path, { autoClose: false });
+  await using file = await open(path);
+  const { size } = await file.stat();
+  const zip = await fromRandomAccessReaderPromise(new CheckedReader(file), size, { autoClose: false });
   try {
     if (zip.entryCount > MAX_RECORDS) throw invalidModel(`${path} has ${zip.entryCount} records: too many for a model`);
     for await (const entry of zip.eachEntry()) {
@@ -47,4 +52,31 @@ async function readRecords(path: string): Promise<Map<string, ZipRecord>> {
     zip.close();
   }
   return records;
+}
+
+/**
+ * yauzl reads wherever the file tells it to. Above 2^53 Node throws, which out of the callbacks of yauzl's own reader ends
+ * the process, or takes the position for none.
+ */
+class CheckedReader extends RandomAccessReader {
+  readonly #file: FileHandle;
+
+  constructor(file: FileHandle) {
+    super();
+    this.#file = file;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, bytesRead?: number) => void,
+  ): void {
+    if (!Number.isSafeInteger(position)) {
+      setImmediate(callback, new Error(`there is no byte ${position}`));
+      return;
+    }
+    this.#file.read(buffer, offset, length, position).then(({ bytesRead }) => callback(null, bytesRead), callback);
+  }
 }

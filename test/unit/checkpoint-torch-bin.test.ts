@@ -49,6 +49,15 @@ function sharedAttributes(): Buffer {
   return Buffer.from(`\x80\x02${module(1000, "N")}q\0${module(200, "h\0")}.`, "latin1");
 }
 
+/** A zip file whose directory is, by its second kind of end, at this byte. */
+function farDirectory(position: bigint): Buffer {
+  const bytes = zip([record("data.pkl", statePickle()), record("data/0", DATA)]);
+  const locator = Buffer.alloc(20);
+  locator.write("PK\x06\x07", "latin1");
+  locator.writeBigUInt64LE(position, 8);
+  return Buffer.concat([bytes.subarray(0, -22), locator, bytes.subarray(-22)]);
+}
+
 const DATA = Buffer.from(new Float32Array([1, 2]).buffer);
 const record = (name: string, data: Buffer, rest: Partial<Stored> = {}): Stored => ({
   name: `model/${name}`,
@@ -147,6 +156,9 @@ test("refuses hostile and damaged files", async (t) => {
       zip([record("data.pkl", sharedAttributes()), good[1]!]),
       /more than 100000 attributes/,
     ],
+    ["directory beyond 2^53", farDirectory(2n ** 63n), /there is no byte 9223372036854776000/],
+    ["directory beyond the end", farDirectory(2n ** 40n), /unexpected EOF/],
+    ["name with an escape", zip([...good, record("..\n/../\x9b", DATA)]), /invalid relative path: [^\n\x9b]*$/],
     ["big-endian", zip([...good, record("byteorder", Buffer.from("big"))]), /byte order "big"/],
     ["storage missing", zip(withPickle({ key: "9" })), /lacks the record "data\/9"/],
     ["storage outside", zip(withPickle({ key: "../data.pkl" })), /lacks the record/],
