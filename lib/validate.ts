@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { ClipBlipError } from "./errors.js";
+import { quote } from "./quote.js";
 
 /** Every wrong argument is reported with the same sentence: what was expected, and what came. */
 export function invalidArgument(name: string, expected: string, actual: unknown): ClipBlipError {
@@ -16,7 +17,8 @@ export function assertOptions(value: unknown, name: string, known: readonly stri
     throw invalidArgument(name, "an object", value);
   for (const key of readableKeys(value, name)) {
     if (!known.includes(key)) {
-      throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Unknown option ${name}.${key}: known are ${known.join(", ")}`);
+      const option = `${name}.${quote(key).slice(1, -1)}`;
+      throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Unknown option ${option}: known are ${known.join(", ")}`);
     }
   }
 }

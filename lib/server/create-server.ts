@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import Fastify, { type FastifyInstance } from "fastify";
+import { answerClientError } from "./client-error.js";
+import { sendError } from "./error-handling.js";
+import { asServiceError } from "./errors.js";
 import type { ServerOptions } from "./options.js";
 import { clipBlipService } from "./plugin.js";
 
@@ -21,6 +24,11 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
     // The service says by itself that it drains, in its own words; what is left after that is cut off.
     return503OnClosing: false,
     forceCloseConnections: true,
+    clientErrorHandler: answerClientError,
+    // Of addresses that no route can be looked up for.
+    frameworkErrors: (error, _request, reply) => {
+      sendError(reply, asServiceError(error));
+    },
   });
   app.register(clipBlipService, options);
   return app;

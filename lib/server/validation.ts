@@ -1,16 +1,36 @@
 import type { FastifySchemaValidationError } from "fastify";
+import { quote } from "../quote.js";
+
+/** Names that are unknown are told up to this many. */
+const MOST_NAMES = 5;
 
 /**
  * What a schema found, as one sentence. The first finding tells what is wrong; those after it are mostly its echo, as
  * the members of a union that do not fit.
  */
 export function validationError(errors: FastifySchemaValidationError[], part: string): Error {
-  const { instancePath, keyword, message, params } =
-    errors.find(({ keyword }) => keyword === "additionalProperties") ?? errors[0]!;
-  const place = `${part}${instancePath.replaceAll("/", ".").replace(/\.(\d+)(?=\.|$)/g, "[$1]")}`;
-  if (keyword === "additionalProperties") {
-    const names = (params.additionalProperties as string[]).join(", ");
-    return new Error(`${place} has unknown properties: ${names.slice(0, 200)}.`);
-  }
-  return new Error(`${place} ${message}.`);
+  const { instancePath, message } = errors[0]!;
+  const unknown = unknownProperties(errors);
+  if (unknown === undefined) return new Error(`${placeOf(part, instancePath)} ${message}.`);
+  const names = unknown.names.slice(0, MOST_NAMES).map(quote).join(", ");
+  const more = unknown.names.length > MOST_NAMES ? ", …" : ".";
+  return new Error(`${placeOf(part, unknown.path)} has unknown properties: ${names}${more}`);
+}
+
+/**
+ * The properties of one object that its schema does not have. Each is a finding of its own, and all are one more at the
+ * end; of many properties that one is not reached any more.
+ */
+function unknownProperties(errors: FastifySchemaValidationError[]): { path: string; names: string[] } | undefined {
+  const summary = errors.find(({ keyword }) => keyword === "additionalProperties");
+  if (summary) return { path: summary.instancePath, names: summary.params.additionalProperties as string[] };
+  const paths = errors.filter(({ keyword }) => keyword === "boolean").map(({ instancePath }) => instancePath);
+  if (paths.length === 0) return undefined;
+  const path = paths[0]!.slice(0, paths[0]!.lastIndexOf("/"));
+  const names = paths.map((each) => each.slice(each.lastIndexOf("/") + 1));
+  return { path, names: names.map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~")) };
+}
+
+function placeOf(part: string, path: string): string {
+  return part + path.replaceAll("/", ".").replace(/\.(\d+)(?=\.|$)/g, "[$1]");
 }

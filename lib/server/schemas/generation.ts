@@ -2,6 +2,9 @@ import { type TSchema, Type } from "@fastify/type-provider-typebox";
 import type { GenerationOptions } from "../../generation-options.js";
 import type { Limits } from "../options.js";
 
+/** With factors beyond these a score is infinite, or no number, and JSON has neither. */
+const FACTOR = { minimum: 0.01, maximum: 100 };
+
 /**
  * The options of generation, one schema for each of the library's. Types and ranges that hold for every model; what
  * depends on the model, the library checks.
@@ -30,13 +33,15 @@ export const generationProperties = ({ beams, badWords, textLength }: Limits) =>
       Type.Integer({ minimum: 1, maximum: beams, description: "Captions for each picture." }),
     ),
     repetitionPenalty: Type.Optional(
-      Type.Number({ exclusiveMinimum: 0, description: "Divides the scores of tokens that occur already." }),
+      Type.Number({ ...FACTOR, description: "Divides the scores of tokens that occur already." }),
     ),
     noRepeatNgramSize: Type.Optional(
       Type.Integer({ minimum: 0, description: "Sequences of this many tokens do not occur twice; 0: no limit." }),
     ),
     doSample: Type.Optional(Type.Boolean({ description: "Draw tokens instead of taking the best." })),
-    lengthPenalty: Type.Optional(Type.Number({ description: "Weighs the length of beams." })),
+    lengthPenalty: Type.Optional(
+      Type.Number({ minimum: -10, maximum: 10, description: "Weighs the length of beams." }),
+    ),
     earlyStopping: Type.Optional(
       Type.Union([Type.Boolean(), Type.Literal("never")], {
         description: "When beam search ends, as in transformers.",
@@ -48,7 +53,7 @@ export const generationProperties = ({ beams, badWords, textLength }: Limits) =>
         description: "Words and phrases that are not written.",
       }),
     ),
-    temperature: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: "Of sampling." })),
+    temperature: Type.Optional(Type.Number({ ...FACTOR, description: "Of sampling." })),
     topK: Type.Optional(
       Type.Integer({ minimum: 0, description: "Of sampling: the most probable tokens to draw from." }),
     ),
