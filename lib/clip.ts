@@ -12,6 +12,7 @@ import type { TextTokenizer } from "./text/text-tokenizer.js";
 import {
   assertArray,
   assertBoolean,
+  assertFunction,
   assertIterable,
   assertOptions,
   assertSignal,
@@ -155,6 +156,7 @@ export class ClipModel extends Model {
     assertStrings(texts, "texts");
     assertOptions(options, "options", ["normalize", "truncate", "signal", "onProgress"]);
     assertSignal(options.signal, "options.signal");
+    assertFunction(options.onProgress, "options.onProgress");
     assertBoolean(options.normalize, "options.normalize");
     assertBoolean(options.truncate, "options.truncate");
     this.assertOpen();

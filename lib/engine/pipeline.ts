@@ -69,7 +69,13 @@ export class Pipeline<Input, Item, R> {
           if (cancel.signal.aborted) return;
           completed += 1;
           admission.leave(1);
-          onProgress?.({ completed, total: inputs.length });
+          try {
+            onProgress?.({ completed, total: inputs.length });
+          } catch (error) {
+            // The caller's own failure ends the caller's own call; nobody else would catch it.
+            reject(error);
+            return;
+          }
           if (completed === inputs.length) resolve();
           else startMore();
         };

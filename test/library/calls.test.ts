@@ -54,6 +54,21 @@ describe("a CLIP model", () => {
     assert.equal(texts.length, 1000);
   });
 
+  it("rejects with what onProgress throws, and refuses one that is no function", async () => {
+    const failure = new Error("the caller's own");
+    const onProgress = () => {
+      throw failure;
+    };
+    for (const call of [
+      () => clip.encodeImages(demoPictures.slice(0, 3), { onProgress }),
+      () => clip.encodeTexts(["a", "b"], { onProgress }),
+    ]) {
+      await assert.rejects(call(), (error) => error === failure);
+    }
+    await assert.rejects(clip.encodeTexts(["a"], { onProgress: 1 as never }), { code: "ERR_INVALID_ARGUMENT" });
+    assert.equal((await clip.encodeTexts(["a"])).length, 1);
+  });
+
   it("gives the same vector for every form of the same picture", async () => {
     const bytes = readFileSync(picture);
     const { data, info } = await sharp(picture).removeAlpha().raw().toBuffer({ resolveWithObject: true });
