@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { deflateSync } from "node:zlib";
+import { deflateSync, gzipSync } from "node:zlib";
 import type { ClipModel } from "clip-blip";
 import sharp from "sharp";
 import { decodeImage } from "../../dist/input/decode.js";
@@ -193,6 +193,75 @@ describe("a model", () => {
       assertSameVectors(value, [square!]);
       assert.ok(time < 2000, `${time} ms`);
       assertSameVectors(await clip.encodeImages([await flat(width, height)]), [square!]);
+    });
+  }
+
+  const box = (brand: string) => Buffer.from(`\0\0\0\x18ftyp${brand}\0\0\0\0mif1${brand}`, "latin1");
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="file:///etc/passwd"/></svg>';
+  const kinds: [string, () => Buffer | Promise<Buffer>][] = [
+    ["an SVG that points to a file", () => Buffer.from(svg)],
+    ["an SVG behind a comment", () => Buffer.from(`\ufeff<!-- ${"x".repeat(5000)} -->${svg}`)],
+    ["a packed SVG", () => gzipSync(svg)],
+    ["a PDF", () => Buffer.from("%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\n")],
+    ["a BMP", () => Buffer.concat([Buffer.from("BM"), Buffer.alloc(100)])],
+    ["a PNM", () => Buffer.from("P6 1 1 255\nabc")],
+    ["an HEIC", () => box("heic")],
+    ["a JPEG XL", () => Buffer.from("ff0a", "hex")],
+    ["a JPEG XL in boxes", () => Buffer.from("0000000c4a584c200d0a870a", "hex")],
+    ["a JPEG 2000", () => Buffer.from("0000000c6a5020200d0a870a", "hex")],
+    ["an icon", () => Buffer.concat([Buffer.from([0, 0, 1, 0, 1, 0]), Buffer.alloc(100)])],
+    ["a zip", () => Buffer.concat([Buffer.from("PK\x03\x04"), Buffer.alloc(100)])],
+  ];
+  for (const [what, make] of kinds) {
+    it(`refuses ${what}`, async () => {
+      const bytes = await make();
+      await refuses(() => clip.encodeImages([bytes]), "ERR_IMAGE_DECODE");
+      assertSameVectors(await clip.encodeImages([demoPictures[0]!]), [expected]);
+    });
+  }
+
+  /** A JPEG with one more segment: EXIF, or a colour profile. */
+  const withSegment = (marker: number, content: Buffer) => {
+    const bytes = pictureBytes("jpeg-420.jpg");
+    const head = Buffer.from([0xff, marker, (content.length + 2) >> 8, (content.length + 2) & 255]);
+    return Buffer.concat([bytes.subarray(0, 2), head, content, bytes.subarray(2)]);
+  };
+  /** EXIF of one entry, which may point back to where it begins. */
+  const exif = (orientation: number, next: number, count = 1) => {
+    const entry = Buffer.alloc(18);
+    entry.writeUInt16LE(1, 0);
+    entry.writeUInt16LE(0x0112, 2);
+    entry.writeUInt16LE(3, 4);
+    entry.writeUInt32LE(count, 6);
+    entry.writeUInt16LE(orientation, 10);
+    entry.writeUInt32LE(next, 14);
+    return Buffer.concat([Buffer.from("Exif\0\0II*\0\x08\0\0\0", "latin1"), entry]);
+  };
+  const profile = (claims: number, content: Buffer) => {
+    const size = Buffer.alloc(4);
+    size.writeUInt32BE(claims);
+    return Buffer.concat([Buffer.from("ICC_PROFILE\0\x01\x01", "latin1"), size, content]);
+  };
+  const odd: [string, () => Buffer][] = [
+    ["an orientation of 0", () => withSegment(0xe1, exif(0, 0))],
+    ["an orientation of 9", () => withSegment(0xe1, exif(9, 0))],
+    ["EXIF that holds itself", () => withSegment(0xe1, exif(1, 8))],
+    ["an orientation of 4 thousand million values", () => withSegment(0xe1, exif(1, 0xfffffff0, 0xffffffff))],
+    [
+      "a profile of noise",
+      () => withSegment(0xe2, profile(200, Buffer.from(Array.from({ length: 196 }, (_, at) => at * 7)))),
+    ],
+    ["a profile that claims 4 GB", () => withSegment(0xe2, profile(0xffffffff, Buffer.alloc(200)))],
+    [
+      "a zip behind it",
+      () => Buffer.concat([pictureBytes("jpeg-420.jpg"), Buffer.from("PK\x03\x04"), Buffer.alloc(100)]),
+    ],
+  ];
+  for (const [what, make] of odd) {
+    it(`reads a picture with ${what} as the picture without`, async () => {
+      const { value, time } = await processorTime(() => decodeImage(make()));
+      assert.deepEqual(value, await decodeImage(pictureBytes("jpeg-420.jpg")));
+      assert.ok(time < AT_MOST, `${time} ms`);
     });
   }
 
