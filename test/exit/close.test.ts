@@ -160,6 +160,37 @@ describe("memory of the caller", () => {
     });
   }
 
+  it("holds for a model that is forgotten and collected while its calls run", async () => {
+    await collect();
+    const before = counters();
+    const pixels = { data: fill(new Uint8Array(width * height * 3)), width, height, channels: 3 as const };
+    const expected = await (async () => {
+      await using clip = await loadClip();
+      return (await clip.encodeImages([pixels]))[0]!;
+    })();
+    const calls = await (async () => {
+      const clip: ClipModel = await loadClip({ maxBatchSize: 4 });
+      return attacks.map(([, allocate, attack]) => {
+        const buffers = Array.from({ length: 8 }, allocate);
+        const call = clip.encodeImages(
+          buffers.map((buffer) => ({ ...pixels, data: fill(new Uint8Array(buffer, 0, width * height * 3)) })),
+        );
+        for (const buffer of buffers) attack(buffer);
+        return call.catch((error) => error);
+      });
+    })();
+    await collect();
+    for (const outcome of await Promise.all(calls)) {
+      if (outcome instanceof ClipBlipError) assert.equal(outcome.code, "ERR_INVALID_ARGUMENT");
+      else assert.equal(outcome.length, 8);
+    }
+    // The first call's were copied before it returned its promise.
+    assertSameVectors(await calls[0]!, Array(8).fill(expected));
+    calls.length = 0;
+    await collect();
+    assert.equal(counters().modules, before.modules);
+  });
+
   it("holds for encoded pictures, too", async () => {
     await using clip = await loadClip({ maxBatchSize: 4 });
     const bytes = readFileSync(picture);
