@@ -156,6 +156,11 @@ test("refuses hostile and damaged files", async (t) => {
       zip([record("data.pkl", sharedAttributes()), good[1]!]),
       /more than 100000 attributes/,
     ],
+    [
+      "many records",
+      zip(Array.from({ length: 10_001 }, (_, at) => record(`data/${at}`, DATA))),
+      /too many for a model/,
+    ],
     ["directory beyond 2^53", farDirectory(2n ** 63n), /there is no byte 9223372036854776000/],
     ["directory beyond the end", farDirectory(2n ** 40n), /unexpected EOF/],
     ["name with an escape", zip([...good, record("..\n/../\x9b", DATA)]), /invalid relative path: [^\n\x9b]*$/],
