@@ -10,7 +10,7 @@ RUN apt-get update \
 ENV XDG_CACHE_HOME=/opt/cache
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts --no-audit --no-fund
+RUN npm install --ignore-scripts --no-audit --no-fund
 COPY . .
 # The last command finds LibTorch there and loads it with the addon: an image that cannot work is not made.
 RUN npm run prepare && node dist/cli/main.js setup --cpu
