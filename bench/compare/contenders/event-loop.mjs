@@ -28,7 +28,11 @@ export async function underLoad({ seconds, lanes, work }) {
     const started = performance.now();
     const stop = started + 1000 * seconds;
     const lane = async () => {
-      while (performance.now() < stop) items += await work();
+      while (performance.now() < stop) {
+        // Not `items += await …`, which would read the sum before other lanes add to it.
+        const done = await work();
+        items += done;
+      }
     };
     delay.enable();
     const working = Promise.all(Array.from({ length: lanes }, lane));

@@ -28,7 +28,10 @@ const started = performance.now();
 const end = started + 1000 * told.seconds * 6;
 let items = 0;
 const lane = async () => {
-  while (performance.now() < end) items += (await clip.encodeImages(images)).length;
+  while (performance.now() < end) {
+    const { length } = await clip.encodeImages(images);
+    items += length;
+  }
 };
 await Promise.all(Array.from({ length: LANES }, lane));
 const seconds = (performance.now() - started) / 1000;
