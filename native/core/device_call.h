@@ -39,6 +39,7 @@ int64_t CallOnDeviceThread(c10::Device device, const RunOptions& options, Work& 
   // of the call's tensors, is alive then.
   std::optional<Failure> failure = Attempt([&] {
     MemoryScope scope(device, options.memory_limit);
+    scope.KeepFreedBlocks();
     work();
     peak = scope.PeakBytes();
   });

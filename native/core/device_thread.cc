@@ -1,5 +1,6 @@
 #include "device_thread.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -7,8 +8,13 @@
 #include <thread>
 #include <unordered_map>
 
+#include "memory.h"
+
 namespace clip_blip {
 namespace {
+
+/// Time without work after which the CPU gives back the blocks that its calls have kept.
+constexpr std::chrono::seconds kIdle{1};
 
 struct Job {
   const std::function<void()>* work;
@@ -18,7 +24,9 @@ struct Job {
 class DeviceThread {
  public:
   // Detached: a thread that can be joined ends the process when it is destroyed while it runs.
-  DeviceThread() { std::thread([this] { Loop(); }).detach(); }
+  explicit DeviceThread(c10::Device device) : device_(device) {
+    std::thread([this] { Loop(); }).detach();
+  }
 
   void Run(const std::function<void()>& work) {
     Job job{&work};
@@ -36,7 +44,7 @@ class DeviceThread {
       Job* job = nullptr;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return !jobs_.empty(); });
+        AwaitJob(lock);
         job = jobs_.front();
         jobs_.pop_front();
       }
@@ -45,6 +53,18 @@ class DeviceThread {
     }
   }
 
+  void AwaitJob(std::unique_lock<std::mutex>& lock) {
+    auto come = [this] { return !jobs_.empty(); };
+    // A GPU's cache is the business of whoever loaded the model: see CacheRelease of the library.
+    if (device_.is_cpu() && !wake_.wait_for(lock, kIdle, come)) {
+      lock.unlock();
+      EmptyCache(device_);
+      lock.lock();
+    }
+    wake_.wait(lock, come);
+  }
+
+  const c10::Device device_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job*> jobs_;
@@ -56,7 +76,7 @@ DeviceThread& ThreadOf(c10::Device device) {
   static auto* threads = new std::unordered_map<c10::Device, DeviceThread*>();
   std::lock_guard lock(*mutex);
   DeviceThread*& thread = (*threads)[device];
-  if (thread == nullptr) thread = new DeviceThread();
+  if (thread == nullptr) thread = new DeviceThread(device);
   return *thread;
 }
 

@@ -14,12 +14,20 @@
 #include <new>
 #include <string>
 
+#include "block_cache.h"
+
 namespace clip_blip {
 namespace {
 
 // Process-wide, of the blocks that were made inside a scope.
 std::atomic<int64_t> cpu_allocated{0};
 std::atomic<int64_t> cpu_peak{0};
+
+/// What calls have freed. Leaked: blocks are freed until the last moment of the process.
+BlockCache& KeptBlocks() {
+  static auto* blocks = new BlockCache();
+  return *blocks;
+}
 
 std::atomic<uint64_t> next_scope_id{1};
 thread_local MemoryScope* innermost_scope = nullptr;
@@ -38,6 +46,7 @@ void Raise(std::atomic<int64_t>& peak, int64_t value) {
 // Lies before each block's data; as long as the alignment, so that the data keeps it.
 struct alignas(c10::gAlignment) Header {
   size_t size;
+  size_t block_size;  // of the whole block, this header included
   uint64_t scope_id;  // 0: made outside of any scope, not counted
 };
 static_assert(sizeof(Header) == c10::gAlignment);
@@ -80,8 +89,11 @@ class CountingAllocator final : public c10::Allocator {
                           std::to_string(scope->current_) + " in use would exceed the limit of " +
                           std::to_string(*scope->limit_) + " bytes for this call");
     }
-    auto* header = static_cast<Header*>(AllocateOrThrow(bytes + sizeof(Header)));
+    BlockCache::Block block = KeptBlocks().Take(bytes + sizeof(Header));
+    if (block.memory == nullptr) block = AllocateOrThrow(bytes + sizeof(Header));
+    auto* header = static_cast<Header*>(block.memory);
     header->size = bytes;
+    header->block_size = block.size;
     header->scope_id = 0;
     if (scope != nullptr) {
       header->scope_id = scope->id_;
@@ -92,18 +104,26 @@ class CountingAllocator final : public c10::Allocator {
     return header + 1;
   }
 
-  static void* AllocateOrThrow(size_t bytes) {
-    void* block = nullptr;
-    try {
-      block = c10::alloc_cpu(bytes);
-    } catch (const c10::Error&) {
-      // Typed below: LibTorch reports it as an Error like any other.
+  static BlockCache::Block AllocateOrThrow(size_t bytes) {
+    void* memory = TryAllocate(bytes);
+    if (memory == nullptr) {
+      KeptBlocks().Clear();
+      memory = TryAllocate(bytes);
     }
-    if (block == nullptr) {
+    if (memory == nullptr) {
       C10_THROW_ERROR(OutOfMemoryError,
                       "CPU out of memory: cannot allocate " + std::to_string(bytes) + " bytes");
     }
-    return block;
+    return {memory, bytes};
+  }
+
+  static void* TryAllocate(size_t bytes) {
+    try {
+      return c10::alloc_cpu(bytes);
+    } catch (const c10::Error&) {
+      // Typed by the caller: LibTorch reports it as an Error like any other.
+      return nullptr;
+    }
   }
 
   static void Free(void* data) {
@@ -114,7 +134,10 @@ class CountingAllocator final : public c10::Allocator {
       cpu_allocated.fetch_sub(size, std::memory_order_relaxed);
       // A block of an earlier scope, or one that another thread frees, is none of this scope's.
       MemoryScope* scope = innermost_scope;
-      if (scope != nullptr && scope->id_ == header->scope_id) scope->current_ -= size;
+      if (scope != nullptr && scope->id_ == header->scope_id) {
+        scope->current_ -= size;
+        if (scope->keeps_blocks_ && KeptBlocks().Keep({header, header->block_size})) return;
+      }
     }
     c10::free_cpu(header);
   }
@@ -159,7 +182,8 @@ int64_t MemoryScope::PeakBytes() const {
 }
 
 CacheGuard::~CacheGuard() {
-  if (!release_) return;
+  // The blocks that the CPU keeps are given back when it has been idle: see DeviceThread.
+  if (!release_ || device_.is_cpu()) return;
   try {
     EmptyCache(device_);
   } catch (...) {
@@ -171,7 +195,7 @@ DeviceMemory MemoryOf(c10::Device device) {
   DeviceMemory memory;
   if (device.is_cpu()) {
     memory.allocated = cpu_allocated.load();
-    memory.reserved = memory.allocated;
+    memory.reserved = memory.allocated + KeptBlocks().size();
     memory.peak = std::max(cpu_peak.load(), memory.allocated);
     return memory;
   }
@@ -198,7 +222,10 @@ void ResetPeak(c10::Device device) {
 }
 
 void EmptyCache(c10::Device device) {
-  if (device.is_cpu()) return;  // blocks go straight back to malloc
+  if (device.is_cpu()) {
+    KeptBlocks().Clear();
+    return;
+  }
   c10::DeviceAllocator* allocator = AllocatorOf(device);
   if (allocator->initialized()) allocator->emptyCache();
 }

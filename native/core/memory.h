@@ -25,6 +25,10 @@ class MemoryScope {
   /// The most bytes held at a time since the scope began, above what was held then.
   int64_t PeakBytes() const;
 
+  /// From here on the longer blocks that the scope frees on the CPU are kept for later scopes, up
+  /// to BlockCache::kMost, until EmptyCache() gives them back.
+  void KeepFreedBlocks() { keeps_blocks_ = true; }
+
  private:
   friend class CountingAllocator;
 
@@ -35,6 +39,7 @@ class MemoryScope {
   int64_t current_ = 0;
   int64_t peak_ = 0;
   int64_t device_start_ = 0;
+  bool keeps_blocks_ = false;
 };
 
 /// Gives the cached blocks of a device back when it goes out of scope, in success and in failure.

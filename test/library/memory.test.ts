@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 // The addon that the library below uses: the sources under lib/ would be a second copy.
 import { native } from "../../dist/native/instance.js";
 import { assertSameVectors, demoPictures, loadBlip, loadClip } from "./models.js";
@@ -68,6 +69,21 @@ describe("memory", () => {
       assert.ok(peak <= memoryLimit, `${peak} bytes within ${memoryLimit}`);
       assert.deepEqual(actual, expected);
     }
+  });
+
+  it("keeps the blocks of a call for the next one, and gives them back when nothing runs", async () => {
+    const kept = () => native().memory("cpu").reserved - native().memory("cpu").allocated;
+    await using clip = await loadClip();
+    await clip.encodeImages(demoPictures);
+    const first = kept();
+    assert.ok(first > 1e6, `${first} bytes kept`);
+    await clip.encodeImages(demoPictures);
+    assert.ok(kept() <= 1.5 * first, `${kept()} bytes kept after a second call, ${first} after the first`);
+    await sleep(1500);
+    assert.equal(kept(), 0);
+    await clip.encodeImages(demoPictures);
+    await clip.unload();
+    assert.equal(kept(), 0);
   });
 
   it("predicts what a batch takes", async () => {

@@ -50,7 +50,7 @@ const programs = [
   {
     what: "the thread of a device, on a fake device",
     name: "device_thread",
-    sources: [core("device_turns.cc")],
+    sources: [core("device_turns.cc"), core("memory.cc"), core("block_cache.cc")],
     subject: core("device_thread.cc"),
     done: /^24000 calls\n$/,
     mistake: "let callers in",
@@ -59,7 +59,7 @@ const programs = [
   {
     what: "the counts of CPU memory",
     name: "memory",
-    sources: [],
+    sources: [core("block_cache.cc")],
     subject: core("memory.cc"),
     done: /^3200 scopes\n$/,
     mistake: "have one scope for all threads",
