@@ -11,6 +11,7 @@ import { machine } from "./common/machine.mjs";
 import { repositoryPath } from "./common/paths.mjs";
 import { photoFiles, pixelFile } from "./common/pictures.mjs";
 import { startContender } from "./compare/contenders.mjs";
+import { gpuSection } from "./compare/gpu-section.mjs";
 import { installPackages, PEER_PACKAGES, peersCheckpoint, peersFolder, peersPython } from "./compare/peers.mjs";
 import { plot } from "./compare/plot.mjs";
 import { record } from "./compare/record.mjs";
@@ -152,7 +153,8 @@ function write(data) {
   const json = `${JSON.stringify(data, null, 2)}\n`;
   writeFileSync(flags.json ?? join(out, `${name}.json`), json);
   writeFileSync(join(out, `${name}.svg`), plot(data));
-  const text = record(data, { plot: flags.record ? `results/${name}.svg` : `${name}.svg` });
+  const page = record(data, { plot: flags.record ? `results/${name}.svg` : `${name}.svg` });
+  const text = flags.record ? `${page}\n${gpuSection(out)}` : page;
   writeFileSync(flags.record ? repositoryPath("bench", "RECORD.md") : join(out, `${name}.md`), text);
   process.stdout.write(`${text}\n`);
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { judge } from "../../bench/common/aims.mjs";
 import { Child } from "../../bench/common/child.mjs";
 import { ratio, summary } from "../../bench/common/statistics.mjs";
+import { gpuSection } from "../../bench/compare/gpu-section.mjs";
 import { plot } from "../../bench/compare/plot.mjs";
 import { record } from "../../bench/compare/record.mjs";
 import { resultsOf } from "../../bench/compare/results.mjs";
@@ -163,6 +164,17 @@ describe("the record", () => {
     assert.match(page, /^\| others <fast> +\| +22 ms \| +21 – 24 \| +90.9 \| +2 \|$/m);
     assert.match(page, /^\| a +\| 1,234 \|$/m);
     assert.match(page, /^b failed: gone$/m);
+  });
+
+  test("says of a GPU what was measured there, or that nothing was", () => {
+    const nothing = gpuSection(folder);
+    assert.match(nothing, /^Not measured: /m);
+    const rows = nothing.split("\n").filter((line) => line.startsWith("| ") && !/^\| (what|---)/.test(line));
+    assert.ok(rows.length > 10 && rows.every((row) => /not measured +\| – +\|$/.test(row)), rows.join("\n"));
+    const measured = { date: "2026-01-02", settings: { device: "cuda" }, aims: [judge({ what: "a", least: 1 }, 2)] };
+    writeFileSync(join(folder, "gpu.json"), JSON.stringify(measured));
+    assert.match(gpuSection(folder), /^Measured on 2026-01-02 on cuda: \[GPU.md\]\(results\/GPU.md\)\.$/m);
+    assert.match(gpuSection(folder), /^\| a +\| at least 1 \| 2 +\| yes \|$/m);
   });
 
   test("as a picture: a panel for each task with times, text escaped", () => {
