@@ -106,6 +106,57 @@ def encode(self, x: Tensor) -> Tensor:
       }
     }
   });
+
+  test(`sums with a layer's output are LibTorch's, ${dtype}`, async () => {
+    for (const sum of [
+      "h + x",
+      "x + h",
+      "torch.add(h, x, alpha=2)",
+      "torch.add(x, h, alpha=0.5)",
+      "h + self.position", // spread over rows
+      "self.position + h",
+      "h + x[:, :1]",
+      "h + x.transpose(0, 1).contiguous().transpose(0, 1)", // other strides
+      "h + x.float()",
+      "h + 1",
+      "h + h",
+      "(h + x) * h", // the output is read twice
+      "h[:, 0] + x[:, 1]",
+    ]) {
+      const module = spec(
+        `
+def encode_text(self, input_ids: Tensor) -> Tensor:
+    x = torch.embedding(self.table, input_ids)
+    h = torch.linear(x, self.weight, self.bias)
+    return (${sum}).flatten(1)
+`,
+        [
+          parameter("table", [40, 24], 0.3),
+          parameter("weight", [24, 24], 0.9),
+          parameter("bias", [24], 1.1),
+          parameter("position", [4, 24], 0.7),
+        ],
+      );
+      for (const rows of [1, 9]) {
+        const found = await difference(module, ids(rows, 4), rows, dtype);
+        assert.ok(found < 3 * tolerance, `${sum}, ${rows} rows: ${found}`);
+      }
+    }
+  });
+
+  test(`a layer does not move behind what changes its input, ${dtype}`, async () => {
+    const source = `
+def encode_text(self, input_ids: Tensor) -> Tensor:
+    x = torch.embedding(self.table, input_ids)
+    y = x * 2
+    h = torch.linear(x, self.weight)
+    torch.add_(x, 5)
+    return torch.cat([(h + y).flatten(1), x.flatten(1)], 1)
+`;
+    const module = spec(source, [parameter("table", [40, 24], 0.3), parameter("weight", [24, 24], 0.9)]);
+    const found = await difference(module, ids(3, 4), 3, dtype);
+    assert.ok(found < 3 * tolerance, String(found));
+  });
 }
 
 test("patches become vectors as by LibTorch's convolution", async () => {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "linear_add.h"
 #include "plan_nodes.h"
 
 namespace clip_blip {
@@ -84,6 +85,38 @@ Activation MatchActivation(Node* linear) {
   }
 }
 
+/// Whether nothing between two nodes of a block writes into a tensor, as far as can be seen.
+bool WritesNothingBetween(Node* first, const Node* last) {
+  if (first->owningBlock() != last->owningBlock()) return false;
+  for (Node* node = first->next(); node != last; node = node->next()) {
+    const c10::FunctionSchema* schema = node->maybeSchema();
+    bool reads = schema != nullptr ? !schema->is_mutable() : node->kind().is_prim();
+    if (!reads || !node->blocks().empty()) return false;
+  }
+  return true;
+}
+
+/// The sum that takes the output of a linear layer and nothing else does: node and other summand.
+struct Sum {
+  Node* node;
+  Value* other;
+};
+
+std::optional<Sum> MatchSum(Node* linear) {
+  Node* user = OnlyUser(linear->output());
+  if (user == nullptr || user->kind() != c10::aten::add || user->inputs().size() != 3) {
+    return std::nullopt;
+  }
+  // The layer moves to the sum, and must read there what it would have read.
+  if (!WritesNothingBetween(linear, user)) return std::nullopt;
+  auto factor = ConstantNumber(user->input(2));
+  Value* other = user->input(0) == linear->output() ? user->input(1) : user->input(0);
+  if (!factor || *factor != 1 || !other->type()->isSubtypeOf(*c10::TensorType::get())) {
+    return std::nullopt;
+  }
+  return Sum{user, other};
+}
+
 /// Replaces `linear`; `input_scale` undoes what the layer before was scaled by.
 void Fuse(Node* linear, const Activation& activation, double input_scale, PackedWeights& packed) {
   torch::jit::Graph& graph = *linear->owningGraph();
@@ -93,9 +126,17 @@ void Fuse(Node* linear, const Activation& activation, double input_scale, Packed
   if (activation.scale != 1 && !bias->mustBeNone()) {
     bias = graph.insertConstant(Scaled(*ConstantTensor(bias), activation.scale));
   }
-  Value* fused =
-      InsertLinear(graph, linear->input(0), packed.Pack(weight, activation.scale / input_scale),
-                   bias, activation.name, activation.algorithm);
+  at::Tensor packed_weight = packed.Pack(weight, activation.scale / input_scale);
+  auto sum = activation.name == "none" ? MatchSum(linear) : std::nullopt;
+  if (sum) {
+    // Where the sum is: the other summand may come after the layer.
+    torch::jit::WithInsertPoint at_sum(sum->node);
+    sum->node->output()->replaceAllUsesWith(
+        InsertLinearAdd(graph, linear->input(0), sum->other, packed_weight, bias));
+    return;
+  }
+  Value* fused = InsertLinear(graph, linear->input(0), packed_weight, bias, activation.name,
+                              activation.algorithm);
   Node* replaced = activation.end == nullptr ? linear : activation.end;
   replaced->output()->replaceAllUsesWith(fused);
 }

@@ -6,8 +6,8 @@
 
 namespace clip_blip {
 
-/// Replaces every linear layer with constant weights, and the activation behind it, by oneDNN's
-/// fused one. Leaves what oneDNN cannot do, and everything that is not on the CPU.
+/// Replaces every linear layer with constant weights, and the activation or the sum behind it, by
+/// oneDNN's fused one. Leaves what oneDNN cannot do, and everything that is not on the CPU.
 void PackLinears(torch::jit::Graph& graph, PackedWeights& packed);
 
 }  // namespace clip_blip

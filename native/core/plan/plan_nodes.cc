@@ -29,16 +29,21 @@ Value* InsertTensorNode(Graph& graph, const char* name, at::ArrayRef<Value*> inp
   return node->output();
 }
 
-Value* InsertLinear(Graph& graph, Value* input, const at::Tensor& packed_weight, Value* bias,
-                    const std::string& activation, const std::string& algorithm) {
+Value* InsertPackedWeight(Graph& graph, const at::Tensor& packed) {
   // A node of its own kind: a packed tensor has no bytes that a usual constant could hold.
   Node* weight = graph.insertNode(graph.create(c10::prim::ConstantMKLDNNTensor));
-  weight->t_(c10::attr::value, packed_weight);
+  weight->t_(c10::attr::value, packed);
   weight->output()->setType(c10::TensorType::get());
+  return weight->output();
+}
+
+Value* InsertLinear(Graph& graph, Value* input, const at::Tensor& packed_weight, Value* bias,
+                    const std::string& activation, const std::string& algorithm) {
+  Value* weight = InsertPackedWeight(graph, packed_weight);
   Node* scalars =
       graph.insertNode(graph.createList(c10::OptionalType::create(c10::NumberType::get()), {}));
   return InsertTensorNode(graph, "mkldnn::_linear_pointwise",
-                          {input, weight->output(), bias, graph.insertConstant(activation),
+                          {input, weight, bias, graph.insertConstant(activation),
                            scalars->output(), graph.insertConstant(algorithm)});
 }
 

@@ -22,6 +22,9 @@ void RegisterOperator(const char* schema, torch::jit::Operation operation);
 torch::jit::Value* InsertTensorNode(torch::jit::Graph& graph, const char* name,
                                     at::ArrayRef<torch::jit::Value*> inputs);
 
+/// A packed weight as a constant, at the insert point.
+torch::jit::Value* InsertPackedWeight(torch::jit::Graph& graph, const at::Tensor& packed);
+
 /// oneDNN's linear layer with packed weights, `activation` and `algorithm` in its own words.
 torch::jit::Value* InsertLinear(torch::jit::Graph& graph, torch::jit::Value* input,
                                 const at::Tensor& packed_weight, torch::jit::Value* bias,

@@ -1,0 +1,65 @@
+#include "linear_add.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <mutex>
+
+#include "plan_nodes.h"
+
+namespace clip_blip {
+namespace {
+
+constexpr const char* kName = "clip_blip::linear_add";
+
+at::Tensor Call(const c10::OperatorHandle& operation, torch::jit::Stack stack) {
+  operation.callBoxed(stack);
+  return stack[0].toTensor();
+}
+
+/// Whether `other` has the shape and the type of the layer's output: one that is spread over it,
+/// as positions are over pictures, oneDNN does not add.
+bool FitsOutput(const at::Tensor& input, const at::Tensor& other, const at::Tensor& weight) {
+  if (other.scalar_type() != input.scalar_type() || other.dim() != input.dim()) return false;
+  auto outer = static_cast<size_t>(input.dim()) - 1;
+  return other.sizes().slice(0, outer) == input.sizes().slice(0, outer) &&
+         other.size(-1) == weight.size(0);
+}
+
+at::Tensor LinearAdd(const at::Tensor& input, const at::Tensor& other, const at::Tensor& weight,
+                     const c10::IValue& bias) {
+  static const auto fused =
+      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "binary");
+  static const auto plain =
+      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "");
+  if (FitsOutput(input, other, weight)) return Call(fused, {input, other, weight, bias, "add"});
+  c10::impl::GenericList none(c10::OptionalType::create(c10::NumberType::get()));
+  return Call(plain, {input, weight, bias, "none", none, c10::IValue("")}) + other;
+}
+
+void Register() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    RegisterOperator(
+        "clip_blip::linear_add(Tensor input, Tensor other, Tensor weight, Tensor? bias) -> Tensor",
+        [](torch::jit::Stack& stack) {
+          c10::IValue bias = torch::jit::pop(stack);
+          at::Tensor weight = torch::jit::pop(stack).toTensor();
+          at::Tensor other = torch::jit::pop(stack).toTensor();
+          at::Tensor input = torch::jit::pop(stack).toTensor();
+          torch::jit::push(stack, LinearAdd(input, other, weight, bias));
+        });
+  });
+}
+
+}  // namespace
+
+torch::jit::Value* InsertLinearAdd(torch::jit::Graph& graph, torch::jit::Value* input,
+                                   torch::jit::Value* other, const at::Tensor& packed_weight,
+                                   torch::jit::Value* bias) {
+  Register();
+  return InsertTensorNode(graph, kName,
+                          {input, other, InsertPackedWeight(graph, packed_weight), bias});
+}
+
+}  // namespace clip_blip
