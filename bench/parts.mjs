@@ -12,7 +12,7 @@ import { photoFiles } from "./common/pictures.mjs";
 import { table } from "./common/table.mjs";
 import { addCaptionParts } from "./parts/caption.mjs";
 import { addPreparationParts } from "./parts/preparation.mjs";
-import { addVectorParts } from "./parts/vectors.mjs";
+import { addVectorParts, productRate } from "./parts/vectors.mjs";
 
 const USAGE = `npm run bench -- [options]
 
@@ -94,7 +94,10 @@ function report(bench, { device, dtype, libtorch }, derived) {
     runs ?? "",
   ]);
   console.log(table([["part", "median ms", "p75 ms", "items/s", "runs"], ...rows], ["l", "r", "r", "r", "r"]));
-  if (flags.json) writeFileSync(flags.json, `${JSON.stringify({ machine: here, settings, parts }, null, 2)}\n`);
+  const gigaflops = productRate(bench);
+  console.log(`\nMatrix products: ${short(gigaflops)} GFLOP/s in ${dtype}`);
+  const figures = { machine: here, settings, gigaflops, parts };
+  if (flags.json) writeFileSync(flags.json, `${JSON.stringify(figures, null, 2)}\n`);
 }
 
 if (flags.help) process.stdout.write(USAGE);

@@ -33,6 +33,8 @@ export async function openClipParts(source, { device, dtype }) {
     forward: (pixels, { releaseCache = true } = {}) => runImages(module, pixels, releaseCache),
     /** A forward that does nothing but what surrounds it: upload, normalisation, and a download of four numbers. */
     upload: await uploadOnly(binding, runImages, { device, dtype }),
+    /** A matrix product of PRODUCT's size, which is what towers are made of, and as little as can be beside it. */
+    product: await productOnly(binding, { device, dtype }),
     close: () => binding.unloadModule(module),
   };
 }
@@ -42,6 +44,30 @@ async function uploadOnly(binding, runImages, placement) {
   const module = await binding.buildModule({ source, ints: {}, floats: {}, bools: {}, parameters: [] }, placement);
   return (pixels) => runImages(module, pixels, true);
 }
+
+/** Rows, inner size and columns of `product`: eight pictures' pixels, and ViT-B's widest layer. */
+export const PRODUCT = { rows: 1568, inner: 768, columns: 3072 };
+
+/** Numbers of PyTorch's types, as TorchScript writes them. */
+const TYPES = { float32: 6, float16: 5, bfloat16: 15 };
+
+async function productOnly(binding, placement) {
+  const { inner, columns } = PRODUCT;
+  const type = TYPES[placement.dtype];
+  const source = `def encode_image(self, pixel_values: Tensor) -> Tensor:
+    weight = torch.ones([${columns}, ${inner}], dtype=${type}${placement.device === "cpu" ? "" : ", device=pixel_values.device"})
+    return torch.linear(pixel_values.view(-1, ${inner}).to(${type}), weight)[:8, :4]
+`;
+  const spec = { source, ints: {}, floats: {}, bools: {}, parameters: [] };
+  const module = await binding.buildModule(spec, { ...placement, prepare: true });
+  const pixels = Array.from({ length: 8 }, () => new Uint8Array(224 * 224 * 3));
+  return () =>
+    binding.encodeImages(module, { pixels, height: 224, width: 224, normalize: NO_CHANGE }, false, {
+      releaseCache: true,
+    });
+}
+
+const NO_CHANGE = { scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] };
 
 /** Counters of a device's allocator. */
 export const deviceMemory = (device) => native().memory(device);
