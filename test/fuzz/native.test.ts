@@ -31,7 +31,14 @@ function compile(name: string, sources: string[]): string {
   const kernels = name === "preprocess" ? ["-DCLIP_BLIP_KERNELS=kResampleKernels"] : [];
   const files = [`test/fuzz/${name}.cc`, ...sources.map((source) => `native/core/${source}`)].map(repositoryPath);
   const core = repositoryPath("build/cmake/libclip_blip_core.a");
-  const libraries = ["-Wl,--no-as-needed", `-L${libDir}`, "-lc10", "-ltorch_cpu", "-ltorch", `-Wl,-rpath,${libDir}`];
+  const libraries = [
+    "-Wl,--no-as-needed,--copy-dt-needed-entries",
+    `-L${libDir}`,
+    "-lc10",
+    "-ltorch_cpu",
+    "-ltorch",
+    `-Wl,-rpath,${libDir}`,
+  ];
   execFileSync("clang++", [...options, ...include, ...kernels, ...files, core, ...libraries, "-o", program], {
     stdio: "pipe",
   });

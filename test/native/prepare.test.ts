@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { native } from "../../lib/native/instance.js";
 import type { ModelDtype, ModuleSpec, ParameterSpec } from "../../lib/native/types.js";
+import { repositoryPath } from "../library/models.js";
 import { Checkpoint, CPU, plainPictures, RUN, rejects, temporaryFolder, tinyClipSpec } from "./helpers.js";
 
 // What "prepare" changes is how fast a module is, and nothing else: each test runs a module both ways.
@@ -244,4 +246,11 @@ test("a prepared module leaves nothing behind", async () => {
   assert.ok(memory("cpu").allocated > before);
   await unloadModule(module);
   assert.equal(memory("cpu").allocated, before);
+});
+
+test("the addon's own loops run on LibTorch's threads, and it brings no OpenMP of its own", () => {
+  // Without OpenMP at::parallel_for compiles to a plain loop, which nothing but a clock shows.
+  const addon = readFileSync(repositoryPath("build/Release/clip_blip_torch.so"));
+  assert.ok(addon.includes("GOMP_parallel") || addon.includes("__kmpc_fork_call"));
+  assert.ok(!/lib(?:g|i)?omp[\w-]*\.so/.test(addon.toString("latin1")));
 });
