@@ -28,7 +28,10 @@ export interface Capabilities {
   imageSize?: number;
   /** Pictures that fit into one forward, as measured by the probe. */
   safeBatchSize: number;
-  /** Bytes of activations that each further picture of a batch takes, as measured by the probe. */
+  /**
+   * Bytes of activations that each further picture of a batch takes, as measured by the probe; an upper bound where it
+   * stopped early because memory is plenty.
+   */
   bytesPerItem: number;
   memory: MemoryInfo;
   /** Version of LibTorch. */
