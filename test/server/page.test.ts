@@ -162,10 +162,11 @@ describe("the page", () => {
         await page.keyboard.press("Tab");
       }
     };
+    // Asked for well before it comes: the browser has to be told to hand it over, and a busy one has opened its own by then.
+    const chooser = page.waitForEvent("filechooser");
     await tabTo("files");
     // The field is not to be seen, but its button shows where the focus is.
     assert.notEqual(await page.locator(".button").evaluate((button) => getComputedStyle(button).outlineStyle), "none");
-    const chooser = page.waitForEvent("filechooser");
     await page.keyboard.press("Space");
     await (await chooser).setFiles([first, second]);
     await done(page, 2);
