@@ -144,6 +144,16 @@ std::vector<int64_t> LayerShape(const ParameterSpec& spec, const std::vector<Ten
   return shape;
 }
 
+/// Refuses a shape whose bytes cannot be counted: strides of zero make much of a few bytes, and
+/// layers and pieces multiply it.
+void CheckBytes(const ParameterSpec& spec, const std::vector<int64_t>& shape,
+                c10::ScalarType type) {
+  auto bytes = static_cast<int64_t>(c10::elementSize(type));
+  for (int64_t size : shape) {
+    if (__builtin_mul_overflow(bytes, size, &bytes)) Refuse(spec.name, "its shape overflows");
+  }
+}
+
 /// The type that holds every piece; `dtype` instead for floating ones.
 c10::ScalarType ParameterType(const ParameterSpec& spec, std::optional<c10::ScalarType> dtype) {
   std::optional<c10::ScalarType> common;
@@ -176,7 +186,9 @@ at::Tensor BuildParameter(const ParameterSpec& spec, MappedFiles& files, c10::De
   std::vector<int64_t> shape = layer_shape;
   if (spec.stacked) shape.insert(shape.begin(), static_cast<int64_t>(spec.layers.size()));
 
-  at::Tensor whole = at::empty(shape, at::TensorOptions().dtype(ParameterType(spec, dtype)));
+  c10::ScalarType type = ParameterType(spec, dtype);
+  CheckBytes(spec, shape, type);
+  at::Tensor whole = at::empty(shape, at::TensorOptions().dtype(type));
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     at::Tensor layer = spec.stacked ? whole.select(0, static_cast<int64_t>(i)) : whole;
     int64_t row = 0;
