@@ -53,6 +53,10 @@ int64_t ElementsReached(const std::string& parameter, const TensorSlice& slice,
   return end;
 }
 
+/// Elements that a piece may make of fewer in its file. Strides of zero repeat them: checkpoints do
+/// so with numbers of positions, and a few bytes could do so until memory is full.
+constexpr int64_t kMostRepeated = 1 << 20;
+
 std::vector<int64_t> StridesOf(const std::string& parameter, const TensorSlice& slice) {
   size_t dimensions = slice.shape.size();
   if (dimensions > kMaxDimensions) Refuse(parameter, "it has too many dimensions");
@@ -70,6 +74,10 @@ std::vector<int64_t> StridesOf(const std::string& parameter, const TensorSlice& 
     }
     for (int64_t stride : *slice.strides) {
       if (stride < 0) Refuse(parameter, "it has a negative stride");
+    }
+    if (elements > std::max(kMostRepeated, slice.byte_length)) {
+      Refuse(parameter, "its strides repeat " + std::to_string(slice.byte_length) + " bytes to " +
+                            std::to_string(elements) + " elements");
     }
     return *slice.strides;
   }
@@ -144,16 +152,6 @@ std::vector<int64_t> LayerShape(const ParameterSpec& spec, const std::vector<Ten
   return shape;
 }
 
-/// Refuses a shape whose bytes cannot be counted: strides of zero make much of a few bytes, and
-/// layers and pieces multiply it.
-void CheckBytes(const ParameterSpec& spec, const std::vector<int64_t>& shape,
-                c10::ScalarType type) {
-  auto bytes = static_cast<int64_t>(c10::elementSize(type));
-  for (int64_t size : shape) {
-    if (__builtin_mul_overflow(bytes, size, &bytes)) Refuse(spec.name, "its shape overflows");
-  }
-}
-
 /// The type that holds every piece; `dtype` instead for floating ones.
 c10::ScalarType ParameterType(const ParameterSpec& spec, std::optional<c10::ScalarType> dtype) {
   std::optional<c10::ScalarType> common;
@@ -186,9 +184,7 @@ at::Tensor BuildParameter(const ParameterSpec& spec, MappedFiles& files, c10::De
   std::vector<int64_t> shape = layer_shape;
   if (spec.stacked) shape.insert(shape.begin(), static_cast<int64_t>(spec.layers.size()));
 
-  c10::ScalarType type = ParameterType(spec, dtype);
-  CheckBytes(spec, shape, type);
-  at::Tensor whole = at::empty(shape, at::TensorOptions().dtype(type));
+  at::Tensor whole = at::empty(shape, at::TensorOptions().dtype(ParameterType(spec, dtype)));
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     at::Tensor layer = spec.stacked ? whole.select(0, static_cast<int64_t>(i)) : whole;
     int64_t row = 0;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "../../native/core/failure.h"
+#include "scratch_file.h"
 
 using namespace clip_blip;
 
@@ -16,7 +17,7 @@ using namespace clip_blip;
 extern "C" const char* __lsan_default_suppressions() { return "leak:mz_zip_reader_init"; }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  std::string path = "/tmp/clip-blip-fuzz-" + std::to_string(getpid()) + ".pt";
+  std::string path = fuzz::ScratchFile() + ".pt";
   std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   try {
     auto files = ReadExtraFiles(path, {"clip-blip.json", "tokenizer.json", "../escape"});

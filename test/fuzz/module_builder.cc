@@ -10,6 +10,7 @@
 #include "../../native/core/loaded_module.h"
 #include "../../native/core/runtime.h"
 #include "bytes.h"
+#include "scratch_file.h"
 
 using namespace clip_blip;
 
@@ -18,9 +19,9 @@ namespace {
 /// 4 KiB of bytes that go with the process.
 const std::string& File() {
   static const auto& path = *new std::string([] {
-    std::string made = "/tmp/clip-blip-fuzz-" + std::to_string(getpid());
+    std::string made = fuzz::ScratchFile();
     std::ofstream(made, std::ios::binary) << std::string(4096, 'x');
-    std::atexit([] { unlink(("/tmp/clip-blip-fuzz-" + std::to_string(getpid())).c_str()); });
+    std::atexit([] { unlink(fuzz::ScratchFile().c_str()); });
     return made;
   }());
   return path;
