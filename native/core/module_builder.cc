@@ -55,7 +55,7 @@ int64_t ElementsReached(const std::string& parameter, const TensorSlice& slice,
 
 /// Elements that a piece may make of fewer in its file. Strides of zero repeat them: checkpoints do
 /// so with numbers of positions, and a few bytes could do so until memory is full.
-constexpr int64_t kMostRepeated = 1 << 20;
+constexpr int64_t kMostRepeated = 1 << 26;
 
 std::vector<int64_t> StridesOf(const std::string& parameter, const TensorSlice& slice) {
   size_t dimensions = slice.shape.size();
