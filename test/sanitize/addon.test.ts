@@ -96,6 +96,7 @@ const suites: [suite: string, pattern?: string][] = [
   ["test/faults/worker-threads.test.ts"],
   ["test/hostile/arguments.test.ts"],
   ["test/exit/close.test.ts"],
+  ["test/exit/interleavings.test.ts"],
   ["test/exit/worker-threads.test.ts"],
 ];
 
