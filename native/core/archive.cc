@@ -18,7 +18,7 @@
 #include "loaded_module.h"
 #include "mapped_archive.h"
 #include "memory.h"
-#include "runtime.h"
+#include "own_thread.h"
 
 namespace clip_blip {
 namespace {
@@ -164,20 +164,16 @@ std::shared_ptr<LoadedModule> LoadModule(const std::string& path, const Placemen
   c10::Device device = ParseDevice(placement.device);
   std::optional<c10::ScalarType> dtype;
   if (placement.dtype) dtype = ParseDtype(*placement.dtype);
-  UseAllThreads();
 
   std::shared_ptr<LoadedModule> loaded;
-  std::optional<Failure> failure;
-  {
-    c10::InferenceMode inference;
-    MemoryScope scope(device);
-    failure = Attempt(
-        [&] {
-          loaded = std::make_shared<LoadedModule>(Load(path, device, dtype), device, dtype);
-          if (placement.prepare) loaded->Prepare();
-        },
-        ErrorCode::kModelInvalid);
-  }
+  std::optional<Failure> failure = AttemptOnOwnThread(
+      [&] {
+        c10::InferenceMode inference;
+        MemoryScope scope(device);
+        loaded = std::make_shared<LoadedModule>(Load(path, device, dtype), device, dtype);
+        if (placement.prepare) loaded->Prepare();
+      },
+      ErrorCode::kModelInvalid);
   // What a cast left behind: the stored weights, in the device's cache.
   {
     CacheGuard guard(device, true);

@@ -15,7 +15,7 @@
 #include "loaded_module.h"
 #include "mapped_file.h"
 #include "memory.h"
-#include "runtime.h"
+#include "own_thread.h"
 
 namespace clip_blip {
 namespace {
@@ -255,18 +255,14 @@ std::shared_ptr<LoadedModule> BuildModule(const ModuleSpec& spec, const Placemen
   c10::Device device = ParseDevice(placement.device);
   std::optional<c10::ScalarType> dtype;
   if (placement.dtype) dtype = ParseDtype(*placement.dtype);
-  UseAllThreads();
 
   std::shared_ptr<LoadedModule> built;
-  std::optional<Failure> failure;
-  {
+  std::optional<Failure> failure = AttemptOnOwnThread([&] {
     c10::InferenceMode inference;
     MemoryScope scope(device);
-    failure = Attempt([&] {
-      built = std::make_shared<LoadedModule>(Assemble(spec, device, dtype), device, std::nullopt);
-      if (placement.prepare) built->Prepare();
-    });
-  }
+    built = std::make_shared<LoadedModule>(Assemble(spec, device, dtype), device, std::nullopt);
+    if (placement.prepare) built->Prepare();
+  });
   if (failure) throw *failure;
   return built;
 }
