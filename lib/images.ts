@@ -7,7 +7,7 @@ import { assertImageInput } from "./input/assert.js";
 import { decodeSource } from "./input/decode.js";
 import { assertModelSize, isModelInput, type PreprocessPlan } from "./input/preprocessor-config.js";
 import { openSource, withRemoteRead } from "./input/source.js";
-import type { ImageInput } from "./input/types.js";
+import type { ImageInput, WantedColumns } from "./input/types.js";
 import type { NativeBinding, PixelBatch } from "./native/types.js";
 import { assertArray, assertBoolean, assertFunction, assertInteger, assertSignal } from "./validate.js";
 
@@ -18,6 +18,9 @@ export interface ImageCallOptions extends CallOptions {
   /** Pixels of a picture above which it is refused with ERR_IMAGE_TOO_LARGE. Default 50,000,000. */
   maxPixels?: number;
 }
+
+/** Pixels of a picture from which on memory that is not touched pays for finding out what is needed. */
+const LARGE = 1_000_000;
 
 /** Names of the options of every call that takes pictures. */
 export const IMAGE_CALL_OPTIONS = ["signal", "onProgress", "allowRemote", "maxPixels"] as const;
@@ -68,13 +71,13 @@ export async function preparePixels(
     const started = performance.now();
     let failed = true;
     try {
-      const { data, width, height } = await decodeSource(source, decodeOptions);
+      const { data, width, height, columns } = await decodeSource(source, decodeOptions, wantedColumns(binding, plan));
       signal.throwIfAborted();
       if (isModelInput(plan, width, height)) {
         failed = false;
         return data;
       }
-      const result = await binding.preprocess(data, width, height, plan.resize).catch((error) => {
+      const result = await binding.preprocess(data, width, height, plan.resize, columns).catch((error) => {
         throw fromNative(error);
       });
       assertModelSize(plan, result.width, result.height);
@@ -87,6 +90,20 @@ export async function preparePixels(
       }
     }
   });
+}
+
+/** What the crop of a large picture needs, where that is less than the picture: a quarter less for 4:3. */
+function wantedColumns(binding: NativeBinding, plan: PreprocessPlan): WantedColumns {
+  return (width, height) => {
+    if (width * height < LARGE) return undefined;
+    try {
+      const needed = binding.neededColumns(width, height, plan.resize);
+      return needed.length < width ? needed : undefined;
+    } catch {
+      // What cannot be resized is refused as such, once it is decoded.
+      return undefined;
+    }
+  };
 }
 
 /** A batch for the addon. */

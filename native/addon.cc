@@ -32,6 +32,7 @@ Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) {
   CLIP_BLIP_EXPORT("moduleBytes", Throwing, ModuleBytes);
   CLIP_BLIP_EXPORT("liveModules", Throwing, LiveModules);
   CLIP_BLIP_EXPORT("liveJobs", Throwing, LiveJobs);
+  CLIP_BLIP_EXPORT("neededColumns", Throwing, NeededColumnsOf);
   CLIP_BLIP_EXPORT("preprocess", Rejecting, PreprocessAsync);
   CLIP_BLIP_EXPORT("encodeImages", Rejecting, EncodeImagesAsync);
   CLIP_BLIP_EXPORT("encodeTexts", Rejecting, EncodeTextsAsync);

@@ -6,7 +6,7 @@ import { checkPixels, DEFAULT_MAX_PIXELS } from "./limits.js";
 import { rgbPixels, undecodable } from "./pixels.js";
 import { decodeRaw } from "./raw.js";
 import { type ImageSource, openSource } from "./source.js";
-import type { DecodedImage, DecodeOptions, ImageInput } from "./types.js";
+import type { DecodedImage, DecodedPart, DecodeOptions, ImageInput, WantedColumns } from "./types.js";
 
 /**
  * Reads a picture from wherever it is and decodes it to upright, interleaved 8-bit RGB, with the pixels that Pillow's
@@ -28,18 +28,27 @@ export async function decodeImage(input: ImageInput, options: DecodeOptions = {}
   return decodeSource(openSource(input, options), options);
 }
 
-/** As `decodeImage`, of a source that was opened with the same options. */
-export function decodeSource(source: ImageSource, { maxPixels, signal }: DecodeOptions): Promise<DecodedImage> {
-  return orAbort(decode(source, maxPixels ?? DEFAULT_MAX_PIXELS, signal), signal);
+/** As `decodeImage`, of a source that was opened with the same options, and of large files the wanted columns only. */
+export function decodeSource(
+  source: ImageSource,
+  { maxPixels, signal }: DecodeOptions,
+  wanted?: WantedColumns,
+): Promise<DecodedPart> {
+  return orAbort(decode(source, maxPixels ?? DEFAULT_MAX_PIXELS, signal, wanted), signal);
 }
 
-async function decode(source: ImageSource, maxPixels: number, signal?: AbortSignal): Promise<DecodedImage> {
+async function decode(
+  source: ImageSource,
+  maxPixels: number,
+  signal?: AbortSignal,
+  wanted?: WantedColumns,
+): Promise<DecodedPart> {
   const { name } = source;
   if (source.kind === "encoded") {
     const bytes = await source.read();
     // Nobody waits for the result any more: leave the thread to others.
     signal?.throwIfAborted();
-    return decodeEncoded(bytes, name, maxPixels);
+    return decodeEncoded(bytes, name, maxPixels, wanted);
   }
   if (source.kind === "raw") {
     checkPixels(name, source.pixels.width, source.pixels.height, maxPixels);

@@ -4,10 +4,10 @@ import { cmykToRgb } from "./cmyk.js";
 import { detectFormat } from "./format.js";
 import { decodeGif } from "./gif.js";
 import { checkPixels } from "./limits.js";
-import { turnUpright } from "./orientation.js";
+import { isUpright, turnUpright } from "./orientation.js";
 import { OPEN, rgbPixels, undecodable } from "./pixels.js";
 import { loadSharp } from "./sharp.js";
-import type { DecodedImage } from "./types.js";
+import type { DecodedImage, DecodedPart, WantedColumns } from "./types.js";
 
 /**
  * Decodes an encoded picture into the pixels that Pillow's `ImageOps.exif_transpose(image).convert("RGB")` gives.
@@ -18,9 +18,16 @@ import type { DecodedImage } from "./types.js";
  * interpolates them: 1.2 levels in the mean and 16 at most on a smooth picture, more at hard edges of colour.
  *
  * @param name of the source in error messages
+ * @param wanted asked which columns to keep, where that saves something: not of animations, nor of what has to be turned.
+ *   The picture is decoded whole all the same, so that damage anywhere shows
  * @throws ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE
  */
-export async function decodeEncoded(bytes: Uint8Array, name: string, maxPixels: number): Promise<DecodedImage> {
+export async function decodeEncoded(
+  bytes: Uint8Array,
+  name: string,
+  maxPixels: number,
+  wanted?: WantedColumns,
+): Promise<DecodedPart> {
   const format = detectFormat(bytes, name);
   try {
     if (format === "gif") return await decodeGif(bytes, name, maxPixels);
@@ -28,8 +35,12 @@ export async function decodeEncoded(bytes: Uint8Array, name: string, maxPixels: 
     const metadata = await sharp(bytes, { ...OPEN, limitInputPixels: false }).metadata();
     checkPixels(name, metadata.width, metadata.height, maxPixels);
     checkKind(metadata, name);
+    const { width, height } = metadata;
     const image = turnUpright(sharp(bytes, { ...OPEN, limitInputPixels: maxPixels }), metadata);
-    return metadata.space === "cmyk" ? await cmykPixels(image) : await rgbPixels(image);
+    const columns = isUpright(metadata) ? wanted?.(width, height) : undefined;
+    if (columns) image.extract({ left: columns.begin, top: 0, width: columns.length, height });
+    const pixels = metadata.space === "cmyk" ? await cmykPixels(image) : await rgbPixels(image);
+    return columns ? { ...pixels, width, columns } : pixels;
   } catch (error) {
     throw error instanceof ClipBlipError ? error : undecodable(name, error);
   }

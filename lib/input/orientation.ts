@@ -1,5 +1,10 @@
 import type { Metadata, Sharp } from "sharp";
 
+/** Whether a picture is stored as it is to be seen. */
+export function isUpright({ orientation, xmp }: Metadata): boolean {
+  return (orientation ?? xmpOrientation(xmp)) === 1;
+}
+
 /**
  * Turns a picture upright. sharp reads the orientation from EXIF; as Pillow does, XMP is asked where EXIF says nothing.
  */

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Sharp } from "sharp";
+import type { Columns } from "../native/types.js";
 
 /** Pixels that are decoded already: rows from the top, samples interleaved, 8 bits each. */
 export interface RawPixels {
@@ -47,3 +48,11 @@ export interface DecodedImage {
   width: number;
   height: number;
 }
+
+/** A picture of which `data` may have some columns of each row only, `columns.length * height * 3` bytes then. */
+export interface DecodedPart extends DecodedImage {
+  columns?: Columns;
+}
+
+/** The columns that are wanted of a picture of some size; undefined: all. */
+export type WantedColumns = (width: number, height: number) => Columns | undefined;

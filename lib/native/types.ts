@@ -60,6 +60,12 @@ export interface Placement {
   prepare?: boolean;
 }
 
+/** Some columns of a picture, side by side. */
+export interface Columns {
+  begin: number;
+  length: number;
+}
+
 /** From decoded pixels to the model's input size, as preprocessor_config.json says. */
 export interface ResizePlan {
   /** The shorter side becomes this, the other keeps the proportion; or an exact size; or null: no resize. */
@@ -231,12 +237,18 @@ export interface NativeBinding {
   /** Calls of this process that wait for a pool thread, run, or have not been cleared away; for leak tests. */
   liveJobs(): number;
 
-  /** Resize and crop of one picture of interleaved 8-bit RGB; [height, width, 3] uint8. Within 1 level of Pillow. */
+  /** The columns of a picture of this size that its crop is made of. */
+  neededColumns(width: number, height: number, plan: ResizePlan): Columns;
+  /**
+   * Resize and crop of one picture of interleaved 8-bit RGB; [height, width, 3] uint8. Within 1 level of Pillow.
+   * `rgb` has the `columns` of each row, those needed among them; default: all.
+   */
   preprocess(
     rgb: Uint8Array,
     width: number,
     height: number,
     plan: ResizePlan,
+    columns?: Columns,
   ): Promise<{ pixels: Uint8Array; height: number; width: number }>;
 
   /** Image tower of a CLIP model: rows in the order given; L2-normalised on request. */

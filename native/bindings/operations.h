@@ -27,6 +27,7 @@ Napi::Value LiveModules(const Napi::CallbackInfo& info);
 Napi::Value LiveJobs(const Napi::CallbackInfo& info);
 
 // preprocess.cc
+Napi::Value NeededColumnsOf(const Napi::CallbackInfo& info);
 Napi::Value PreprocessAsync(const Napi::CallbackInfo& info);
 // encode_images.cc
 Napi::Value EncodeImagesAsync(const Napi::CallbackInfo& info);

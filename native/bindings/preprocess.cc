@@ -28,6 +28,16 @@ PictureSize ToSize(const Napi::Object& object, const std::string& name) {
   return size;
 }
 
+PictureSize ToSize(const Napi::Value& width, const Napi::Value& height) {
+  PictureSize size;
+  size.width = ToInt(width, "width", 1, kMaxSide);
+  size.height = ToInt(height, "height", 1, kMaxSide);
+  if (size.width > std::numeric_limits<int64_t>::max() / 3 / size.height) {
+    RefuseValue("width", "smaller");
+  }
+  return size;
+}
+
 ResizePlan ToPlan(const Napi::Value& value) {
   Napi::Object object = ToObject(value, "plan");
   ResizePlan plan;
@@ -50,11 +60,16 @@ ResizePlan ToPlan(const Napi::Value& value) {
 class PreprocessWorker final : public PromiseWorker {
  public:
   PreprocessWorker(Napi::Env env, ByteArrays arrays, const uint8_t* rgb, PictureSize size,
-                   ResizePlan plan)
-      : PromiseWorker(env), arrays_(std::move(arrays)), rgb_(rgb), size_(size), plan_(plan) {}
+                   Span held, ResizePlan plan)
+      : PromiseWorker(env),
+        arrays_(std::move(arrays)),
+        rgb_(rgb),
+        size_(size),
+        held_(held),
+        plan_(plan) {}
 
  private:
-  void Work() override { picture_ = Preprocess(rgb_, size_, plan_); }
+  void Work() override { picture_ = Preprocess(rgb_, size_, held_, plan_); }
 
   Napi::Value Result(Napi::Env env) override {
     Napi::Object result = Napi::Object::New(env);
@@ -67,6 +82,7 @@ class PreprocessWorker final : public PromiseWorker {
   ByteArrays arrays_;
   const uint8_t* rgb_;
   PictureSize size_;
+  Span held_;
   ResizePlan plan_;
   Picture picture_;
 };
@@ -74,16 +90,25 @@ class PreprocessWorker final : public PromiseWorker {
 }  // namespace
 
 Napi::Value PreprocessAsync(const Napi::CallbackInfo& info) {
-  PictureSize size;
-  size.width = ToInt(info[1], "width", 1, kMaxSide);
-  size.height = ToInt(info[2], "height", 1, kMaxSide);
-  if (size.width > std::numeric_limits<int64_t>::max() / 3 / size.height) {
-    RefuseValue("width", "smaller");
+  PictureSize size = ToSize(info[1], info[2]);
+  Span held{0, size.width};
+  if (!IsAbsent(info[4])) {
+    Napi::Object columns = ToObject(info[4], "columns");
+    held.begin = ToInt(columns.Get("begin"), "columns.begin", 0, size.width - 1);
+    held.length = ToInt(columns.Get("length"), "columns.length", 1, size.width - held.begin);
   }
   ByteArrays arrays;
-  const uint8_t* rgb = arrays.Hold(info[0], size.width * size.height * 3, "rgb");
-  return PromiseWorker::Start<PreprocessWorker>(info.Env(), std::move(arrays), rgb, size,
+  const uint8_t* rgb = arrays.Hold(info[0], held.length * size.height * 3, "rgb");
+  return PromiseWorker::Start<PreprocessWorker>(info.Env(), std::move(arrays), rgb, size, held,
                                                 ToPlan(info[3]));
+}
+
+Napi::Value NeededColumnsOf(const Napi::CallbackInfo& info) {
+  Span needed = NeededColumns(ToSize(info[0], info[1]), ToPlan(info[2]));
+  Napi::Object columns = Napi::Object::New(info.Env());
+  columns.Set("begin", static_cast<double>(needed.begin));
+  columns.Set("length", static_cast<double>(needed.length));
+  return columns;
 }
 
 }  // namespace clip_blip

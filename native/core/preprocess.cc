@@ -54,7 +54,15 @@ PictureSize ResizedSize(PictureSize input, const ResizePlan& plan) {
   return input.width <= input.height ? PictureSize{other, edge} : PictureSize{edge, other};
 }
 
-Picture Preprocess(const uint8_t* rgb, PictureSize size, const ResizePlan& plan) {
+namespace {
+
+/// After the resize, and after the crop.
+struct Sizes {
+  PictureSize resized;
+  PictureSize output;
+};
+
+Sizes SizesOf(PictureSize size, const ResizePlan& plan) {
   CheckSize(size);
   if (plan.shortest_edge && (*plan.shortest_edge < 1 || *plan.shortest_edge > (1 << 20))) {
     throw Failure(ErrorCode::kInvalidArgument, "The shortest edge is out of range");
@@ -66,6 +74,25 @@ Picture Preprocess(const uint8_t* rgb, PictureSize size, const ResizePlan& plan)
   if (output.height > kMaxOutputBytes / 3 / output.width) {
     throw Failure(ErrorCode::kInvalidArgument, "The resized picture would be too large");
   }
+  return {resized, output};
+}
+
+}  // namespace
+
+Span NeededColumns(PictureSize size, const ResizePlan& plan) {
+  Sizes sizes = SizesOf(size, plan);
+  CropSpan columns = CropAxis(sizes.resized.width, sizes.output.width);
+  return SourceColumns(size.width, sizes.resized.width, plan.resample,
+                       {columns.source, columns.length});
+}
+
+Picture Preprocess(const uint8_t* rgb, PictureSize size, Span held, const ResizePlan& plan) {
+  auto [resized, output] = SizesOf(size, plan);
+  Span needed = NeededColumns(size, plan);
+  if (held.begin < 0 || held.length > size.width - held.begin || needed.begin < held.begin ||
+      needed.begin + needed.length > held.begin + held.length) {
+    throw Failure(ErrorCode::kInvalidArgument, "The columns are not those that are needed");
+  }
 
   CropSpan rows = CropAxis(resized.height, output.height);
   CropSpan columns = CropAxis(resized.width, output.width);
@@ -74,7 +101,7 @@ Picture Preprocess(const uint8_t* rgb, PictureSize size, const ResizePlan& plan)
   Window window{{rows.source, rows.length}, {columns.source, columns.length}};
   Target target{picture.pixels.data() + (rows.target * output.width + columns.target) * 3,
                 output.width * 3};
-  ResampleWindow(rgb, size, resized, plan.resample, window, target);
+  ResampleWindow(rgb, size, held, resized, plan.resample, window, target);
   return picture;
 }
 

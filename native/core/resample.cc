@@ -52,46 +52,71 @@ double Support(Resample filter) {
   return 0;
 }
 
+/// Input pixels that an output pixel is made of.
+struct Range {
+  int64_t first;
+  int64_t count;
+};
+
+/// How the pixels of one axis become others.
+struct Axis {
+  Resample filter;
+  int64_t input;
+  double scale;
+  double stretch;
+  double support;
+
+  Axis(Resample filter, int64_t input, int64_t output)
+      : filter(filter),
+        input(input),
+        scale(static_cast<double>(input) / static_cast<double>(output)),
+        stretch(std::max(scale, 1.0)),
+        support(Support(filter) * stretch) {}
+
+  double CentreOf(int64_t output) const { return (static_cast<double>(output) + 0.5) * scale; }
+
+  Range RangeOf(int64_t output) const {
+    double centre = CentreOf(output);
+    int64_t first = std::max<int64_t>(0, static_cast<int64_t>(centre - support + 0.5));
+    int64_t end = std::min(input, static_cast<int64_t>(centre + support + 0.5));
+    return {first, end - first};
+  }
+};
+
 /// For each output pixel of a span: the input pixels that it is made of, and their weights.
 struct Taps {
-  struct Range {
-    int64_t first;
-    int64_t count;
-  };
   std::vector<Range> ranges;
   std::vector<int32_t> weights;
   int64_t stride = 0;  // weights from one output pixel to the next
 
   const int32_t* WeightsOf(int64_t output) const { return weights.data() + output * stride; }
 
-  /// The input that all of the outputs together need; the ranges count from its start afterwards.
-  Span MoveToStart() {
+  /// The input that all of the outputs together need.
+  Span Needed() const {
     int64_t first = ranges.front().first;
-    int64_t end = ranges.back().first + ranges.back().count;
-    for (Range& range : ranges) range.first -= first;
-    return {first, end - first};
+    return {first, ranges.back().first + ranges.back().count - first};
+  }
+
+  /// Has the ranges count from an input pixel, and not from the first.
+  void CountFrom(int64_t start) {
+    for (Range& range : ranges) range.first -= start;
   }
 };
 
 Taps MakeTaps(Resample filter, int64_t input, int64_t output, Span span) {
-  double scale = static_cast<double>(input) / static_cast<double>(output);
-  double stretch = std::max(scale, 1.0);
-  double support = Support(filter) * stretch;
-
+  Axis axis(filter, input, output);
   Taps taps;
-  taps.stride = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
+  taps.stride = static_cast<int64_t>(std::ceil(axis.support)) * 2 + 1;
   taps.ranges.resize(static_cast<size_t>(span.length));
   taps.weights.assign(static_cast<size_t>(span.length * taps.stride), 0);
   std::vector<double> exact(static_cast<size_t>(taps.stride));
   for (int64_t i = 0; i < span.length; ++i) {
-    double centre = (static_cast<double>(span.begin + i) + 0.5) * scale;
-    int64_t first = std::max<int64_t>(0, static_cast<int64_t>(centre - support + 0.5));
-    int64_t end = std::min(input, static_cast<int64_t>(centre + support + 0.5));
-    int64_t count = end - first;
+    double centre = axis.CentreOf(span.begin + i);
+    auto [first, count] = axis.RangeOf(span.begin + i);
     double sum = 0;
     for (int64_t k = 0; k < count; ++k) {
       double distance = static_cast<double>(k + first) - centre + 0.5;
-      exact[static_cast<size_t>(k)] = Weigh(filter, distance * (1.0 / stretch));
+      exact[static_cast<size_t>(k)] = Weigh(filter, distance * (1.0 / axis.stretch));
       sum += exact[static_cast<size_t>(k)];
     }
     int32_t* weights = taps.weights.data() + i * taps.stride;
@@ -120,7 +145,7 @@ RowTaps SpreadTaps(const Taps& taps) {
   spread.stride = (taps.stride + kGroupPixels - 1) / kGroupPixels * kGroupBytes;
   spread.weights.assign(taps.ranges.size() * static_cast<size_t>(spread.stride), 0);
   for (size_t i = 0; i < taps.ranges.size(); ++i) {
-    Taps::Range range = taps.ranges[i];
+    Range range = taps.ranges[i];
     int64_t groups = (range.count + kGroupPixels - 1) / kGroupPixels;
     spread.taps.push_back({range.first * 3, groups});
     spread.end_byte = std::max(spread.end_byte, range.first * 3 + groups * kGroupBytes);
@@ -155,12 +180,12 @@ std::vector<int64_t> NearestSources(int64_t input, int64_t output, Span span) {
   return sources;
 }
 
-void ResampleNearest(const uint8_t* rgb, PictureSize size, PictureSize resized,
+void ResampleNearest(const uint8_t* rgb, PictureSize size, Span held, PictureSize resized,
                      const Window& window, const Target& target) {
   std::vector<int64_t> rows = NearestSources(size.height, resized.height, window.rows);
   std::vector<int64_t> columns = NearestSources(size.width, resized.width, window.columns);
   for (size_t y = 0; y < rows.size(); ++y) {
-    const uint8_t* from = rgb + rows[y] * size.width * 3;
+    const uint8_t* from = rgb + (rows[y] * held.length - held.begin) * 3;
     uint8_t* to = target.data + static_cast<int64_t>(y) * target.stride;
     for (int64_t column : columns) {
       std::memcpy(to, from + column * 3, 3);
@@ -244,33 +269,50 @@ bool VerticalFirst(PictureSize size, PictureSize resized) {
 
 }  // namespace
 
-void ResampleWindow(const uint8_t* rgb, PictureSize size, PictureSize resized, Resample filter,
-                    const Window& window, const Target& target) {
-  View whole{rgb, size.width * 3, size.height, size.width};
+Span SourceColumns(int64_t width, int64_t resized_width, Resample filter, Span columns) {
+  if (width == resized_width) return columns;
+  if (filter == Resample::kNearest) {
+    std::vector<int64_t> sources = NearestSources(width, resized_width, columns);
+    return {sources.front(), sources.back() + 1 - sources.front()};
+  }
+  Axis axis(filter, width, resized_width);
+  Range last = axis.RangeOf(columns.begin + columns.length - 1);
+  int64_t begin = axis.RangeOf(columns.begin).first;
+  return {begin, last.first + last.count - begin};
+}
+
+void ResampleWindow(const uint8_t* rgb, PictureSize size, Span held, PictureSize resized,
+                    Resample filter, const Window& window, const Target& target) {
+  View part{rgb, held.length * 3, size.height, held.length};
   bool horizontal = size.width != resized.width;
   bool vertical = size.height != resized.height;
-  if (!horizontal && !vertical)
-    return Copy(whole.Rows(window.rows).Columns(window.columns), target);
-  if (filter == Resample::kNearest) return ResampleNearest(rgb, size, resized, window, target);
+  Span columns{window.columns.begin - held.begin, window.columns.length};
+  if (!horizontal && !vertical) return Copy(part.Rows(window.rows).Columns(columns), target);
+  if (filter == Resample::kNearest) {
+    return ResampleNearest(rgb, size, held, resized, window, target);
+  }
 
   if (!horizontal) {
     Taps taps = MakeTaps(filter, size.height, resized.height, window.rows);
-    return VerticalPass(whole.Columns(window.columns), taps, target);
+    return VerticalPass(part.Columns(columns), taps, target);
   }
   Taps column_taps = MakeTaps(filter, size.width, resized.width, window.columns);
-  if (!vertical) return HorizontalPass(whole.Rows(window.rows), SpreadTaps(column_taps), target);
+  column_taps.CountFrom(held.begin);
+  if (!vertical) return HorizontalPass(part.Rows(window.rows), SpreadTaps(column_taps), target);
 
   // The first pass makes what the second one reads, and no more.
   Taps row_taps = MakeTaps(filter, size.height, resized.height, window.rows);
   if (VerticalFirst(size, resized)) {
-    Span needed = column_taps.MoveToStart();
+    Span needed = column_taps.Needed();
+    column_taps.CountFrom(needed.begin);
     Intermediate between(window.rows.length, needed.length);
-    VerticalPass(whole.Columns(needed), row_taps, between.AsTarget());
+    VerticalPass(part.Columns(needed), row_taps, between.AsTarget());
     HorizontalPass(between.AsView(), SpreadTaps(column_taps), target);
   } else {
-    Span needed = row_taps.MoveToStart();
+    Span needed = row_taps.Needed();
+    row_taps.CountFrom(needed.begin);
     Intermediate between(needed.length, window.columns.length);
-    HorizontalPass(whole.Rows(needed), SpreadTaps(column_taps), between.AsTarget());
+    HorizontalPass(part.Rows(needed), SpreadTaps(column_taps), between.AsTarget());
     VerticalPass(between.AsView(), row_taps, target);
   }
 }

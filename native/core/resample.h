@@ -6,12 +6,7 @@
 
 namespace clip_blip {
 
-/// A range of pixels along one axis of the resized picture.
-struct Span {
-  int64_t begin = 0;
-  int64_t length = 0;
-};
-
+/// A part of the resized picture.
 struct Window {
   Span rows;
   Span columns;
@@ -23,9 +18,13 @@ struct Target {
   int64_t stride = 0;
 };
 
+/// The columns of a picture that some columns of the resized one are made of.
+Span SourceColumns(int64_t width, int64_t resized_width, Resample filter, Span columns);
+
 /// Computes the pixels of a window of the picture that Image.resize of Pillow 13 would make of
-/// `rgb`, bit for bit: two passes, rounded to 8 bits between them.
-void ResampleWindow(const uint8_t* rgb, PictureSize size, PictureSize resized, Resample filter,
-                    const Window& window, const Target& target);
+/// a picture, bit for bit: two passes, rounded to 8 bits between them. `rgb` has the columns `held`
+/// of each row.
+void ResampleWindow(const uint8_t* rgb, PictureSize size, Span held, PictureSize resized,
+                    Resample filter, const Window& window, const Target& target);
 
 }  // namespace clip_blip

@@ -33,12 +33,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // Without a crop the whole picture is made: a long one would only take memory.
   if (plan.shortest_edge && !plan.crop && *plan.shortest_edge > 80) return 0;
 
+  // What is needed, and sometimes more.
+  Span held{0, picture.width};
+  try {
+    if (bytes.UpTo(1)) held = NeededColumns(picture, plan);
+  } catch (const Failure&) {
+    return 0;
+  }
+
   // Exactly as long as it says, so that AddressSanitizer sees a read behind it.
-  std::vector<uint8_t> rgb(static_cast<size_t>(picture.height * picture.width * 3));
+  std::vector<uint8_t> rgb(static_cast<size_t>(picture.height * held.length * 3));
   for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = bytes.size() ? bytes.data()[i % bytes.size()] : 0x5a;
   try {
     PictureSize resized = ResizedSize(picture, plan);
-    Picture result = Preprocess(rgb.data(), picture, plan);
+    Picture result = Preprocess(rgb.data(), picture, held, plan);
     PictureSize expected = plan.crop.value_or(resized);
     if (result.height != expected.height || result.width != expected.width) std::abort();
     if (result.pixels.size() != static_cast<size_t>(expected.height * expected.width * 3)) std::abort();

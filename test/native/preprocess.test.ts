@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { native } from "../../lib/native/instance.js";
-import type { ResizePlan } from "../../lib/native/types.js";
+import type { Columns, ResizePlan } from "../../lib/native/types.js";
 import { rejects } from "./helpers.js";
 
 interface Case {
@@ -33,6 +33,12 @@ function draw(width: number, height: number): Uint8Array {
   return pixels;
 }
 
+/** Some columns of each row. */
+function cut(pixels: Uint8Array, width: number, { begin, length }: Columns): Uint8Array {
+  const rows = Array.from({ length: pixels.length / width / 3 }, (_, row) => (row * width + begin) * 3);
+  return Buffer.concat(rows.map((start) => pixels.subarray(start, start + length * 3)));
+}
+
 for (const { width, height, plan, result } of cases) {
   const resize = plan.resize === null ? "as is" : Object.values(plan.resize).join("x");
   const crop = plan.crop === null ? "" : `, crop ${plan.crop.height}x${plan.crop.width}`;
@@ -41,6 +47,25 @@ for (const { width, height, plan, result } of cases) {
     assert.deepEqual([output.height, output.width], [result.height, result.width]);
     const length = result.height * result.width * 3;
     assert.deepEqual(Buffer.from(output.pixels), expected.subarray(result.offset, result.offset + length));
+  });
+
+  test(`${width}x${height}, ${plan.resample} to ${resize}${crop}: of the needed columns alone, and of some more`, async () => {
+    const { neededColumns, preprocess } = native();
+    const [whole, pixels] = [draw(width, height), await preprocess(draw(width, height), width, height, plan)];
+    const needed = neededColumns(width, height, plan);
+    const begin = Math.floor(needed.begin / 2);
+    const more = { begin, length: Math.ceil((needed.begin + needed.length + width) / 2) - begin };
+    for (const columns of [needed, more]) {
+      assert.deepEqual(await preprocess(cut(whole, width, columns), width, height, plan, columns), pixels);
+    }
+    for (const less of [
+      { begin: needed.begin + 1, length: needed.length - 1 },
+      { begin: needed.begin, length: needed.length - 1 },
+    ]) {
+      if (less.length === 0) continue;
+      const held = cut(whole, width, less);
+      await rejects(preprocess(held, width, height, plan, less), "INVALID_ARGUMENT", /columns/);
+    }
   });
 }
 
