@@ -60,15 +60,13 @@ struct Range {
 
 /// How the pixels of one axis become others.
 struct Axis {
-  Resample filter;
   int64_t input;
   double scale;
   double stretch;
   double support;
 
   Axis(Resample filter, int64_t input, int64_t output)
-      : filter(filter),
-        input(input),
+      : input(input),
         scale(static_cast<double>(input) / static_cast<double>(output)),
         stretch(std::max(scale, 1.0)),
         support(Support(filter) * stretch) {}

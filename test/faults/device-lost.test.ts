@@ -87,7 +87,7 @@ describe("a device that fails for good", () => {
       await assert.rejects(blip.caption(demoPictures), isLost);
       await assert.rejects(clip.probe(), isLost);
       await assert.rejects(clip.warmup(), isLost);
-      assert.ok(performance.now() - started < 1000, "known at once");
+      assert.ok(performance.now() - started < 100, "known at once");
       await assert.rejects(library.ClipModel.load("demo", CPU), isLost);
       assert.equal(faults.faultsFired(), 1);
       assert.equal(faults.deviceRuns(), 1, "nothing runs on a lost device");

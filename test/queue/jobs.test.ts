@@ -16,6 +16,7 @@ import {
   type WorkerOptions,
 } from "clip-blip/queue";
 import { createServer } from "clip-blip/server";
+import { native } from "../../dist/native/instance.js";
 import type { BatchEvent } from "../../lib/engine/events.js";
 import { demoPictures, loadBlip, loadClip, repositoryPath } from "../library/models.js";
 import { RedisServer, until } from "./redis.js";
@@ -142,44 +143,43 @@ describe("jobs on the demo models", () => {
   });
 });
 
-// How many of them then meet in a batch is the batcher's part, and a matter of how fast they are decoded.
-it("pictures of many jobs are with the model at the same time, as many as fit into a batch", async () => {
-  const clip = await loadClip({ maxBatchSize: 8 });
-  const { safeBatchSize } = clip.capabilities();
-  const waiting: (() => void)[] = [];
-  let enough = safeBatchSize;
-  const letGo = () => {
-    if (waiting.length >= enough) for (const goOn of waiting.splice(0)) goOn();
-  };
-  const encodeImages: ClipModel["encodeImages"] = async (pictures, options) => {
-    await new Promise<void>((resolve) => {
-      waiting.push(resolve);
-      letGo();
-    });
-    return clip.encodeImages(pictures, options);
-  };
-  const together = { encodeImages, capabilities: () => clip.capabilities() };
-  let encoded = 0;
-  const onBatch = (event: unknown) => {
-    encoded += (event as BatchEvent).items;
-  };
-  const requests = Array.from({ length: 6 * safeBatchSize }, (_, index) => [images[index % images.length]!]);
-  const ids = await Promise.all(requests.map((one) => backend.enqueue({ type: "embeddings", images: one })));
+// With the device held until all are decoded: how many would meet by chance is a matter of how fast that goes.
+it("pictures of many jobs share batches", async () => {
+  await using clip = await loadClip({ maxBatchSize: 8 });
+  const requests = images.map((image) => [image]);
+  const batches: BatchEvent[] = [];
+  let prepared = 0;
+  const onBatch = (event: unknown) => batches.push(event as BatchEvent);
+  const onPreparation = () => prepared++;
   subscribe("clip-blip:batch", onBatch);
+  subscribe("clip-blip:preparation", onPreparation);
+  assert.ok(native().tryAcquireDevice("cpu"));
+  let held = true;
+  const release = () => {
+    if (held) native().releaseDevice("cpu");
+    held = false;
+  };
   try {
-    await withWorker({ clip: together, roots }, async () => {
+    const ids = await Promise.all(requests.map((one) => backend.enqueue({ type: "embeddings", images: one })));
+    await withWorker({ clip, roots }, async () => {
       try {
+        await until(() => prepared === requests.length);
+        release();
         for (const { id } of ids) await until(async () => (await backend.status(id))?.state === "completed");
       } finally {
-        enough = 1;
-        letGo();
+        release();
       }
     });
   } finally {
+    release();
     unsubscribe("clip-blip:batch", onBatch);
-    await clip.close();
+    unsubscribe("clip-blip:preparation", onPreparation);
   }
-  assert.equal(encoded, requests.length);
+  assert.equal(
+    batches.reduce((sum, { items }) => sum + items, 0),
+    requests.length,
+  );
+  assert.ok(batches.length <= requests.length / 2, `${batches.length} batches`);
 });
 
 describe("what a worker may read", () => {

@@ -14,6 +14,8 @@ export interface SoakReport {
   samples: number;
   /** Bytes of resident memory a call, after warm-up. */
   slope: number;
+  /** The same at the end of each time that was taken, the last one among them. */
+  slopes: number[];
   left: { modules: number; jobs: number; bytes: number };
 }
 
@@ -78,6 +80,7 @@ function measure() {
 }
 
 const started = performance.now();
+const slopes: number[] = [];
 let call = 0;
 do {
   for (let sample = 0; sample < SAMPLES; sample++) {
@@ -85,7 +88,8 @@ do {
     while (performance.now() < end) await callOf(call++);
     samples.push({ call, bytes: await residentBytes() });
   }
-} while (measure().slope > most && samples.length < ROUNDS * SAMPLES);
+  slopes.push(measure().slope);
+} while (slopes.at(-1)! > most && samples.length < ROUNDS * SAMPLES);
 const measured = measure();
 
 await clip.close();
@@ -95,6 +99,7 @@ const { liveModules, liveJobs, memory } = native();
 const report: SoakReport = {
   calls: call,
   ...measured,
+  slopes,
   left: { modules: liveModules(), jobs: liveJobs(), bytes: memory("cpu").allocated },
 };
 console.log(JSON.stringify(report));

@@ -37,8 +37,10 @@ test("the slope of a line with outliers is that of the line", () => {
 });
 
 test(`${SECONDS} s of calls of every kind leave less than ${MOST} bytes a call behind, and no module, job or tensor`, async (t) => {
-  const { calls, samples, slope, left } = await soak(String(SECONDS), String(MOST));
-  t.diagnostic(`${calls} calls, ${slope.toFixed(1)} bytes a call`);
+  const { calls, samples, slope, slopes, left } = await soak(String(SECONDS), String(MOST));
+  t.diagnostic(
+    `${calls} calls, bytes a call after each ${SECONDS} s: ${slopes.map((one) => one.toFixed(1)).join(", ")}`,
+  );
   assert.ok(samples >= 50);
   assert.deepEqual(left, NOTHING);
   assert.ok(slope <= MOST, `${slope} bytes a call over ${calls} calls`);
