@@ -2,6 +2,9 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <initializer_list>
 #include <new>
 #include <string_view>
@@ -29,7 +32,18 @@ bool SaysOutOfMemory(std::string_view text) {
        "DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory"});
 }
 
-// Faults after which CUDA answers every call of the process with the same error.
+// Numbers of cudaError_t; CUDA's headers are not there to include.
+constexpr int32_t kCudaOutOfMemory = 2;
+
+// Faults after which CUDA answers every call of the process with the same error: of the memory (ECC,
+// 214) and of NVLink (220), those of a kernel, and the unknown one
+// (https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html).
+bool IsDeviceLost(int32_t cuda_error) {
+  constexpr std::array<int32_t, 12> kFatal{214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 999};
+  return std::find(kFatal.begin(), kFatal.end(), cuda_error) != kFatal.end();
+}
+
+// The second net, for such faults that arrive as plain text.
 bool SaysDeviceLost(std::string_view text) {
   return ContainsAny(text, {"illegal memory access", "device-side assert", "misaligned address",
                             "unspecified launch failure", "launch timed out",
@@ -40,10 +54,14 @@ bool SaysDeviceLost(std::string_view text) {
                             "Fallen off the bus"});
 }
 
-// Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames.
-std::string WithoutBacktrace(std::string text) {
-  for (std::string_view mark : {"\nException raised from ", "\nframe #0",
-                                "\n\nC++ CapturedTraceback", "\nC++ CapturedTraceback"}) {
+// Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames. Those
+// of CUDA end with hints for whoever debugs LibTorch, which name device-side assertions whatever the
+// error was.
+std::string FirstPart(std::string text) {
+  for (std::string_view mark :
+       {"\nException raised from ", "\nframe #0", "\n\nC++ CapturedTraceback",
+        "\nC++ CapturedTraceback", "\nSearch for `cudaError", "\nCUDA kernel errors might be",
+        "\nFor debugging consider passing", "\nCompile with `TORCH_USE_CUDA_DSA`"}) {
     size_t at = text.find(mark);
     if (at != std::string::npos) text.resize(at);
   }
@@ -91,15 +109,20 @@ Failure CurrentFailure(ErrorCode fallback) noexcept {
   } catch (const Failure& failure) {
     return failure;
   } catch (const c10::OutOfMemoryError& error) {
-    return Failure(ErrorCode::kOutOfMemory, WithoutBacktrace(error.what_without_backtrace()));
+    return Failure(ErrorCode::kOutOfMemory, FirstPart(error.what_without_backtrace()));
+  } catch (const c10::AcceleratorError& error) {
+    int32_t number = error.get_error_code();
+    if (IsDeviceLost(number)) fallback = ErrorCode::kDeviceLost;
+    if (number == kCudaOutOfMemory) fallback = ErrorCode::kOutOfMemory;
+    return Failure(fallback, FirstPart(error.what_without_backtrace()));
   } catch (const c10::Error& error) {
-    std::string text = WithoutBacktrace(error.what_without_backtrace());
+    std::string text = FirstPart(error.what_without_backtrace());
     ErrorCode code = CodeOfText(text, fallback);
     return Failure(code, std::move(text));
   } catch (const std::bad_alloc&) {
     return Failure(ErrorCode::kOutOfMemory, "The process could not allocate memory");
   } catch (const std::exception& error) {
-    std::string text = WithoutBacktrace(error.what());
+    std::string text = FirstPart(error.what());
     ErrorCode code = CodeOfText(text, fallback);
     return Failure(code, std::move(text));
   } catch (...) {

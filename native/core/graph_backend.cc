@@ -18,7 +18,7 @@ GraphBackend* OpenCudaBackend() {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr) return nullptr;
   auto function = reinterpret_cast<GraphBackendFunction>(dlsym(library, kGraphBackendSymbol));
-  return function == nullptr ? nullptr : function();
+  return function == nullptr ? nullptr : function(CLIP_BLIP_TORCH_VERSION);
 }
 
 }  // namespace

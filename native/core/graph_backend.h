@@ -24,9 +24,11 @@ class GraphBackend {
                                                 const std::function<void()>& work) = 0;
 };
 
-/// The name and the type of the function that clip_blip_cuda.so exports.
+/// The name and the type of the function that clip_blip_cuda.so exports. It is given the version of LibTorch that the
+/// addon was built against, and answers null where its own is another: classes of LibTorch that it holds by value change
+/// their size from version to version.
 constexpr const char* kGraphBackendSymbol = "clip_blip_graph_backend";
-using GraphBackendFunction = GraphBackend* (*)();
+using GraphBackendFunction = GraphBackend* (*)(const char* torch_version);
 
 /// What records on this device; null where nothing does.
 GraphBackend* GraphBackendFor(c10::Device device);

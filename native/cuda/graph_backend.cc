@@ -6,6 +6,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <string_view>
 #include <utility>
 
 namespace at::cuda {
@@ -71,7 +72,8 @@ class CudaGraphBackend final : public GraphBackend {
 }  // namespace clip_blip
 
 extern "C" __attribute__((visibility("default"))) clip_blip::GraphBackend*
-clip_blip_graph_backend() {
+clip_blip_graph_backend(const char* torch_version) {
+  if (std::string_view(torch_version) != CLIP_BLIP_TORCH_VERSION) return nullptr;
   static auto* backend = new clip_blip::CudaGraphBackend();
   return backend;
 }

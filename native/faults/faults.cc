@@ -9,7 +9,10 @@
 #include <new>
 #include <set>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 #include "../core/device_run_hook.h"
 #include "../core/failure.h"
@@ -33,6 +36,19 @@ State& TheState() {
   return *state;
 }
 
+/// What LibTorch 2.11 writes below every error of the CUDA runtime.
+constexpr const char* kHints =
+    "\nSearch for `cudaErrorSome' in https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html for more "
+    "information.\nCUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below "
+    "might be incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\nCompile with `TORCH_USE_CUDA_DSA` to "
+    "enable device-side assertions.\n";
+
+/// An error of the CUDA runtime that only its number tells from others.
+[[noreturn]] void ThrowCudaError(int32_t number) {
+  throw c10::AcceleratorError({__func__, __FILE__, static_cast<uint32_t>(__LINE__)}, number,
+                              "CUDA error: number " + std::to_string(number) + kHints);
+}
+
 /// The errors that LibTorch and CUDA are known to throw, each as they throw it.
 const std::map<std::string, std::function<void()>>& Kinds() {
   static const auto* kinds = new std::map<std::string, std::function<void()>>{
@@ -52,6 +68,11 @@ const std::map<std::string, std::function<void()>>& Kinds() {
       {"illegal-address",
        [] { TORCH_CHECK(false, "CUDA error: an illegal memory access was encountered"); }},
       {"device-assert", [] { throw std::runtime_error("CUDA error: device-side assert triggered"); }},
+      {"capture-as-text",
+       [] {
+         throw std::runtime_error(
+             std::string("CUDA error: operation not permitted when stream is capturing") + kHints);
+       }},
       {"runtime-error", [] { throw std::runtime_error("mat1 and mat2 shapes cannot be multiplied"); }},
       {"empty-message", [] { throw std::runtime_error(""); }},
       {"no-exception-type", [] { throw 7; }},
@@ -59,7 +80,13 @@ const std::map<std::string, std::function<void()>>& Kinds() {
   return *kinds;
 }
 
-const std::function<void()>& FaultOf(const std::string& kind) {
+/// One of the kinds above, or "cuda-" and a number of cudaError_t.
+std::function<void()> FaultOf(const std::string& kind) {
+  constexpr std::string_view kCuda = "cuda-";
+  if (kind.rfind(kCuda, 0) == 0) {
+    int32_t number = std::stoi(kind.substr(kCuda.size()));
+    return [number] { ThrowCudaError(number); };
+  }
   auto found = Kinds().find(kind);
   if (found != Kinds().end()) return found->second;
   throw Failure(ErrorCode::kInvalidArgument, "\"" + kind + "\" is no kind of fault");
@@ -70,10 +97,10 @@ const std::function<void()>& FaultOf(const std::string& kind) {
 void ThrowFault(const std::string& kind) { FaultOf(kind)(); }
 
 void ArmFault(const std::string& kind, int64_t nth) {
-  const std::function<void()>& fault = FaultOf(kind);
+  std::function<void()> fault = FaultOf(kind);
   State& state = TheState();
   std::lock_guard lock(state.mutex);
-  state.fault = fault;
+  state.fault = std::move(fault);
   state.nth = nth;
   state.runs = 0;
   state.fired = 0;

@@ -3,16 +3,17 @@ import { fileURLToPath } from "node:url";
 // The addon with the switch for faults, in the place of the shipped one; set before the library is imported.
 process.env.CLIP_BLIP_PREBUILD ??= fileURLToPath(new URL("../../build/faults", import.meta.url));
 
-/** The errors that can be thrown, as LibTorch and CUDA throw them. */
+/** The errors that can be thrown, as LibTorch and CUDA throw them; "cuda-" is followed by a number of cudaError_t. */
 export const OUT_OF_MEMORY = [
   "out-of-memory",
   "out-of-memory-as-text",
   "cublas-allocation",
   "cublas-handle",
+  "cuda-2",
   "bad-alloc",
 ] as const;
 export const FATAL = ["illegal-address", "device-assert"] as const;
-export const OTHER = ["runtime-error", "empty-message", "no-exception-type"] as const;
+export const OTHER = ["runtime-error", "cuda-900", "capture-as-text", "empty-message", "no-exception-type"] as const;
 
 /** What the addon for tests has beside the other one's functions. It is one for all threads of the process. */
 export interface Faults {

@@ -104,6 +104,24 @@ describe("a device that fails for good", () => {
     });
   }
 
+  it("is known by the number of CUDA's error, whatever the text says", async () => {
+    for (const number of [214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 999]) {
+      faults.armFault(`cuda-${number}`, 1);
+      await assert.rejects(clip.encodeTexts(["a star"]), isLost);
+      faults.forgetLostDevice("cpu");
+    }
+    for (const number of [1, 9, 98, 701, 709, 801, 900]) {
+      faults.armFault(`cuda-${number}`, 1);
+      await assert.rejects(clip.encodeTexts(["a star"]), (error: Error & { code?: string }) => {
+        assert.equal(error.code, "ERR_INTERNAL");
+        // Without LibTorch's hints to its own developers, which name assertions of the device.
+        assert.equal((error.cause as Error).message, `CUDA error: number ${number}`);
+        return true;
+      });
+      await clip.encodeTexts(["a star"]);
+    }
+  });
+
   it("can be left: weights are given up, models are closed", async () => {
     const other = await library.ClipModel.load("demo", CPU);
     const { allocated } = other.capabilities().memory;
