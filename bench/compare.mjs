@@ -114,7 +114,7 @@ function chosen(tasks) {
 /** The paths that a task needs; what is not there yet is made. */
 async function inputsOf(task, { folder, python, scratch }) {
   const { side } = CHECKPOINTS[task.model];
-  const checkpoint = peersCheckpoint(folder, task.model, { python, small: flags.small });
+  const checkpoint = await peersCheckpoint(folder, task.model, { python, small: flags.small });
   const pictures = join(folder, "pictures");
   const inputs = { checkpoint, side, device: flags.device };
   inputs.pixels = await pixelFile(pictures, { side, count: 8 });

@@ -1,7 +1,8 @@
+import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { repositoryPath } from "./paths.mjs";
-import { run } from "./run.mjs";
 
 /** The models that are measured, by the names that tables give them. */
 export const CHECKPOINTS = {
@@ -12,17 +13,25 @@ export const CHECKPOINTS = {
 };
 
 /**
- * A checkpoint with random weights in `folder`, made by `python` where it is not there yet.
+ * A checkpoint with random weights in `folder`, made by `python` where it is not there yet, and called by its case, as
+ * test:gpu looks for it.
  * @returns its directory
  */
-export function checkpoint(folder, name, { python, small = false, device = "cpu" }) {
-  const directory = join(folder, small ? `${name}-small` : name);
+export async function checkpoint(folder, name, { python, small = false, device = "cpu" }) {
+  const directory = join(folder, CHECKPOINTS[name].case + (small ? "-small" : ""));
   if (existsSync(directory)) return directory;
   const unfinished = `${directory}.part`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(dirname(unfinished), { recursive: true });
   const script = repositoryPath("test", "parity", "checkpoints.py");
-  run(python, [script, CHECKPOINTS[name].case, unfinished, ...(small ? ["--small"] : []), "--device", device]);
+  await promisify(execFile)(python, [
+    script,
+    CHECKPOINTS[name].case,
+    unfinished,
+    ...(small ? ["--small"] : []),
+    "--device",
+    device,
+  ]);
   renameSync(unfinished, directory);
   return directory;
 }

@@ -37,16 +37,14 @@ export async function pixelFile(folder, { side, count }) {
   return path;
 }
 
-/** The pictures of such a file, as the library takes them. */
-export function readPixels(path, side) {
+/** `count` pictures of such a file, as the library takes them; repeated where there are fewer. */
+export function readPixels(path, side, count) {
   const bytes = readFileSync(path);
   const length = side * side * 3;
-  return Array.from({ length: bytes.length / length }, (_, index) => ({
-    data: bytes.subarray(index * length, (index + 1) * length),
-    width: side,
-    height: side,
-    channels: 3,
-  }));
+  return Array.from({ length: count }, (_, index) => {
+    const at = (index * length) % bytes.length;
+    return { data: bytes.subarray(at, at + length), width: side, height: side, channels: 3 };
+  });
 }
 
 /** Interleaved 8-bit RGB. */

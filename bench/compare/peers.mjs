@@ -32,8 +32,8 @@ export const peersPython = (folder) =>
   });
 
 /** A checkpoint by its name in CHECKPOINTS, with its image tower as ONNX beside it where it is a CLIP. */
-export function peersCheckpoint(folder, name, options) {
-  const directory = checkpoint(join(folder, "checkpoints"), name, options);
+export async function peersCheckpoint(folder, name, options) {
+  const directory = await checkpoint(join(folder, "checkpoints"), name, options);
   const onnx = join(directory, "onnx");
   if (name.startsWith("clip") && !existsSync(onnx)) {
     try {

@@ -3,21 +3,18 @@ import { join } from "node:path";
 import { CHECKPOINTS, checkpoint } from "../common/checkpoints.mjs";
 import { pixelFile, readPixels } from "../common/pictures.mjs";
 
-/** Pictures that differ; larger batches repeat them. */
+/** Pictures of a file that differ. */
 const DISTINCT = 8;
 
 /** A model's checkpoint and the file with its pixels. */
 export async function inputsOf(model, { python, work, small, device }) {
   const { side } = CHECKPOINTS[model];
-  const directory = checkpoint(work, model, { python, small, device });
+  const directory = await checkpoint(work, model, { python, small, device });
   return { directory, side, pixels: await pixelFile(join(work, "pictures"), { side, count: DISTINCT }) };
 }
 
 /** `batch` pictures of such a file, as the library takes them. */
-export function pictures({ pixels, side }, batch) {
-  const some = readPixels(pixels, side);
-  return Array.from({ length: batch }, (_, index) => some[index % some.length]);
-}
+export const pictures = ({ pixels, side }, batch) => readPixels(pixels, side, batch);
 
 const safeBatchFile = ({ work }, model) => join(work, `${model}.safe-batch`);
 

@@ -33,6 +33,15 @@ export function report({ date, command, machine, versions, settings, parts, aims
     "",
     othersTable(figures),
     "",
+    "## Tests on the device",
+    "",
+    testsTable(figures),
+    "",
+    "## Kernels of single calls",
+    "",
+    "As CUPTI recorded them. `busy`: time in which a kernel or a copy ran; `span`: from the first one's start to the last one's end.",
+    "",
+    ...traces(figures),
     "## Parts",
     "",
     table([
@@ -63,12 +72,42 @@ function timesTable(figures) {
   return table([["task", "batch", "program", "dtype", "median", "quartiles", "items/s", "peak"], ...rows]);
 }
 
+/** A row for each test, with what it said and why it failed. */
+function testsTable(figures) {
+  const rows = [];
+  for (const { kind, what, outcome, seconds, why } of figures) {
+    if (kind === "test") rows.push([what, outcome, short(seconds), why ?? ""]);
+    else if (kind === "test said") rows.at(-1)[3] = [what, rows.at(-1)[3]].filter(Boolean).join("; ");
+  }
+  return table([["test", "outcome", "seconds", "what it said"], ...rows]);
+}
+
+/** For each traced call, what took its time. */
+const traces = (figures) =>
+  figures
+    .filter(({ kind }) => kind === "trace")
+    .flatMap(({ model, batch, task, contender, kernels, busy, span, copies, work, calls }) => [
+      `### ${titleOf(model)}, ${task}, batch ${batch}, ${contender}`,
+      "",
+      `${kernels} kernels; busy ${milliseconds(busy)}, copies ${milliseconds(copies)}, span ${milliseconds(span)}.`,
+      "",
+      ...work.map((line) => `- ${code(line)}`),
+      "",
+      `Calls of CUDA's runtime: ${calls.map(code).join(", ")}.`,
+      "",
+    ]);
+
+const code = (text) => `\`${text.replaceAll("`", "'")}\``;
+
+/** Kinds of figures that have a table of their own. */
+const HAVE_THEIR_OWN = ["tower", "caption", "test", "test said", "trace"];
+
 const order = ({ kind }) => (kind === "tower" ? 0 : 1);
 
 /** Figures of the other kinds, each as it was given. */
 function othersTable(figures) {
   const rows = figures
-    .filter(({ kind }) => kind !== "tower" && kind !== "caption")
+    .filter(({ kind }) => !HAVE_THEIR_OWN.includes(kind))
     .map(({ kind, model, ...values }) => [
       kind,
       model ? titleOf(model) : "",

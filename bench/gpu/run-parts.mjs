@@ -5,28 +5,36 @@ import { createInterface } from "node:readline";
 const KEPT = 4000;
 
 /**
- * Runs parts one after another, each in a process of its own with a time limit of its own. A part writes its figures as
- * JSON lines as it goes, so one that fails or is stopped keeps what it had.
+ * Runs parts one after another, each in a process of its own. A part writes its figures as JSON lines as it goes, so one
+ * that fails or is stopped keeps what it had. All of them end within `seconds`, of which each has its share; what a part
+ * leaves of its own is added to the next one's.
  *
- * @param parts [{id, limit (s), command: [program, …arguments], env}]
- * @param options deadline: performance.now() after which no part goes on; say: takes a line of progress
+ * @param parts [{id, share, command: [program, …arguments], env}]
+ * @param options seconds: for all parts; say: takes a line of progress, figures included; onResults: takes all results so far
  * @returns [{id, seconds, figures, failure}]; failure is undefined where a part went well
  */
-export async function runParts(parts, { deadline, say }) {
+export async function runParts(parts, { seconds, say, onResults = (_) => {} }) {
+  const started = performance.now();
   const results = [];
-  for (const part of parts) {
-    const left = (deadline - performance.now()) / 1000;
-    if (left < 1) {
-      results.push({ id: part.id, seconds: 0, figures: [], failure: "no time was left" });
-      continue;
-    }
-    say(`${part.id}: at most ${Math.ceil(Math.min(part.limit, left))} s`);
-    results.push(await runPart(part, Math.min(part.limit, left)));
+  for (const [index, part] of parts.entries()) {
+    const left = timeLeft(parts, index, { seconds, passed: (performance.now() - started) / 1000 });
+    say(`${part.id}: at most ${left.toFixed(0)} s`);
+    const result =
+      left < 1 ? { id: part.id, seconds: 0, figures: [], failure: "no time was left" } : await runPart(part, left, say);
+    say(`${part.id}: ${result.failure ?? "went well"}, ${result.seconds.toFixed(1)} s`);
+    results.push(result);
+    onResults(results);
   }
   return results;
 }
 
-async function runPart({ id, command: [program, ...args], env }, limit) {
+/** Seconds that a part may take: until all the shares up to its own are used up. */
+export function timeLeft(parts, index, { seconds, passed }) {
+  const sum = (some) => some.reduce((total, { share }) => total + share, 0);
+  return (seconds * sum(parts.slice(0, index + 1))) / sum(parts) - passed;
+}
+
+async function runPart({ id, command: [program, ...args], env }, limit, say) {
   const started = performance.now();
   // A group of its own: what the part has started is stopped with it.
   const child = spawn(program, args, {
@@ -41,8 +49,10 @@ async function runPart({ id, command: [program, ...args], env }, limit) {
   };
   createInterface({ input: child.stdout }).on("line", (line) => {
     const figure = parse(line);
-    if (figure) figures.push(figure);
-    else keep(`${line}\n`);
+    if (figure) {
+      figures.push(figure);
+      say(line);
+    } else keep(`${line}\n`);
   });
   child.stderr.setEncoding("utf8").on("data", keep);
   let stopped = false;
@@ -61,6 +71,7 @@ async function runPart({ id, command: [program, ...args], env }, limit) {
   const failure = stopped
     ? `stopped after ${limit.toFixed(0)} s`
     : ended && [ended, lastLine(said)].filter(Boolean).join(": ");
+  if (failure) say(said);
   return { id, seconds, figures, failure };
 }
 

@@ -106,7 +106,7 @@ describe("on a CUDA device", { skip }, () => {
     const found = runWithin<{ safeBatchSize: number; atLoad: number; again: number; peak: number }>(
       8 * GIB,
       total,
-      "probe-in-8-gib.ts",
+      "probe-in-8-gib",
       checkpoint,
       device,
     );
@@ -140,7 +140,7 @@ describe("on a CUDA device", { skip }, () => {
   }
 
   const underBallast = (kind: string, source: string, bytes: number) =>
-    runWithin<UnderBallast>(bytes, total, "split-under-ballast.ts", kind, source, device, String(bytes));
+    runWithin<UnderBallast>(bytes, total, "split-under-ballast", kind, source, device, String(bytes));
 
   function assertSplit(t: TestContext, result: UnderBallast, mayDiffer: number): void {
     t.diagnostic(JSON.stringify(result));

@@ -3,13 +3,13 @@ import { describe, test } from "node:test";
 import { judgeAims } from "../../bench/gpu/aims.mjs";
 import { PART_IDS, partsFor } from "../../bench/gpu/parts.mjs";
 import { report } from "../../bench/gpu/report.mjs";
-import { runParts } from "../../bench/gpu/run-parts.mjs";
+import { runParts, timeLeft } from "../../bench/gpu/run-parts.mjs";
+import { summarize } from "../../bench/gpu/trace/summary.mjs";
 
 const say = () => {};
-const later = (seconds = 60) => performance.now() + 1000 * seconds;
-const part = (id: string, program: string, limit = 20) => ({
+const part = (id: string, program: string, share = 20) => ({
   id,
-  limit,
+  share,
   command: [process.execPath, "-e", program],
   env: {},
 });
@@ -24,7 +24,17 @@ describe("parts", () => {
       part("b", `console.log('{"kind":"y"}')`),
       { ...part("c", ""), command: ["/no/such/program"] },
     ];
-    const [a, b, c] = await runParts(parts, { deadline: later(), say });
+    const lines: string[] = [];
+    const counts: number[] = [];
+    const [a, b, c] = await runParts(parts, {
+      seconds: 60,
+      say: (line) => lines.push(line),
+      onResults: (results) => counts.push(results.length),
+    });
+    assert.deepEqual(counts, [1, 2, 3], "told after each part");
+    const text = lines.join("\n");
+    assert.match(text, /^\{"kind":"x","value":1\}$/m, "figures are told as they come");
+    assert.match(text, /^noise$/m, "and all that a failed part said");
     assert.deepEqual(a!.figures, [{ kind: "x", value: 1 }]);
     assert.match(a!.failure!, /^it ended with code 1: Error: out of luck$/);
     assert.deepEqual([b!.figures, b!.failure], [[{ kind: "y" }], undefined]);
@@ -34,7 +44,7 @@ describe("parts", () => {
   test("one that takes too long is stopped with what it started, and keeps its figures", async () => {
     const child = "require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])";
     const program = `const c = ${child}; console.log(JSON.stringify({ pid: c.pid })); setInterval(() => {}, 1000)`;
-    const [result] = await runParts([part("slow", program, 2)], { deadline: later(), say });
+    const [result] = await runParts([part("slow", program)], { seconds: 2, say });
     assert.equal(result!.failure, "stopped after 2 s");
     const [{ pid }] = result!.figures as [{ pid: number }];
     // It may be a zombie for a moment: its parent is gone too.
@@ -42,9 +52,16 @@ describe("parts", () => {
     assert.equal(isAlive(pid), false);
   });
 
-  test("the deadline of all ends each, and the rest is left out", async () => {
-    const parts = [part("a", "setInterval(() => {}, 1000)"), part("b", "")];
-    const [a, b] = await runParts(parts, { deadline: later(1.5), say });
+  test("each has its share of the time, and what it leaves is there for the next", () => {
+    const parts = [30, 10, 10].map((share) => part("", "", share));
+    assert.equal(timeLeft(parts, 0, { seconds: 100, passed: 0 }), 60);
+    assert.equal(timeLeft(parts, 1, { seconds: 100, passed: 10 }), 70);
+    assert.equal(timeLeft(parts, 2, { seconds: 100, passed: 80 }), 20);
+  });
+
+  test("the end of the time ends each, and the rest is left out", async () => {
+    const parts = [part("a", "setInterval(() => {}, 1000)"), part("b", "", 0)];
+    const [a, b] = await runParts(parts, { seconds: 1.5, say });
     assert.match(a!.failure!, /^stopped after/);
     assert.deepEqual([b!.failure, b!.figures], ["no time was left", []]);
   });
@@ -55,6 +72,26 @@ describe("parts", () => {
     assert.deepEqual([chosen!.id, others.length], ["guard", 0]);
     assert.deepEqual(JSON.parse(chosen!.command.at(-1)!), { device: "cpu" });
   });
+});
+
+test("a trace is summed up by its last call", () => {
+  const lines = [
+    "A\t1000\t2000\tcudaMalloc",
+    "K\t3000\t9000\tvoid first<float>",
+    "A\t99000000\t99500000\tcudaLaunchKernel",
+    "K\t100000000\t101000000\tvoid second<float>",
+    "C\t100500000\t102000000\tupload",
+    "K\t104000000\t105000000\tvoid second<float>",
+  ];
+  assert.deepEqual(summarize(lines.join("\n")), {
+    kernels: 2,
+    busy: 3,
+    span: 5,
+    copies: 1.5,
+    work: ["2.000 ms, 2 x second<float>", "1.500 ms, 1 x upload"],
+    calls: ["0.500 ms, 1 x cudaLaunchKernel"],
+  });
+  assert.throws(() => summarize(""), /CUPTI recorded nothing/);
 });
 
 describe("the record", () => {

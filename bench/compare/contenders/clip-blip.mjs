@@ -14,7 +14,7 @@ const facts = (model) => {
 contend({
   "pixels to vectors": async ({ checkpoint, pixels, side, batch, device, dtype }) => {
     const model = await ClipModel.load(checkpoint, { device, dtype });
-    const images = readPixels(pixels, side).slice(0, batch);
+    const images = readPixels(pixels, side, batch);
     return { facts: facts(model), run: () => model.encodeImages(images), output: asNumbers };
   },
 
@@ -25,7 +25,7 @@ contend({
 
   captions: async ({ checkpoint, pixels, side, batch, tokens, device, dtype }) => {
     const model = await BlipModel.load(checkpoint, { device, dtype });
-    const images = readPixels(pixels, side).slice(0, batch);
+    const images = readPixels(pixels, side, batch);
     const run = () => model.caption(images, { maxLength: tokens, minLength: tokens });
     return { facts: facts(model), run, output: (captions) => captions.map(({ tokenIds }) => tokenIds) };
   },
@@ -34,14 +34,14 @@ contend({
     const model = await ClipModel.load(checkpoint, { device, dtype });
     const capabilities = facts(model);
     const bare = await openClipParts(checkpoint, capabilities);
-    const images = readPixels(pixels, side).slice(0, batch);
+    const images = readPixels(pixels, side, batch);
     const run = ({ variant }) =>
       variant === "binding" ? bare.forward(images.map(({ data }) => data)) : model.encodeImages(images);
     return { facts: capabilities, run };
   },
 
   "load and first call": async ({ archive, pixels, side, device, dtype }) => {
-    const images = readPixels(pixels, side).slice(0, 1);
+    const images = readPixels(pixels, side, 1);
     const run = async () => {
       const started = performance.now();
       devices();

@@ -17,7 +17,7 @@ const createSession = (checkpoint) => ort.InferenceSession.create(join(checkpoin
 function inputOf(pixels, side, batch) {
   const plane = side * side;
   const values = new Float32Array(batch * 3 * plane);
-  for (const [index, { data }] of readPixels(pixels, side).slice(0, batch).entries()) {
+  for (const [index, { data }] of readPixels(pixels, side, batch).entries()) {
     for (let channel = 0; channel < 3; channel++) {
       const start = (index * 3 + channel) * plane;
       for (let at = 0; at < plane; at++)

@@ -1,6 +1,6 @@
 // Builds the addon with cmake alone: there may be no npm here.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,7 +8,7 @@ import { repositoryPath } from "../../common/paths.mjs";
 import { run } from "../../common/run.mjs";
 import { figure, settings } from "../settings.mjs";
 
-const { libtorch } = settings();
+const { libtorch, device } = settings();
 const require = createRequire(import.meta.url);
 const packageFolder = (name) => dirname(require.resolve(`${name}/package.json`));
 const work = repositoryPath("build", "gpu-record");
@@ -31,8 +31,6 @@ for (const name of made) {
   rmSync(join(release, name), { force: true });
   copyFileSync(join(work, "Release", name), join(release, name));
 }
-figure({
-  kind: "build",
-  seconds: (performance.now() - started) / 1000,
-  graphs: existsSync(join(release, "clip_blip_cuda.so")),
-});
+const graphs = made.includes("clip_blip_cuda.so");
+figure({ kind: "build", seconds: (performance.now() - started) / 1000, graphs });
+if (!graphs && device !== "cpu") throw new Error("clip_blip_cuda.so was not built: CMake found no headers of CUDA");

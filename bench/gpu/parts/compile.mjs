@@ -1,4 +1,5 @@
-// Each batch is compiled anew, which takes long: the ends of the range only.
+// Each batch is compiled anew, and max-autotune times many kernels for each product: the ends of the range only.
+import { COMPILED } from "../aims.mjs";
 import { measurePython, tasksOf } from "../measure-python.mjs";
 import { settings } from "../settings.mjs";
 
@@ -11,5 +12,8 @@ await measurePython(
     ...tasksOf("tower", "clip-l14", [largest]),
     ...tasksOf("caption", "blip-base", [told.captionBatches.at(-1)]),
   ],
-  { contender: "transformers torch.compile", compile: told.device === "cpu" ? undefined : "reduce-overhead" },
+  {
+    contender: COMPILED,
+    compile: told.device === "cpu" ? undefined : "max-autotune",
+  },
 );

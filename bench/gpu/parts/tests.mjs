@@ -1,41 +1,30 @@
-// test:gpu: from the TypeScript sources where tsx is installed, else as pack.mjs compiled them.
-import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+// test:gpu, each test a figure as soon as it has ended: from the TypeScript sources where tsx is installed, else as
+// pack.mjs compiled them.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
 import { repositoryPath } from "../../common/paths.mjs";
-import { figure } from "../settings.mjs";
+import { settings } from "../settings.mjs";
 
-const require = createRequire(import.meta.url);
-const compiled = repositoryPath("test-compiled", "gpu");
-
-function testsIn(folder, ending) {
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(ending))
-    .map((name) => join(folder, name));
-}
+const told = settings();
+const compiled = repositoryPath("test-compiled", "gpu", "gpu.test.js");
 
 function command() {
-  if (existsSync(compiled)) return { flags: [], files: testsIn(compiled, ".test.js") };
+  if (existsSync(compiled)) return [compiled];
   try {
-    require.resolve("tsx");
+    createRequire(import.meta.url).resolve("tsx");
   } catch {
     throw new Error("neither tsx nor test-compiled is there: make the archive with bench/gpu/pack.mjs");
   }
-  return { flags: ["--import", "tsx"], files: testsIn(repositoryPath("test", "gpu"), ".test.ts") };
+  return ["--import", "tsx", repositoryPath("test", "gpu", "gpu.test.ts")];
 }
 
-const { flags, files } = command();
-const args = [...flags, "--test", "--test-reporter=tap", ...files];
-const { stdout, status } = spawnSync(process.execPath, args, {
-  encoding: "utf8",
+const reporter = repositoryPath("bench", "gpu", "test-reporter.mjs");
+const flags = [`--test-reporter=${reporter}`, "--test-reporter-destination=stdout"];
+const tests = spawn(process.execPath, [...flags, ...command()], {
+  stdio: ["ignore", "inherit", "inherit"],
   cwd: repositoryPath(),
-  maxBuffer: 1 << 26,
+  env: { ...process.env, CLIP_BLIP_CHECKPOINTS: told.work, CLIP_BLIP_PYTHON: told.python },
 });
-const count = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, "m").exec(stdout)?.[1] ?? 0);
-const failed = [...stdout.matchAll(/^\s*not ok \d+ - (.*)$/gm)].map((match) => match[1]);
-const passed = count("pass");
-figure({ kind: "tests", passed, failed: count("fail"), skipped: count("skipped"), names: failed });
-// A suite that was skipped as a whole has proved nothing.
-if (passed === 0) throw new Error("no test ran: there is no CUDA device that LibTorch finds");
-process.exitCode = status;
+[process.exitCode] = await once(tests, "close");
