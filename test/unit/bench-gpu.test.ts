@@ -28,8 +28,8 @@ describe("parts", () => {
     const counts: number[] = [];
     const [a, b, c] = await runParts(parts, {
       seconds: 60,
-      say: (line) => lines.push(line),
-      onResults: (results) => counts.push(results.length),
+      say: (line: string) => lines.push(line),
+      onResults: (results: unknown[]) => counts.push(results.length),
     });
     assert.deepEqual(counts, [1, 2, 3], "told after each part");
     const text = lines.join("\n");
