@@ -1,8 +1,34 @@
 #include "graph_cache.h"
 
+#include <algorithm>
+
 #include "failure.h"
+#include "memory.h"
 
 namespace clip_blip {
+
+std::vector<at::Tensor> GraphEntry::Run(GraphBackend& backend, c10::Device device,
+                                        const at::Tensor& input, const Work& work) {
+  if (graph_ == nullptr && !failed_) Record(backend, device, input, work);
+  if (graph_ == nullptr) return work(input);
+  input_.copy_(input, /*non_blocking=*/true);
+  graph_->Replay();
+  return outputs_;
+}
+
+void GraphEntry::Record(GraphBackend& backend, c10::Device device, const at::Tensor& input,
+                        const Work& work) {
+  std::optional<Failure> failure = Attempt([&] {
+    input_ = input.clone(at::MemoryFormat::Contiguous);
+    graph_ = backend.Record(device, [this, work] { outputs_ = work(input_); });
+  });
+  if (!failure) return;
+  failed_ = true;
+  graph_.reset();
+  input_.reset();
+  outputs_.clear();
+  if (failure->code() == ErrorCode::kDeviceLost) throw *failure;
+}
 
 at::Tensor GraphCache::Run(const std::string& method, const at::Tensor& input,
                            const std::function<at::Tensor(const at::Tensor&)>& run) {
@@ -11,29 +37,35 @@ at::Tensor GraphCache::Run(const std::string& method, const at::Tensor& input,
   std::lock_guard lock(mutex_);
   auto key = std::make_pair(method, input.sizes().vec());
   if (entries_.size() >= kMostGraphs && entries_.count(key) == 0) return run(input);
-  Entry& entry = entries_[key];
+  Counted& counted = entries_[key];
   // The first call of a shape also tells whether it fits into memory: recording is no place to
   // learn.
-  if (entry.failed || entry.runs++ == 0) return run(input);
-  if (entry.graph == nullptr) Record(*backend, entry, input, run);
-  if (entry.graph == nullptr) return run(input);
-  entry.input.copy_(input, /*non_blocking=*/true);
-  entry.graph->Replay();
-  return entry.output;
+  if (counted.runs++ == 0) return run(input);
+  auto work = [run](const at::Tensor& tensor) { return std::vector<at::Tensor>{run(tensor)}; };
+  return counted.entry.Run(*backend, device_, input, work)[0];
 }
 
-void GraphCache::Record(GraphBackend& backend, Entry& entry, const at::Tensor& input,
-                        const std::function<at::Tensor(const at::Tensor&)>& run) {
-  std::optional<Failure> failure = Attempt([&] {
-    entry.input = input.clone();
-    entry.graph = backend.Record(device_, [&entry, run] { entry.output = run(entry.input); });
-  });
-  if (!failure) return;
-  entry.failed = true;
-  entry.graph.reset();
-  entry.input.reset();
-  entry.output.reset();
-  if (failure->code() == ErrorCode::kDeviceLost) throw *failure;
+GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& shape, int64_t bytes) {
+  if (GraphBackendFor(device_) == nullptr) return nullptr;
+  std::lock_guard lock(mutex_);
+  CountedPlace& counted = places_[shape];
+  // As above: the first call tells whether it fits.
+  if (counted.calls++ == 0 || counted.place != nullptr) return counted.place.get();
+  auto made = std::count_if(places_.begin(), places_.end(),
+                            [](const auto& item) { return item.second.place != nullptr; });
+  std::optional<int64_t> total = MemoryOf(device_).total;
+  bool fits = !total || place_bytes_ + bytes <= *total / kPartOfMemory;
+  if (static_cast<size_t>(made) >= kMostPlaces || !fits) return nullptr;
+  counted.place = std::make_unique<GraphPlace>();
+  place_bytes_ += bytes;
+  return counted.place.get();
+}
+
+std::vector<at::Tensor> GraphCache::RunOn(GraphPlace& place, const std::string& name,
+                                          std::vector<int64_t> key, const at::Tensor& input,
+                                          const GraphEntry::Work& work) {
+  GraphEntry& entry = place.entries[{name, std::move(key)}];
+  return entry.Run(*GraphBackendFor(device_), device_, input, work);
 }
 
 }  // namespace clip_blip

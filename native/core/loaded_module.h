@@ -50,6 +50,9 @@ class LoadedModule {
   /// result is good until the module's next call.
   at::Tensor RunTensor(const char* method, const at::Tensor& input) const;
 
+  /// What is recorded of this module; null where it is not prepared.
+  GraphCache* graphs() const { return graphs_.get(); }
+
   /// An int attribute; MODEL_INVALID where the module has none of that name.
   int64_t Int(const char* name) const;
   std::optional<int64_t> FindInt(const char* name) const;

@@ -3,9 +3,13 @@
 #include "../core/graph_backend.h"
 
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -17,32 +21,45 @@ void clearCublasWorkspaces();
 namespace clip_blip {
 namespace {
 
+/// Memory that graphs of a device share: one of them runs at a time, and what it hands out is read
+/// before the next one runs. Each with a pool of its own would keep a workspace of cuBLAS, too.
+class GraphPool {
+ public:
+  explicit GraphPool(c10::DeviceIndex device)
+      : stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device)) {}
+
+  const at::cuda::MempoolId_t id = at::cuda::graph_pool_handle();
+  /// The allocator lends a block to one stream only.
+  const c10::cuda::CUDAStream stream;
+};
+
+/// A graph of LibTorch that tells whether its recording came to its end.
+class Recording final : public at::cuda::CUDAGraph {
+ public:
+  bool ended() const { return capture_ended_; }
+};
+
 class CudaGraph final : public RecordedGraph {
  public:
-  explicit CudaGraph(c10::cuda::CUDAStream stream) : stream_(stream) {}
+  explicit CudaGraph(std::shared_ptr<GraphPool> pool) : pool_(std::move(pool)) {}
 
   void Record(const std::function<void()>& work) {
-    c10::cuda::CUDAStreamGuard guard(stream_);
+    c10::cuda::CUDAStreamGuard guard(pool_->stream);
     // Lazy initialisations (handles, workspaces) are not allowed while recording.
     work();
-    stream_.synchronize();
-    // The recording has a workspace of cuBLAS in its own pool. One outside of it would stay on the
+    pool_->stream.synchronize();
+    // The recording has a workspace of cuBLAS in its pool. One outside of it would stay on the
     // device for each stream, and could be freed while the graph still writes to it.
     at::cuda::clearCublasWorkspaces();
     // Other threads go on using CUDA meanwhile.
-    graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+    graph_.capture_begin(pool_->id, cudaStreamCaptureModeThreadLocal);
     try {
       work();
+      graph_.capture_end();
     } catch (...) {
-      // The recording has to be ended before the stream can be used again.
-      try {
-        graph_.capture_end();
-      } catch (...) {
-      }
-      at::cuda::clearCublasWorkspaces();
+      End();
       throw;
     }
-    graph_.capture_end();
     at::cuda::clearCublasWorkspaces();
   }
 
@@ -50,8 +67,27 @@ class CudaGraph final : public RecordedGraph {
   void Replay() override { graph_.replay(); }
 
  private:
-  c10::cuda::CUDAStream stream_;
-  at::cuda::CUDAGraph graph_;
+  /// The recording has to be ended before the stream can be used again.
+  void End() {
+    if (!graph_.ended()) {
+      try {
+        graph_.capture_end();
+      } catch (...) {
+      }
+    }
+    at::cuda::clearCublasWorkspaces();
+    if (graph_.ended()) return;
+    // LibTorch leaves the pool taken where CUDA has refused the recording.
+    try {
+      c10::DeviceIndex device = pool_->stream.device_index();
+      c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool_->id);
+      c10::cuda::CUDACachingAllocator::releasePool(device, pool_->id);
+    } catch (...) {
+    }
+  }
+
+  std::shared_ptr<GraphPool> pool_;
+  Recording graph_;
 };
 
 class CudaGraphBackend final : public GraphBackend {
@@ -61,11 +97,22 @@ class CudaGraphBackend final : public GraphBackend {
     c10::cuda::CUDAGuard guard(device);
     // What the caller's stream still does to the input must be over before another stream reads it.
     c10::cuda::getCurrentCUDAStream().synchronize();
-    // A stream of its own for each graph: with one shared, memory of one could be taken by another.
-    auto graph = std::make_unique<CudaGraph>(c10::cuda::getStreamFromPool());
+    auto graph = std::make_unique<CudaGraph>(PoolOf(device.index()));
     graph->Record(work);
     return graph;
   }
+
+ private:
+  /// A new one where no graph is left: LibTorch gives a pool up with its last graph.
+  std::shared_ptr<GraphPool> PoolOf(c10::DeviceIndex device) {
+    std::lock_guard lock(mutex_);
+    std::shared_ptr<GraphPool> pool = pools_[device].lock();
+    if (pool == nullptr) pools_[device] = pool = std::make_shared<GraphPool>(device);
+    return pool;
+  }
+
+  std::mutex mutex_;
+  std::map<c10::DeviceIndex, std::weak_ptr<GraphPool>> pools_;
 };
 
 }  // namespace

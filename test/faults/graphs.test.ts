@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { demoPictures } from "../library/models.js";
 import { withFaults } from "./addon.js";
 
-const { ClipModel, faults } = await withFaults();
+const { BlipModel, ClipModel, faults } = await withFaults();
 
 // What surrounds recorded graphs, on the CPU: a "graph" of the test addon runs the same work again on the same memory.
 describe("recorded graphs", () => {
@@ -52,6 +52,91 @@ describe("recorded graphs", () => {
     assert.equal(faults.graphCounts().recorded, 0);
     for (const [vector] of results) assert.deepEqual(vector, expected);
     await clip.close();
+  });
+
+  describe("of BLIP's steps", () => {
+    const CPU = { device: "cpu", dtype: "float32" } as const;
+    const FIXED = { minLength: 12, maxLength: 12 };
+    const some = demoPictures.slice(0, 4);
+
+    it("are recorded at a shape's second call, one for each place of a text", async () => {
+      const blip = await BlipModel.load("demo", CPU);
+      faults.recordOnCpu(true);
+      await blip.caption(some, FIXED);
+      assert.deepEqual(faults.graphCounts(), { recorded: 0, replayed: 0 });
+      for (let call = 2; call <= 4; call++) {
+        await blip.caption(some, FIXED);
+        // The tower, what the texts look at, and eleven steps behind the start token.
+        assert.deepEqual(faults.graphCounts(), { recorded: 13, replayed: 13 * (call - 1) });
+      }
+      // A longer text needs steps of its own, behind those that are there.
+      await blip.caption(some, { minLength: 14, maxLength: 14 });
+      assert.equal(faults.graphCounts().recorded, 15);
+      await blip.close();
+    });
+
+    it("give each call its own texts, whatever was written at the same place before", async () => {
+      faults.recordOnCpu(false);
+      const blip = await BlipModel.load("demo", CPU);
+      const calls: [string, Parameters<typeof blip.caption>[1]][] = [
+        ["greedy search", {}],
+        ["a prompt", { prompt: "a large" }],
+        ["beams", { numBeams: 3, numReturnSequences: 2 }],
+        ["drawn tokens", { doSample: true, seed: 7, numReturnSequences: 2 }],
+        ["early ends", { maxLength: 5 }],
+      ];
+      const groups = [demoPictures.slice(0, 4), demoPictures.slice(4, 8), demoPictures.slice(8, 12)];
+      for (const [name, options] of calls) {
+        faults.recordOnCpu(false);
+        const expected = [];
+        for (const pictures of groups) expected.push(await blip.caption(pictures, options));
+        faults.recordOnCpu(true);
+        // Twice over, so that each group meets what another has left.
+        for (let round = 0; round < 2; round++) {
+          for (const [index, pictures] of groups.entries()) {
+            const actual = await blip.caption(pictures, options);
+            assert.deepEqual(
+              actual.map(({ tokenIds, alternatives }) => [tokenIds, alternatives]),
+              expected[index]!.map(({ tokenIds, alternatives }) => [tokenIds, alternatives]),
+              `${name}, group ${index}`,
+            );
+          }
+        }
+        assert.ok(faults.graphCounts().replayed > 0, name);
+      }
+      await blip.close();
+    });
+
+    it("do without where recording runs out of memory, at whatever step", async () => {
+      faults.recordOnCpu(false);
+      const blip = await BlipModel.load("demo", CPU);
+      const expected = (await blip.caption(some, FIXED)).map(({ tokenIds }) => tokenIds);
+      for (const nth of [1, 2, 3, 7, 12]) {
+        const fresh = await BlipModel.load("demo", CPU);
+        faults.recordOnCpu(true);
+        await fresh.caption(some, FIXED);
+        faults.armFault("out-of-memory", nth);
+        for (let call = 0; call < 3; call++) {
+          const actual = (await fresh.caption(some, FIXED)).map(({ tokenIds }) => tokenIds);
+          assert.deepEqual(actual, expected, `struck at run ${nth}, call ${call}`);
+        }
+        assert.equal(faults.faultsFired(), 1);
+        await fresh.close();
+      }
+      await blip.close();
+    });
+
+    it("leave nothing behind", async () => {
+      const blip = await BlipModel.load("demo", CPU);
+      await blip.unload();
+      const { allocated } = blip.capabilities().memory;
+      faults.recordOnCpu(true);
+      for (let call = 0; call < 3; call++) await blip.caption(some, FIXED);
+      assert.ok(faults.graphCounts().recorded > 0);
+      await blip.unload();
+      assert.equal(blip.capabilities().memory.allocated, allocated);
+      await blip.close();
+    });
   });
 
   it("leave nothing behind", async () => {

@@ -29,14 +29,21 @@ class Decoder {
   void Reorder(const at::Tensor& parents, int64_t length);
 
   /// Lane i becomes what lane `order[i]` is, where that is i itself or no longer a lane after it.
+  /// Only where lanes may leave.
   void Keep(const std::vector<int64_t>& order);
+  /// Whether they may: recorded steps are for all lanes.
+  bool LanesMayLeave() const { return place_ == nullptr; }
 
  private:
+  void Project(const at::Tensor& states);
+  std::vector<int64_t> ShapeOfCache(const at::Tensor& states, int64_t positions) const;
+
   const LoadedModule& module_;
   int64_t texts_;
   at::Tensor cross_keys_, cross_values_;  // [layers, P, heads, N, head_dim]
   at::Tensor self_keys_, self_values_;    // [layers, P * texts, heads, positions, head_dim]
   std::optional<at::Tensor> mask_;        // [P, N]
+  GraphPlace* place_ = nullptr;           // null: each step is run as it is
 };
 
 }  // namespace clip_blip
