@@ -4,6 +4,7 @@
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -57,29 +58,46 @@ at::Tensor OnCpu(const PixelBatch& batch, c10::ScalarType dtype) {
   return pixels;
 }
 
+constexpr int64_t kPicturesAChunk = 64;
+/// Bytes from which on a thread more pays.
+constexpr int64_t kBytesATask = 2 << 20;
+
+void CopyPictures(const PixelBatch& batch, int64_t begin, int64_t count, const at::Tensor& target) {
+  int64_t picture_bytes = batch.height * batch.width * 3;
+  uint8_t* to = target.mutable_data_ptr<uint8_t>();
+  at::parallel_for(begin, begin + count, std::max<int64_t>(1, kBytesATask / picture_bytes),
+                   [&](int64_t from, int64_t end) {
+                     for (int64_t i = from; i < end; ++i) {
+                       std::memcpy(to + i * picture_bytes, batch.pixels[static_cast<size_t>(i)],
+                                   static_cast<size_t>(picture_bytes));
+                     }
+                   });
+}
+
 /// Bytes cross the bus, four times fewer than floats would be; one kernel turns them into planes.
 at::Tensor OnAccelerator(const PixelBatch& batch, c10::Device device, c10::ScalarType dtype) {
   int64_t pictures = static_cast<int64_t>(batch.pixels.size());
   at::Tensor bytes = at::empty({pictures, batch.height, batch.width, 3},
                                at::TensorOptions().dtype(at::kByte).pinned_memory(true));
-  size_t picture_bytes = static_cast<size_t>(batch.height * batch.width * 3);
-  uint8_t* target = bytes.mutable_data_ptr<uint8_t>();
-  for (const uint8_t* picture : batch.pixels) {
-    std::memcpy(target, picture, picture_bytes);
-    target += picture_bytes;
+  at::Tensor uploaded = at::empty(bytes.sizes(), bytes.options().device(device).pinned_memory(false));
+  // In chunks: while one crosses the bus, the next one is copied.
+  for (int64_t begin = 0; begin < pictures; begin += kPicturesAChunk) {
+    int64_t count = std::min(kPicturesAChunk, pictures - begin);
+    CopyPictures(batch, begin, count, bytes);
+    uploaded.narrow(0, begin, count).copy_(bytes.narrow(0, begin, count), /*non_blocking=*/true);
   }
-  at::Tensor uploaded = bytes.to(device, /*non_blocking=*/true);
 
   // (value * scale - mean) / std as value * factor + offset.
   const NormalizePlan& plan = batch.normalize;
-  std::array<float, 6> numbers{};
+  at::Tensor numbers =
+      at::empty({2, 1, 3, 1, 1}, at::TensorOptions().dtype(at::kFloat).pinned_memory(true));
+  float* number = numbers.mutable_data_ptr<float>();
   for (size_t channel = 0; channel < 3; ++channel) {
-    numbers[channel] = static_cast<float>(plan.scale / plan.std[channel]);
-    numbers[channel + 3] = static_cast<float>(-plan.mean[channel] / plan.std[channel]);
+    number[channel] = static_cast<float>(plan.scale / plan.std[channel]);
+    number[channel + 3] = static_cast<float>(-plan.mean[channel] / plan.std[channel]);
   }
-  at::Tensor constants =
-      at::from_blob(numbers.data(), {2, 1, 3, 1, 1}, at::TensorOptions().dtype(at::kFloat))
-          .to(device);
+  // Pinned: from other memory the copy would wait for the upload before it.
+  at::Tensor constants = numbers.to(device, /*non_blocking=*/true);
   at::Tensor pixels = at::empty({pictures, 3, batch.height, batch.width},
                                 at::TensorOptions().dtype(dtype).device(device));
   at::addcmul_out(pixels, constants[1], uploaded.permute({0, 3, 1, 2}), constants[0]);

@@ -12,7 +12,8 @@
 namespace clip_blip {
 
 /// A method of a module, made ready to run again and again: everything inlined, the parameters
-/// constants of the graph, loops unrolled, and on the CPU the weights laid out for oneDNN. It is
+/// constants of the graph, loops unrolled, patches read by a matrix product, factors put into
+/// weights, and on the CPU the weights laid out for oneDNN. It is
 /// run by the interpreter directly, so no call, not even the first, waits for an executor that
 /// profiles or compiles.
 class ExecutionPlan {

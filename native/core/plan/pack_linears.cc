@@ -25,10 +25,8 @@ struct Activation {
   Node* end = nullptr;
 };
 
-bool IsPackable(const Node* node) {
-  if (node->kind() != c10::aten::linear) return false;
-  auto weight = ConstantTensor(node->input(1));
-  if (!weight || !PackedWeights::Supports(*weight)) return false;
+bool IsConstantLinear(const Node* node) {
+  if (node->kind() != c10::aten::linear || !ConstantTensor(node->input(1))) return false;
   return node->input(2)->mustBeNone() || ConstantTensor(node->input(2));
 }
 
@@ -58,9 +56,8 @@ std::optional<Activation> MatchQuickGelu(Node* linear) {
     if (product == nullptr || product->kind() != c10::aten::mul) continue;
     Value* other = product->input(0) == sigmoid->output() ? product->input(1) : product->input(0);
     Node* next = OnlyUser(product->output());
-    if (other != x || next == nullptr || !IsPackable(next) || next->input(0) != product->output()) {
-      continue;
-    }
+    if (other != x || next == nullptr || !IsConstantLinear(next)) continue;
+    if (next->input(0) != product->output()) continue;
     return Activation{"swish", "", *factor, product};
   }
   return std::nullopt;
@@ -122,11 +119,23 @@ void Fuse(Node* linear, const Activation& activation, double input_scale, Packed
   torch::jit::Graph& graph = *linear->owningGraph();
   torch::jit::WithInsertPoint at(linear);
   at::Tensor weight = *ConstantTensor(linear->input(1));
+  double scale = activation.scale / input_scale;
+  Node* replaced = activation.end == nullptr ? linear : activation.end;
   Value* bias = linear->input(2);
   if (activation.scale != 1 && !bias->mustBeNone()) {
     bias = graph.insertConstant(Scaled(*ConstantTensor(bias), activation.scale));
   }
-  at::Tensor packed_weight = packed.Pack(weight, activation.scale / input_scale);
+  if (!PackedWeights::Supports(weight)) {
+    // Of QuickGELU's three kernels one is left; everything else stays as it is.
+    if (scale == 1) return;
+    Value* product =
+        InsertTensorNode(graph, "aten::linear",
+                         {linear->input(0), graph.insertConstant(Scaled(weight, scale)), bias});
+    if (activation.scale != 1) product = InsertTensorNode(graph, "aten::silu_", {product});
+    replaced->output()->replaceAllUsesWith(product);
+    return;
+  }
+  at::Tensor packed_weight = packed.Pack(weight, scale);
   auto sum = activation.name == "none" ? MatchSum(linear) : std::nullopt;
   if (sum) {
     // Where the sum is: the other summand may come after the layer.
@@ -137,14 +146,13 @@ void Fuse(Node* linear, const Activation& activation, double input_scale, Packed
   }
   Value* fused = InsertLinear(graph, linear->input(0), packed_weight, bias, activation.name,
                               activation.algorithm);
-  Node* replaced = activation.end == nullptr ? linear : activation.end;
   replaced->output()->replaceAllUsesWith(fused);
 }
 
-void CollectPackable(torch::jit::Block* block, std::vector<Node*>& linears) {
+void CollectLinears(torch::jit::Block* block, std::vector<Node*>& linears) {
   for (Node* node : block->nodes()) {
-    for (torch::jit::Block* inner : node->blocks()) CollectPackable(inner, linears);
-    if (IsPackable(node)) linears.push_back(node);
+    for (torch::jit::Block* inner : node->blocks()) CollectLinears(inner, linears);
+    if (IsConstantLinear(node)) linears.push_back(node);
   }
 }
 
@@ -152,7 +160,7 @@ void CollectPackable(torch::jit::Block* block, std::vector<Node*>& linears) {
 
 void PackLinears(torch::jit::Graph& graph, PackedWeights& packed) {
   std::vector<Node*> linears;
-  CollectPackable(graph.block(), linears);
+  CollectLinears(graph.block(), linears);
   std::map<const Value*, double> scaled;  // by the output of the layer that was scaled
   for (Node* linear : linears) {
     Activation activation = MatchActivation(linear);
