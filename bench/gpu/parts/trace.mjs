@@ -37,9 +37,9 @@ const TASKS = [
   { task: "pixels to vectors", model: "clip-l14", batch: told.batches.at(-1) },
 ];
 
-for (const { task, model, batch } of TASKS) {
-  const { directory, side, pixels } = await inputsOf(model, told);
-  for (const [contender, [command, args]] of Object.entries(PROGRAMS)) {
+for (const [contender, [command, args]] of Object.entries(PROGRAMS)) {
+  for (const { task, model, batch } of TASKS) {
+    const { directory, side, pixels } = await inputsOf(model, told);
     const file = join(told.work, `${model}-${batch}.trace`);
     const child = new Child(command, args, { env: { CUDA_INJECTION64_PATH: library, CLIP_BLIP_TRACE: file } });
     try {
