@@ -43,6 +43,7 @@ int64_t CallOnDeviceThread(c10::Device device, const RunOptions& options, Work& 
     work();
     peak = scope.PeakBytes();
   });
+  if (failure && failure->code() == ErrorCode::kOutOfMemory) GraphCache::ReleaseAll(device);
   if (failure && !Answers(device)) failure = Failure(ErrorCode::kDeviceLost, failure->message());
   if (failure) throw *failure;
   return peak;

@@ -2,6 +2,7 @@
 
 #include <c10/core/Device.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -22,6 +23,8 @@ class GraphBackend {
   /// Runs `work` once as usual and once to record it. An exception of `work` leaves as it is.
   virtual std::unique_ptr<RecordedGraph> Record(c10::Device device,
                                                 const std::function<void()>& work) = 0;
+  /// Bytes of the device that this process may take.
+  virtual int64_t Capacity(c10::Device device) = 0;
 };
 
 /// The name and the type of the function that clip_blip_cuda.so exports. It is given the version of LibTorch that the

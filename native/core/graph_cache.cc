@@ -1,9 +1,9 @@
 #include "graph_cache.h"
 
 #include <algorithm>
+#include <set>
 
 #include "failure.h"
-#include "memory.h"
 
 namespace clip_blip {
 
@@ -30,6 +30,45 @@ void GraphEntry::Record(GraphBackend& backend, c10::Device device, const at::Ten
   if (failure->code() == ErrorCode::kDeviceLost) throw *failure;
 }
 
+namespace {
+
+/// All caches of the process. Leaked: models may end after static objects do.
+struct Caches {
+  std::mutex mutex;
+  std::set<GraphCache*> all;
+};
+
+Caches& TheCaches() {
+  static auto* caches = new Caches();
+  return *caches;
+}
+
+}  // namespace
+
+GraphCache::GraphCache(c10::Device device) : device_(device) {
+  std::lock_guard lock(TheCaches().mutex);
+  TheCaches().all.insert(this);
+}
+
+GraphCache::~GraphCache() {
+  std::lock_guard lock(TheCaches().mutex);
+  TheCaches().all.erase(this);
+}
+
+void GraphCache::ReleaseAll(c10::Device device) {
+  std::lock_guard lock(TheCaches().mutex);
+  for (GraphCache* cache : TheCaches().all) {
+    if (cache->device_ == device) cache->Release();
+  }
+}
+
+void GraphCache::Release() {
+  std::lock_guard lock(mutex_);
+  for (auto& [key, counted] : entries_) counted = {-kCallsWithout, {}};
+  for (auto& [shape, counted] : places_) counted = {-kCallsWithout, nullptr};
+  place_bytes_ = 0;
+}
+
 at::Tensor GraphCache::Run(const std::string& method, const at::Tensor& input,
                            const std::function<at::Tensor(const at::Tensor&)>& run) {
   GraphBackend* backend = GraphBackendFor(device_);
@@ -40,21 +79,21 @@ at::Tensor GraphCache::Run(const std::string& method, const at::Tensor& input,
   Counted& counted = entries_[key];
   // The first call of a shape also tells whether it fits into memory: recording is no place to
   // learn.
-  if (counted.runs++ == 0) return run(input);
+  if (counted.runs++ <= 0) return run(input);
   auto work = [run](const at::Tensor& tensor) { return std::vector<at::Tensor>{run(tensor)}; };
   return counted.entry.Run(*backend, device_, input, work)[0];
 }
 
 GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& shape, int64_t bytes) {
-  if (GraphBackendFor(device_) == nullptr) return nullptr;
+  GraphBackend* backend = GraphBackendFor(device_);
+  if (backend == nullptr) return nullptr;
   std::lock_guard lock(mutex_);
   CountedPlace& counted = places_[shape];
   // As above: the first call tells whether it fits.
-  if (counted.calls++ == 0 || counted.place != nullptr) return counted.place.get();
+  if (counted.calls++ <= 0 || counted.place != nullptr) return counted.place.get();
   auto made = std::count_if(places_.begin(), places_.end(),
                             [](const auto& item) { return item.second.place != nullptr; });
-  std::optional<int64_t> total = MemoryOf(device_).total;
-  bool fits = !total || place_bytes_ + bytes <= *total / kPartOfMemory;
+  bool fits = place_bytes_ + bytes <= backend->Capacity(device_) / kPartOfMemory;
   if (static_cast<size_t>(made) >= kMostPlaces || !fits) return nullptr;
   counted.place = std::make_unique<GraphPlace>();
   place_bytes_ += bytes;

@@ -47,7 +47,14 @@ struct GraphPlace {
 /// a small batch's work; as one graph it does not. Large batches have nothing to gain.
 class GraphCache {
  public:
-  explicit GraphCache(c10::Device device) : device_(device) {}
+  explicit GraphCache(c10::Device device);
+  ~GraphCache();
+  GraphCache(const GraphCache&) = delete;
+  GraphCache& operator=(const GraphCache&) = delete;
+
+  /// Gives up everything that is recorded on a device, whose memory has run out. On the device's
+  /// thread, with no call amid its work. It is some time before anything is recorded again.
+  static void ReleaseAll(c10::Device device);
 
   /// `run(input)`, from a graph once the same method has met the same shape before. The result is
   /// good until the next call.
@@ -69,7 +76,9 @@ class GraphCache {
   static constexpr size_t kMostGraphs = 32;
   static constexpr size_t kMostPlaces = 8;
   /// All places together keep this part of the device's memory at most.
-  static constexpr int64_t kPartOfMemory = 16;
+  static constexpr int64_t kPartOfMemory = 32;
+  /// Calls of a shape without graphs after memory has run out.
+  static constexpr int64_t kCallsWithout = 64;
 
  private:
   struct Counted {
@@ -80,6 +89,8 @@ class GraphCache {
     int64_t calls = 0;
     std::unique_ptr<GraphPlace> place;
   };
+
+  void Release();
 
   c10::Device device_;
   std::mutex mutex_;

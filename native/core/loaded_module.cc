@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -11,6 +12,11 @@
 
 namespace clip_blip {
 namespace {
+
+/// The methods that calls run, by the names that the recipes give them.
+const std::set<std::string> kEntryPoints{
+    "encode_image", "encode_text", "project",        "decode",     "decode_masked",
+    "read_beside",  "match",       "embed_pictures", "embed_texts"};
 
 // Places every tensor attribute. Tensors that two attributes share (tied weights) stay shared.
 void PlaceTensors(const torch::jit::Module& root, c10::Device device,
@@ -91,11 +97,14 @@ void LoadedModule::Prepare() {
   std::map<std::string, ExecutionPlan> plans;
   PackedWeights packed;
   for (const torch::jit::Method& method : module_.get_methods()) {
+    // Others are part of these, and plans of their own would only hold the weights a second time.
+    if (kEntryPoints.count(method.name()) == 0) continue;
     auto plan = ExecutionPlan::Make(module_, method, packed);
     // A method without one runs as it is, on the module's own tensors.
     if (!plan) return;
     plans.emplace(method.name(), std::move(*plan));
   }
+  if (plans.empty()) return;
   plans_ = std::move(plans);
   graphs_ = std::make_unique<GraphCache>(device_);
   for (const torch::jit::Module& module : module_.modules()) {

@@ -4,6 +4,7 @@
 
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -100,6 +101,15 @@ class CudaGraphBackend final : public GraphBackend {
     auto graph = std::make_unique<CudaGraph>(PoolOf(device.index()));
     graph->Record(work);
     return graph;
+  }
+
+  int64_t Capacity(c10::Device device) override {
+    size_t free = 0, total = 0;
+    c10::cuda::CUDAGuard guard(device);
+    C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    // What per_process_memory_fraction leaves of it.
+    double part = c10::cuda::CUDACachingAllocator::getMemoryFraction(device.index());
+    return static_cast<int64_t>(part * static_cast<double>(total));
   }
 
  private:

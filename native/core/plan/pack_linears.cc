@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -114,28 +115,56 @@ std::optional<Sum> MatchSum(Node* linear) {
   return Sum{user, other};
 }
 
-/// Replaces `linear`; `input_scale` undoes what the layer before was scaled by.
-void Fuse(Node* linear, const Activation& activation, double input_scale, PackedWeights& packed) {
+/// Weights that a factor was put into, side by side: many blocks of their size would leave gaps
+/// between them that the device's allocator cannot give back.
+class ScaledWeights {
+ public:
+  void Reserve(const at::Tensor& weight) { numbers_ += weight.numel(); }
+
+  /// `weight * scale`, rounded once.
+  at::Tensor Put(const at::Tensor& weight, double scale) {
+    if (!room_.defined()) room_ = at::empty({numbers_}, weight.options());
+    at::Tensor target = room_.narrow(0, used_, weight.numel()).view(weight.sizes());
+    used_ += weight.numel();
+    return target.copy_(weight).mul_(scale);
+  }
+
+ private:
+  int64_t numbers_ = 0, used_ = 0;
+  at::Tensor room_;
+};
+
+/// A linear layer with what follows it; `input_scale` undoes what the layer before was scaled by.
+struct Layer {
+  Node* linear;
+  Activation activation;
+  double input_scale = 1;
+
+  double scale() const { return activation.scale / input_scale; }
+  at::Tensor weight() const { return *ConstantTensor(linear->input(1)); }
+  bool packs() const { return PackedWeights::Supports(weight()); }
+};
+
+void Fuse(const Layer& layer, PackedWeights& packed, ScaledWeights& scaled) {
+  Node* linear = layer.linear;
+  const Activation& activation = layer.activation;
   torch::jit::Graph& graph = *linear->owningGraph();
   torch::jit::WithInsertPoint at(linear);
-  at::Tensor weight = *ConstantTensor(linear->input(1));
-  double scale = activation.scale / input_scale;
   Node* replaced = activation.end == nullptr ? linear : activation.end;
   Value* bias = linear->input(2);
   if (activation.scale != 1 && !bias->mustBeNone()) {
     bias = graph.insertConstant(Scaled(*ConstantTensor(bias), activation.scale));
   }
-  if (!PackedWeights::Supports(weight)) {
+  if (!layer.packs()) {
     // Of QuickGELU's three kernels one is left; everything else stays as it is.
-    if (scale == 1) return;
-    Value* product =
-        InsertTensorNode(graph, "aten::linear",
-                         {linear->input(0), graph.insertConstant(Scaled(weight, scale)), bias});
+    if (layer.scale() == 1) return;
+    Value* weight = graph.insertConstant(scaled.Put(layer.weight(), layer.scale()));
+    Value* product = InsertTensorNode(graph, "aten::linear", {linear->input(0), weight, bias});
     if (activation.scale != 1) product = InsertTensorNode(graph, "aten::silu_", {product});
     replaced->output()->replaceAllUsesWith(product);
     return;
   }
-  at::Tensor packed_weight = packed.Pack(weight, scale);
+  at::Tensor packed_weight = packed.Pack(layer.weight(), layer.scale());
   auto sum = activation.name == "none" ? MatchSum(linear) : std::nullopt;
   if (sum) {
     // Where the sum is: the other summand may come after the layer.
@@ -161,16 +190,20 @@ void CollectLinears(torch::jit::Block* block, std::vector<Node*>& linears) {
 void PackLinears(torch::jit::Graph& graph, PackedWeights& packed) {
   std::vector<Node*> linears;
   CollectLinears(graph.block(), linears);
-  std::map<const Value*, double> scaled;  // by the output of the layer that was scaled
+  std::vector<Layer> layers;
+  std::map<const Node*, double> input_scales;
+  ScaledWeights scaled;
   for (Node* linear : linears) {
-    Activation activation = MatchActivation(linear);
-    auto input = scaled.find(linear->input(0));
-    double input_scale = input == scaled.end() ? 1 : input->second;
-    Value* output = activation.end == nullptr ? nullptr : activation.end->output();
-    Node* next = output != nullptr && activation.scale != 1 ? OnlyUser(output) : nullptr;
-    Fuse(linear, activation, input_scale, packed);
-    if (next != nullptr) scaled[next->input(0)] = activation.scale;
+    Layer layer{linear, MatchActivation(linear)};
+    auto input_scale = input_scales.find(linear);
+    if (input_scale != input_scales.end()) layer.input_scale = input_scale->second;
+    if (layer.activation.scale != 1) {
+      input_scales[OnlyUser(layer.activation.end->output())] = layer.activation.scale;
+    }
+    if (!layer.packs() && layer.scale() != 1) scaled.Reserve(layer.weight());
+    layers.push_back(layer);
   }
+  for (const Layer& layer : layers) Fuse(layer, packed, scaled);
 }
 
 }  // namespace clip_blip
