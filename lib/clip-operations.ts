@@ -1,6 +1,7 @@
 import type { ClipDescription, TextFields } from "./checkpoint/description.js";
 import { Operation } from "./engine/operation.js";
-import { type ImageCallOptions, pixelBatch, preparePixels } from "./images.js";
+import { type ImageCallOptions, pixelBatch, preparePixels, readyPixels } from "./images.js";
+import { PixelPool } from "./input/pixel-pool.js";
 import { readPreprocessorConfig } from "./input/preprocessor-config.js";
 import type { ImageInput } from "./input/types.js";
 import type { Runtime } from "./model.js";
@@ -51,20 +52,23 @@ export function imageOperation(
   const { native, description, extraFiles } = runtime;
   const { architecture } = description;
   const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, architecture, imageSize);
+  const pool = new PixelPool();
   return new Operation({
     ...shared(runtime),
     name: "encode_image",
-    prepare: async ({ image, options }, signal) => ({
-      pixels: await preparePixels(native, image, plan, options, signal),
-      normalize: options.normalize ?? true,
-    }),
+    prepare: ({ image, options }, signal) => {
+      const { normalize = true } = options;
+      const ready = readyPixels(image, plan, options, pool);
+      if (ready) return { pixels: ready, normalize };
+      return preparePixels(native, image, plan, options, signal).then((pixels) => ({ pixels, normalize }));
+    },
     key: (item) => String(item.normalize),
     forward: async (module, items, run) => {
-      const batch = pixelBatch(
-        items.map((item) => item.pixels),
-        plan,
-      );
-      return rows(await native.encodeImages(module, batch, items[0]!.normalize, run));
+      const pixels = items.map((item) => item.pixels);
+      const result = await native.encodeImages(module, pixelBatch(pixels, plan), items[0]!.normalize, run);
+      // Not after a failure: what ran out of memory is run again.
+      pool.giveBack(pixels);
+      return rows(result);
     },
     sample: () => ({ pixels: new Uint8Array(plan.height * plan.width * 3), normalize: true }),
   });

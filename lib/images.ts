@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { type PreparationEvent, preparationChannel } from "./engine/events.js";
 import { fromNative } from "./engine/native-error.js";
 import type { CallOptions } from "./engine/pipeline.js";
@@ -5,6 +6,9 @@ import { preparation } from "./engine/preparation.js";
 import { ClipBlipError } from "./errors.js";
 import { assertImageInput } from "./input/assert.js";
 import { decodeSource } from "./input/decode.js";
+import { asBytes, isBytes, isPixels } from "./input/kinds.js";
+import { DEFAULT_MAX_PIXELS } from "./input/limits.js";
+import type { PixelPool } from "./input/pixel-pool.js";
 import { assertModelSize, isModelInput, type PreprocessPlan } from "./input/preprocessor-config.js";
 import { openSource, withRemoteRead } from "./input/source.js";
 import type { ImageInput, WantedColumns } from "./input/types.js";
@@ -52,6 +56,45 @@ function blameItem(error: unknown, index: number): unknown {
     : error;
 }
 
+/**
+ * The pixels of a raw picture that is the model's input as it is, at once: there is nothing to decode or to resize.
+ * undefined for all other pictures, and for what is to be refused: `preparePixels` takes those.
+ *
+ * Shared memory cannot be taken away and is read where it is. Other memory is copied: its owner may transfer it, and it
+ * would be freed under the addon.
+ */
+export function readyPixels(
+  image: ImageInput,
+  plan: PreprocessPlan,
+  { maxPixels = DEFAULT_MAX_PIXELS }: Pick<ImageCallOptions, "maxPixels">,
+  pool: PixelPool,
+): Uint8Array | undefined {
+  const started = performance.now();
+  const bytes = modelInput(image, plan, maxPixels);
+  if (!bytes) return undefined;
+  const pixels = types.isSharedArrayBuffer(bytes.buffer) ? bytes : pool.copy(bytes);
+  if (preparationChannel.hasSubscribers) publishPreparation(started, false);
+  return pixels;
+}
+
+function modelInput(image: ImageInput, plan: PreprocessPlan, maxPixels: number): Uint8Array | undefined {
+  try {
+    if (!isPixels(image)) return undefined;
+    const { data, width, height, channels } = image;
+    if (channels !== 3 || !isModelInput(plan, width, height) || width * height > maxPixels) return undefined;
+    const bytes = isBytes(data) ? asBytes(data) : undefined;
+    return bytes?.length === width * height * channels ? bytes : undefined;
+  } catch {
+    // A getter, or a proxy, of the caller: refused where everything is.
+    return undefined;
+  }
+}
+
+function publishPreparation(started: number, failed: boolean): void {
+  const event: PreparationEvent = { seconds: (performance.now() - started) / 1000, failed };
+  preparationChannel.publish(event);
+}
+
 /** Decodes a picture and brings it to the model's size: [height, width, 3] uint8. */
 export async function preparePixels(
   binding: NativeBinding,
@@ -60,7 +103,6 @@ export async function preparePixels(
   options: Pick<ImageCallOptions, "allowRemote" | "maxPixels">,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  assertImageInput(image, "image", options);
   const decodeOptions = { ...options, signal };
   // Those of a stream have not been looked at yet, and an object may have changed since it was.
   assertImageInput(image, "image", decodeOptions);
@@ -84,10 +126,7 @@ export async function preparePixels(
       failed = false;
       return result.pixels;
     } finally {
-      if (preparationChannel.hasSubscribers && !signal.aborted) {
-        const event: PreparationEvent = { seconds: (performance.now() - started) / 1000, failed };
-        preparationChannel.publish(event);
-      }
+      if (preparationChannel.hasSubscribers && !signal.aborted) publishPreparation(started, failed);
     }
   });
 }

@@ -1,5 +1,5 @@
 import { ClipBlipError } from "../errors.js";
-import { asBytes, isBinary, isBlob, isRawPixels, isReadable, isSharp, isWebStream } from "./kinds.js";
+import { asBytes, isBinary, isBlob, isBytes, isRawPixels, isReadable, isSharp, isWebStream } from "./kinds.js";
 import { locate } from "./location.js";
 import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";
 
@@ -68,8 +68,7 @@ function assertRawPixels({ data, width, height, channels }: RawPixels, name: str
   if (channels !== 1 && channels !== 3 && channels !== 4) {
     throw invalid(`${name}.channels is ${kindOf(channels)}, not 1 (grey), 3 (RGB) or 4 (RGB and alpha).`);
   }
-  const wholeBytes = data instanceof DataView || !ArrayBuffer.isView(data) || data.BYTES_PER_ELEMENT === 1;
-  if (!isBinary(data) || !wholeBytes || data instanceof Int8Array) {
+  if (!isBytes(data)) {
     throw invalid(`${name}.data is ${kindOf(data)}, not bytes: a Uint8Array, Uint8ClampedArray or ArrayBuffer.`);
   }
   const { byteLength } = asBytes(data);

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { types } from "node:util";
 import type { Sharp } from "sharp";
-import type { RawPixels } from "./types.js";
+import type { ImageInput, RawPixels } from "./types.js";
 
 /** A view, or a whole buffer, as bytes without a copy; none where the memory has been transferred. */
 export function asBytes(value: ArrayBufferView | ArrayBufferLike): Uint8Array {
@@ -16,6 +16,12 @@ export function asBytes(value: ArrayBufferView | ArrayBufferLike): Uint8Array {
 /** Any typed array, DataView, Buffer, ArrayBuffer or SharedArrayBuffer, of any realm. */
 export function isBinary(value: unknown): value is ArrayBufferView | ArrayBufferLike {
   return ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value);
+}
+
+/** What holds 8-bit samples: of typed arrays, those of unsigned bytes. */
+export function isBytes(value: unknown): value is ArrayBufferView | ArrayBufferLike {
+  if (value instanceof DataView || !ArrayBuffer.isView(value)) return isBinary(value);
+  return (value as Uint8Array).BYTES_PER_ELEMENT === 1 && !(value instanceof Int8Array);
 }
 
 /** Recognised by its methods: the caller may have another copy of sharp than this package. */
@@ -41,6 +47,12 @@ export function isBlob(value: object): value is Blob {
 /** An object with the fields of raw pixels, whatever their values. */
 export function isRawPixels(value: object): value is RawPixels {
   return "data" in value && "width" in value && "height" in value;
+}
+
+/** Raw pixels, and none of what may have their fields beside its own. */
+export function isPixels(value: ImageInput): value is RawPixels {
+  if (typeof value !== "object" || value instanceof URL || isBinary(value)) return false;
+  return isRawPixels(value) && !isSharp(value) && !isReadable(value) && !isWebStream(value) && !isBlob(value);
 }
 
 function hasMethods(value: object, ...names: string[]): boolean {

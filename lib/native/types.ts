@@ -103,7 +103,10 @@ export interface EmbeddingResult extends RunStats {
   dimension: number;
 }
 
-/** Interleaved RGB, `width * height * 3` bytes. Owned by this package: never shown to a caller, so never detached. */
+/**
+ * Interleaved RGB, `width * height * 3` bytes. Owned by this package and never shown to a caller, or shared memory: never
+ * detached.
+ */
 export interface PixelBatch {
   pixels: Uint8Array[];
   height: number;
