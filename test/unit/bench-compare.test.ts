@@ -175,6 +175,17 @@ describe("the record", () => {
     writeFileSync(join(folder, "gpu.json"), JSON.stringify(measured));
     assert.match(gpuSection(folder), /^Measured on 2026-01-02 on cuda: \[GPU.md\]\(results\/GPU.md\)\.$/m);
     assert.match(gpuSection(folder), /^\| a +\| at least 1 \| 2 +\| yes \|$/m);
+    // A later run of some parts: what it measured decides, what it left out stays.
+    const aims = (first?: number, second?: number) => [
+      judge({ what: "a", least: 1 }, first),
+      judge({ what: "b", least: 1 }, second),
+    ];
+    const machine = { gpu: "A GPU" };
+    writeFileSync(join(folder, "gpu.json"), JSON.stringify({ ...measured, machine, aims: aims(2, 0.5) }));
+    writeFileSync(join(folder, "gpu-again.json"), JSON.stringify({ ...measured, machine, aims: aims(undefined, 3) }));
+    assert.match(gpuSection(folder), /^Some parts again, .* 2026-01-02 on A GPU: \[GPU-again.md\]/m);
+    assert.match(gpuSection(folder), /^\| a +\| at least 1 \| 2 +\| +\| yes \|$/m);
+    assert.match(gpuSection(folder), /^\| b +\| at least 1 \| 0.5 +\| 3 +\| yes \|$/m);
   });
 
   test("as a picture: a panel for each task with times, text escaped", () => {
