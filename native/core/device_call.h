@@ -17,16 +17,17 @@
 
 namespace clip_blip {
 
-/// Whether a device answers at all: a fault that it cannot recover from fails every later call, too.
+/// Whether a device answers at all: a fault that it cannot recover from fails every later call,
+/// too.
 inline bool Answers(c10::Device device) {
   if (device.is_cpu()) return true;
-  return !Attempt([&] {
-    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
-  });
+  return !Attempt(
+      [&] { c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index()); });
 }
 
-/// Everything around a run on a device, on the thread of the device: LibTorch's per-thread settings,
-/// the memory's count and limit, the cache given back at the end. Returns the peak bytes of the call.
+/// Everything around a run on a device, on the thread of the device: LibTorch's per-thread
+/// settings, the memory's count and limit, the cache given back at the end. Returns the peak bytes
+/// of the call.
 template <typename Work>
 int64_t CallOnDeviceThread(c10::Device device, const RunOptions& options, Work& work) {
   int64_t peak = 0;
@@ -35,8 +36,8 @@ int64_t CallOnDeviceThread(c10::Device device, const RunOptions& options, Work& 
   if (!device.is_cpu()) device_guard.reset_device(device);
   UseAllThreads();
   CacheGuard cache_guard(device, options.release_cache);
-  // The failure is a value by the time the guard frees the cache: no exception of LibTorch, and none
-  // of the call's tensors, is alive then.
+  // The failure is a value by the time the guard frees the cache: no exception of LibTorch, and
+  // none of the call's tensors, is alive then.
   std::optional<Failure> failure = Attempt([&] {
     MemoryScope scope(device, options.memory_limit);
     scope.KeepFreedBlocks();

@@ -21,8 +21,8 @@ bool ContainsAny(std::string_view text, std::initializer_list<std::string_view> 
 }
 
 // The second net, for allocation failures of libraries under LibTorch, which arrive as plain text.
-// Where memory is short, cuBLAS and cuDNN cannot make their handle for a thread and say that they are
-// not initialized (https://github.com/pytorch/pytorch/issues/128601).
+// Where memory is short, cuBLAS and cuDNN cannot make their handle for a thread and say that they
+// are not initialized (https://github.com/pytorch/pytorch/issues/128601).
 bool SaysOutOfMemory(std::string_view text) {
   return ContainsAny(
       text,
@@ -35,11 +35,12 @@ bool SaysOutOfMemory(std::string_view text) {
 // Numbers of cudaError_t; CUDA's headers are not there to include.
 constexpr int32_t kCudaOutOfMemory = 2;
 
-// Faults after which CUDA answers every call of the process with the same error: of the memory (ECC,
-// 214) and of NVLink (220), those of a kernel, and the unknown one
+// Faults after which CUDA answers every call of the process with the same error: of the memory
+// (ECC, 214) and of NVLink (220), those of a kernel, and the unknown one
 // (https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html).
 bool IsDeviceLost(int32_t cuda_error) {
-  constexpr std::array<int32_t, 12> kFatal{214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 999};
+  constexpr std::array<int32_t, 12> kFatal{214, 220, 700, 702, 710, 714,
+                                           715, 716, 717, 718, 719, 999};
   return std::find(kFatal.begin(), kFatal.end(), cuda_error) != kFatal.end();
 }
 
@@ -48,15 +49,14 @@ bool SaysDeviceLost(std::string_view text) {
   return ContainsAny(text, {"illegal memory access", "device-side assert", "misaligned address",
                             "unspecified launch failure", "launch timed out",
                             "illegal instruction was encountered", "invalid program counter",
-                            "not supported on global/shared address space",
-                            "hardware stack error", "ECC error", "NVLink error",
-                            "CUDA error: unknown error", "device is lost", "GPU is lost",
-                            "Fallen off the bus"});
+                            "not supported on global/shared address space", "hardware stack error",
+                            "ECC error", "NVLink error", "CUDA error: unknown error",
+                            "device is lost", "GPU is lost", "Fallen off the bus"});
 }
 
-// Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames. Those
-// of CUDA end with hints for whoever debugs LibTorch, which name device-side assertions whatever the
-// error was.
+// Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames.
+// Those of CUDA end with hints for whoever debugs LibTorch, which name device-side assertions
+// whatever the error was.
 std::string FirstPart(std::string text) {
   for (std::string_view mark :
        {"\nException raised from ", "\nframe #0", "\n\nC++ CapturedTraceback",

@@ -27,9 +27,9 @@ class GraphBackend {
   virtual int64_t Capacity(c10::Device device) = 0;
 };
 
-/// The name and the type of the function that clip_blip_cuda.so exports. It is given the version of LibTorch that the
-/// addon was built against, and answers null where its own is another: classes of LibTorch that it holds by value change
-/// their size from version to version.
+/// The name and the type of the function that clip_blip_cuda.so exports. It is given the version of
+/// LibTorch that the addon was built against, and answers null where its own is another: classes of
+/// LibTorch that it holds by value change their size from version to version.
 constexpr const char* kGraphBackendSymbol = "clip_blip_graph_backend";
 using GraphBackendFunction = GraphBackend* (*)(const char* torch_version);
 

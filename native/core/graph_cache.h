@@ -26,8 +26,7 @@ class GraphEntry {
                               const Work& work);
 
  private:
-  void Record(GraphBackend& backend, c10::Device device, const at::Tensor& input,
-              const Work& work);
+  void Record(GraphBackend& backend, c10::Device device, const at::Tensor& input, const Work& work);
 
   bool failed_ = false;
   at::Tensor input_;

@@ -14,9 +14,9 @@ namespace clip_blip {
 namespace {
 
 /// The methods that calls run, by the names that the recipes give them.
-const std::set<std::string> kEntryPoints{
-    "encode_image", "encode_text", "project",        "decode",     "decode_masked",
-    "read_beside",  "match",       "embed_pictures", "embed_texts"};
+const std::set<std::string> kEntryPoints{"encode_image", "encode_text",    "project",
+                                         "decode",       "decode_masked",  "read_beside",
+                                         "match",        "embed_pictures", "embed_texts"};
 
 // Places every tensor attribute. Tensors that two attributes share (tied weights) stay shared.
 void PlaceTensors(const torch::jit::Module& root, c10::Device device,

@@ -79,7 +79,8 @@ at::Tensor OnAccelerator(const PixelBatch& batch, c10::Device device, c10::Scala
   int64_t pictures = static_cast<int64_t>(batch.pixels.size());
   at::Tensor bytes = at::empty({pictures, batch.height, batch.width, 3},
                                at::TensorOptions().dtype(at::kByte).pinned_memory(true));
-  at::Tensor uploaded = at::empty(bytes.sizes(), bytes.options().device(device).pinned_memory(false));
+  at::Tensor uploaded =
+      at::empty(bytes.sizes(), bytes.options().device(device).pinned_memory(false));
   // In chunks: while one crosses the bus, the next one is copied.
   for (int64_t begin = 0; begin < pictures; begin += kPicturesAChunk) {
     int64_t count = std::min(kPicturesAChunk, pictures - begin);

@@ -15,7 +15,8 @@
 #include <utility>
 
 namespace at::cuda {
-// Of ATen/cuda/CUDAContextLight.h, which includes the headers of cuBLAS, cuSOLVER and cuSPARSE, too.
+// Of ATen/cuda/CUDAContextLight.h, which includes the headers of cuBLAS, cuSOLVER and cuSPARSE,
+// too.
 void clearCublasWorkspaces();
 }  // namespace at::cuda
 
@@ -128,8 +129,8 @@ class CudaGraphBackend final : public GraphBackend {
 }  // namespace
 }  // namespace clip_blip
 
-extern "C" __attribute__((visibility("default"))) clip_blip::GraphBackend*
-clip_blip_graph_backend(const char* torch_version) {
+extern "C" __attribute__((visibility("default"))) clip_blip::GraphBackend* clip_blip_graph_backend(
+    const char* torch_version) {
   if (std::string_view(torch_version) != CLIP_BLIP_TORCH_VERSION) return nullptr;
   static auto* backend = new clip_blip::CudaGraphBackend();
   return backend;

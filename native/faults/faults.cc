@@ -38,9 +38,12 @@ State& TheState() {
 
 /// What LibTorch 2.11 writes below every error of the CUDA runtime.
 constexpr const char* kHints =
-    "\nSearch for `cudaErrorSome' in https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html for more "
-    "information.\nCUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below "
-    "might be incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\nCompile with `TORCH_USE_CUDA_DSA` to "
+    "\nSearch for `cudaErrorSome' in "
+    "https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html for more "
+    "information.\nCUDA kernel errors might be asynchronously reported at some other API call, so "
+    "the stacktrace below "
+    "might be incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\nCompile with "
+    "`TORCH_USE_CUDA_DSA` to "
     "enable device-side assertions.\n";
 
 /// An error of the CUDA runtime that only its number tells from others.
@@ -55,25 +58,33 @@ const std::map<std::string, std::function<void()>>& Kinds() {
       {"out-of-memory",
        [] { C10_THROW_ERROR(OutOfMemoryError, "CUDA out of memory. Tried to allocate 2.00 GiB"); }},
       {"out-of-memory-as-text",
-       [] { throw std::runtime_error("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'"); }},
+       [] {
+         throw std::runtime_error(
+             "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'");
+       }},
       {"cublas-handle",
        [] {
-         TORCH_CHECK(false, "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`");
+         TORCH_CHECK(
+             false,
+             "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`");
        }},
       {"cublas-allocation",
        [] {
-         TORCH_CHECK(false, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`");
+         TORCH_CHECK(false,
+                     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`");
        }},
       {"bad-alloc", [] { throw std::bad_alloc(); }},
       {"illegal-address",
        [] { TORCH_CHECK(false, "CUDA error: an illegal memory access was encountered"); }},
-      {"device-assert", [] { throw std::runtime_error("CUDA error: device-side assert triggered"); }},
+      {"device-assert",
+       [] { throw std::runtime_error("CUDA error: device-side assert triggered"); }},
       {"capture-as-text",
        [] {
          throw std::runtime_error(
              std::string("CUDA error: operation not permitted when stream is capturing") + kHints);
        }},
-      {"runtime-error", [] { throw std::runtime_error("mat1 and mat2 shapes cannot be multiplied"); }},
+      {"runtime-error",
+       [] { throw std::runtime_error("mat1 and mat2 shapes cannot be multiplied"); }},
       {"empty-message", [] { throw std::runtime_error(""); }},
       {"no-exception-type", [] { throw 7; }},
   };

@@ -97,8 +97,8 @@ void Write(Decoder& decoder, Search& search, Results& results, c10::Device devic
     if (done && kept.empty()) break;
     // On an accelerator a look at the parents would be a wait.
     if (parents && !(device.is_cpu() && IsInOrder(*parents))) decoder.Reorder(*parents, position);
-    bool pays = done && decoder.LanesMayLeave() &&
-                search.positions() - length > kStepsThatPayForMove;
+    bool pays =
+        done && decoder.LanesMayLeave() && search.positions() - length > kStepsThatPayForMove;
     if (!pays || kept.size() == done->size()) continue;
     results.Put(search.Best());
     at::Tensor order = at::tensor(kept, at::TensorOptions().dtype(at::kLong)).to(device);
