@@ -39,10 +39,10 @@ export function devices(): Device[] {
  * @throws ClipBlipError ERR_DEVICE_LOST
  */
 export function deviceMemory(binding: NativeBinding, device: string): MemoryInfo {
-  const { allocated, reserved, peak, free, total } = readMemory(binding, device);
+  const { allocated, reserved, peak, heldByGraphs, free, total } = readMemory(binding, device);
   return {
     // Cached blocks count as used for the driver, and are free for us.
-    free: free === undefined ? availableMemory() : free + (reserved - allocated),
+    free: free === undefined ? availableMemory() : free + (reserved - allocated - heldByGraphs),
     total: total ?? totalMemory(),
     allocated,
     peak,

@@ -1,5 +1,4 @@
-import type { CacheRelease } from "./engine/host.js";
-import type { ModelDtype } from "./native/types.js";
+import type { CacheRelease, ModelDtype } from "./native/types.js";
 import {
   assertFunction,
   assertInteger,
@@ -36,16 +35,15 @@ export interface LoadOptions {
   /** Part of the memory free at the probe that the activations of a call may take, above 0 and at most 1. Default 0.8. */
   memoryFraction?: number;
   /**
-   * Bytes of activations that a call of this model may hold. Default: no limit but memoryFraction. On the CPU the
-   * allocator enforces it: a call that would exceed it runs in smaller parts. The allocator of a GPU cannot be held to a
-   * number of bytes for a call: batches are sized to stay below it, as measured, and where a call has exceeded it all the
-   * same the next ones are smaller.
+   * Bytes of activations that a call of this model may hold. Default: no limit but memoryFraction. The allocator enforces
+   * it, on the CPU and on CUDA: a call that would exceed it runs in smaller parts, and one item that alone would exceed it
+   * rejects with ERR_OUT_OF_MEMORY. On CUDA the blocks count that the allocator takes for them, which are a little larger.
    */
   memoryLimit?: number;
   /**
    * When the blocks that the device's allocator keeps for reuse are given back; with the weights they go in any case.
-   * - "after-call" (default): at the end of each call.
-   * - "when-idle": at the end of the last call that waited.
+   * - "after-call" (default): behind each call. Its answer goes out first; the next call waits until they are back.
+   * - "when-idle": when the device has had nothing to do for 2 milliseconds.
    * - "on-out-of-memory": only when memory runs out.
    *
    * The CPU keeps up to 256 MB of what calls have freed, and gives it back at the latest when none has run for a second.

@@ -22,7 +22,6 @@ export interface DeviceTurns {
  */
 export class DeviceQueue {
   readonly #turns: DeviceTurns;
-  #whenIdle: (() => Promise<void>) | undefined;
 
   constructor(turns: DeviceTurns) {
     this.#turns = turns;
@@ -39,22 +38,12 @@ export class DeviceQueue {
     this.#turns.markLost(reason);
   }
 
-  /** Runs `work`, which must not reject, at the end of the first turn after which nobody waits in any thread. */
-  whenIdle(work: () => Promise<void>): void {
-    this.#whenIdle = work;
-  }
-
   /** Runs `work` when the device is free: first come, first served. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (!this.#turns.tryAcquire()) await this.#turns.acquire();
     try {
       return await work();
     } finally {
-      const whenIdle = this.#whenIdle;
-      if (whenIdle && this.#turns.waiting() === 0) {
-        this.#whenIdle = undefined;
-        await whenIdle();
-      }
       this.#turns.release();
     }
   }

@@ -1,10 +1,7 @@
 import { ClipBlipError } from "../errors.js";
-import type { ModuleHandle, NativeBinding, RunOptions } from "../native/types.js";
+import type { CacheRelease, ModuleHandle, NativeBinding, RunOptions } from "../native/types.js";
 import type { DeviceQueue } from "./device-queue.js";
 import { fromNative } from "./native-error.js";
-
-/** When the allocator's cache goes back to the device. */
-export type CacheRelease = "after-call" | "when-idle" | "on-out-of-memory";
 
 /** What a model's weights need to come, stay and go. */
 export interface HostOptions {
@@ -67,19 +64,17 @@ export class ModelHost {
    * there. Rejects with a ClipBlipError.
    */
   async call<T>(work: (module: ModuleHandle, options: RunOptions) => Promise<T>): Promise<T> {
-    const { queue, releaseCache } = this.#options;
     clearTimeout(this.#idleTimer);
     this.#calls += 1;
     try {
       const module = await this.#load();
-      return await work(module, { memoryLimit: this.#budget, releaseCache: releaseCache === "after-call" });
+      return await work(module, { memoryLimit: this.#budget, releaseCache: this.#options.releaseCache });
     } catch (error) {
       const failure = this.#failure(error);
       // Whatever is tried next finds the cache empty.
       if (failure.code === "ERR_OUT_OF_MEMORY") await this.#releaseCache();
       throw failure;
     } finally {
-      if (releaseCache === "when-idle") queue.whenIdle(() => this.#releaseCache());
       this.#restartIdleTimer();
     }
   }

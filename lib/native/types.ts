@@ -85,11 +85,17 @@ export interface NormalizePlan {
 
 /** What each call on a device is told beside its input. */
 export interface RunOptions {
-  /** Bytes that this call may hold for activations; no limit when left out. Enforced on the CPU. */
+  /** Bytes that this call may hold for activations; no limit when left out. The allocator enforces it. */
   memoryLimit?: number;
-  /** Give the allocator's cache back to the device when the call ends, in success and in failure. */
-  releaseCache: boolean;
+  /** When what the allocator has cached goes back to the device, in success and in failure. */
+  releaseCache: CacheRelease;
 }
+
+/**
+ * When the cache of an accelerator's allocator goes back: behind each call, before the next one begins; when the device
+ * has had no work for 2 ms; or when memory runs out. The answer of a call never waits for it.
+ */
+export type CacheRelease = "after-call" | "when-idle" | "on-out-of-memory";
 
 /** What each call on a device gives back beside its result. */
 export interface RunStats {
@@ -185,6 +191,8 @@ export interface DeviceMemory {
   reserved: number;
   /** The most bytes held since `resetPeak`. */
   peak: number;
+  /** Bytes of `reserved` that no tensor has, and that recorded graphs write to when they run. */
+  heldByGraphs: number;
   /** Bytes free on the device as the driver sees it; absent on the CPU. */
   free?: number;
   /** Bytes of the device; absent on the CPU. */

@@ -73,10 +73,18 @@ Placement ToPlacement(const Napi::Value& value) {
   return placement;
 }
 
+CacheRelease ToCacheRelease(const Napi::Value& value, const std::string& name) {
+  std::string word = ToString(value, name);
+  if (word == "after-call") return CacheRelease::kAfterCall;
+  if (word == "when-idle") return CacheRelease::kWhenIdle;
+  if (word == "on-out-of-memory") return CacheRelease::kOnOutOfMemory;
+  RefuseValue(name, "after-call, when-idle or on-out-of-memory");
+}
+
 RunOptions ToRunOptions(const Napi::Value& value) {
   Napi::Object object = ToObject(value, "options");
   RunOptions options;
-  options.release_cache = ToBool(object.Get("releaseCache"), "options.releaseCache");
+  options.release_cache = ToCacheRelease(object.Get("releaseCache"), "options.releaseCache");
   Napi::Value limit = object.Get("memoryLimit");
   if (IsAbsent(limit)) return options;
   double bytes = ToDouble(limit, "options.memoryLimit");

@@ -31,6 +31,7 @@ bool IsAbsent(const Napi::Value& value);
 std::vector<int32_t> CopyInt32Array(const Napi::Value& value, const std::string& name);
 
 Placement ToPlacement(const Napi::Value& value);
+CacheRelease ToCacheRelease(const Napi::Value& value, const std::string& name);
 RunOptions ToRunOptions(const Napi::Value& value);
 
 /// Byte arrays that a worker reads in place. The references keep them alive; that nobody detaches

@@ -28,6 +28,7 @@ Napi::Value Memory(const Napi::CallbackInfo& info) {
   result.Set("allocated", static_cast<double>(memory.allocated));
   result.Set("reserved", static_cast<double>(memory.reserved));
   result.Set("peak", static_cast<double>(memory.peak));
+  result.Set("heldByGraphs", static_cast<double>(memory.held_by_graphs));
   if (memory.free) result.Set("free", static_cast<double>(*memory.free));
   if (memory.total) result.Set("total", static_cast<double>(*memory.total));
   return result;

@@ -29,7 +29,10 @@ GenerationResult Answer(const LoadedModule& module, const PixelBatch& batch,
   CheckTexts(module, questions, batch.pixels.size());
   CheckGeneration(module, prompts, generation);
   GenerationResult result;
-  int64_t peak_bytes = CallOnDevice(module, options, [&] {
+  CallShape shape{"answer", ShapeOf(batch)};
+  AddShape(questions, shape.second);
+  AddShape(prompts, generation, shape.second);
+  int64_t peak_bytes = CallOnDevice(module, shape, options, [&] {
     at::Tensor pictures = module.RunTensor("encode_image", UploadPixels(module, batch));
     TextBatch texts = UploadTexts(module, questions.texts);
     at::Tensor states = module

@@ -175,9 +175,7 @@ std::shared_ptr<LoadedModule> LoadModule(const std::string& path, const Placemen
       },
       ErrorCode::kModelInvalid);
   // What a cast left behind: the stored weights, in the device's cache.
-  {
-    CacheGuard guard(device, true);
-  }
+  if (!device.is_cpu()) Attempt([&] { EmptyCache(device); });
   if (failure) throw AboutArchive(path, *failure);
   return loaded;
 }

@@ -16,7 +16,9 @@ GenerationResult Caption(const LoadedModule& module, const PixelBatch& batch,
                          const RunOptions& options) {
   CheckGeneration(module, prompts, generation);
   GenerationResult result;
-  int64_t peak_bytes = CallOnDevice(module, options, [&] {
+  CallShape shape{"caption", ShapeOf(batch)};
+  AddShape(prompts, generation, shape.second);
+  int64_t peak_bytes = CallOnDevice(module, shape, options, [&] {
     at::Tensor states = module.RunTensor("encode_image", UploadPixels(module, batch));
     result = WriteTexts(module, std::move(states), std::nullopt, prompts, generation);
   });

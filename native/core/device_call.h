@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "call_block.h"
 #include "device_run_hook.h"
 #include "device_thread.h"
 #include "failure.h"
@@ -26,8 +27,7 @@ inline bool Answers(c10::Device device) {
 }
 
 /// Everything around a run on a device, on the thread of the device: LibTorch's per-thread
-/// settings, the memory's count and limit, the cache given back at the end. Returns the peak bytes
-/// of the call.
+/// settings, the memory's count and limit. Returns the peak bytes of the call.
 template <typename Work>
 int64_t CallOnDeviceThread(c10::Device device, const RunOptions& options, Work& work) {
   int64_t peak = 0;
@@ -35,37 +35,40 @@ int64_t CallOnDeviceThread(c10::Device device, const RunOptions& options, Work& 
   c10::OptionalDeviceGuard device_guard;
   if (!device.is_cpu()) device_guard.reset_device(device);
   UseAllThreads();
-  CacheGuard cache_guard(device, options.release_cache);
-  // The failure is a value by the time the guard frees the cache: no exception of LibTorch, and
-  // none of the call's tensors, is alive then.
   std::optional<Failure> failure = Attempt([&] {
     MemoryScope scope(device, options.memory_limit);
     scope.KeepFreedBlocks();
     work();
     peak = scope.PeakBytes();
   });
+  // No exception of LibTorch, and none of the call's tensors, is alive from here on.
   if (failure && failure->code() == ErrorCode::kOutOfMemory) GraphCache::ReleaseAll(device);
   if (failure && !Answers(device)) failure = Failure(ErrorCode::kDeviceLost, failure->message());
   if (failure) throw *failure;
   return peak;
 }
 
-/// The same for any thread, which waits for it.
+/// The same for any thread, which waits for it. The device's cache goes back behind the answer.
 template <typename Work>
 int64_t CallOnDevice(c10::Device device, const RunOptions& options, Work&& work) {
   DeviceCallMark mark;
   int64_t peak = 0;
   std::optional<Failure> failure;
-  RunOnDeviceThread(device, [&] {
-    failure = Attempt([&] { peak = CallOnDeviceThread(device, options, work); });
-  });
+  auto job = [&] { failure = Attempt([&] { peak = CallOnDeviceThread(device, options, work); }); };
+  RunOnDeviceThread(device, job, options.release_cache);
   if (failure) throw *failure;
   return peak;
 }
 
 template <typename Work>
-int64_t CallOnDevice(const LoadedModule& module, const RunOptions& options, Work&& work) {
-  return CallOnDevice(module.device(), options, std::forward<Work>(work));
+int64_t CallOnDevice(const LoadedModule& module, const CallShape& shape, const RunOptions& options,
+                     Work&& work) {
+  CallBlocks* blocks = module.blocks();
+  return CallOnDevice(module.device(), options, [&] {
+    if (blocks != nullptr) blocks->Reserve(shape);
+    work();
+    if (blocks != nullptr) blocks->Learn(shape);
+  });
 }
 
 }  // namespace clip_blip

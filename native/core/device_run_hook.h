@@ -2,7 +2,7 @@
 
 namespace clip_blip {
 
-class GraphBackend;
+class DeviceBackend;
 
 // These do nothing (no_faults.cc) but in the addon that tests build, where they count and may throw
 // (native/faults/): which of the two is linked decides.
@@ -19,7 +19,7 @@ class DeviceCallMark {
   DeviceCallMark& operator=(const DeviceCallMark&) = delete;
 };
 
-/// What records graphs in place of the device's own backend: null but in the addon of the tests.
-GraphBackend* TestGraphBackend();
+/// Takes the place of a device's own backend: null but in the addon of the tests.
+DeviceBackend* TestBackend();
 
 }  // namespace clip_blip

@@ -4,20 +4,26 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <semaphore>
 #include <thread>
 #include <unordered_map>
 
+#include "failure.h"
 #include "memory.h"
 
 namespace clip_blip {
 namespace {
 
 /// Time without work after which the CPU gives back the blocks that its calls have kept.
-constexpr std::chrono::seconds kIdle{1};
+constexpr std::chrono::milliseconds kKeptOnCpu{1000};
+/// The same of accelerators, where blocks go back when the device is idle: a caller that goes on as
+/// soon as it has its answer is back in less.
+constexpr std::chrono::milliseconds kKeptUntilIdle{2};
 
 struct Job {
   const std::function<void()>* work;
+  CacheRelease release;
   std::binary_semaphore done{0};
 };
 
@@ -28,8 +34,8 @@ class DeviceThread {
     std::thread([this] { Loop(); }).detach();
   }
 
-  void Run(const std::function<void()>& work) {
-    Job job{&work};
+  void Run(const std::function<void()>& work, CacheRelease release) {
+    Job job{&work, release};
     {
       std::lock_guard lock(mutex_);
       jobs_.push_back(&job);
@@ -41,33 +47,46 @@ class DeviceThread {
  private:
   [[noreturn]] void Loop() {
     while (true) {
-      Job* job = nullptr;
-      {
-        std::unique_lock lock(mutex_);
-        AwaitJob(lock);
-        job = jobs_.front();
-        jobs_.pop_front();
-      }
+      Job* job = AwaitJob();
       (*job->work)();
+      CacheRelease release = job->release;
       job->done.release();
+      if (device_.is_cpu()) {
+        kept_ = kKeptOnCpu;
+      } else if (release == CacheRelease::kAfterCall) {
+        GiveBack();
+      } else if (release == CacheRelease::kWhenIdle) {
+        kept_ = kKeptUntilIdle;
+      }
     }
   }
 
-  void AwaitJob(std::unique_lock<std::mutex>& lock) {
+  Job* AwaitJob() {
     auto come = [this] { return !jobs_.empty(); };
-    // A GPU's cache is the business of whoever loaded the model: see CacheRelease of the library.
-    if (device_.is_cpu() && !wake_.wait_for(lock, kIdle, come)) {
+    std::unique_lock lock(mutex_);
+    if (kept_ && !wake_.wait_for(lock, *kept_, come)) {
       lock.unlock();
-      EmptyCache(device_);
+      GiveBack();
       lock.lock();
     }
     wake_.wait(lock, come);
+    Job* job = jobs_.front();
+    jobs_.pop_front();
+    return job;
+  }
+
+  void GiveBack() {
+    kept_.reset();
+    // After a fatal fault this fails, too; the fault itself is what callers hear of.
+    Attempt([this] { EmptyCache(device_); });
   }
 
   const c10::Device device_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job*> jobs_;
+  /// How long what the last calls have left is kept; nothing: for good, or there is nothing.
+  std::optional<std::chrono::milliseconds> kept_;
 };
 
 DeviceThread& ThreadOf(c10::Device device) {
@@ -82,8 +101,9 @@ DeviceThread& ThreadOf(c10::Device device) {
 
 }  // namespace
 
-void RunOnDeviceThread(c10::Device device, const std::function<void()>& work) {
-  ThreadOf(device).Run(work);
+void RunOnDeviceThread(c10::Device device, const std::function<void()>& work,
+                       CacheRelease release) {
+  ThreadOf(device).Run(work, release);
 }
 
 }  // namespace clip_blip

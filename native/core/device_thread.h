@@ -4,11 +4,16 @@
 
 #include <functional>
 
+#include "types.h"
+
 namespace clip_blip {
 
 /// Runs work on the one thread of its device, and waits until it is done. cuBLAS, cuDNN and OpenMP
 /// keep handles, workspaces and helpers for every thread that calls them, and a pool has several:
-/// so they are there once for a device. `work` must not throw.
-void RunOnDeviceThread(c10::Device device, const std::function<void()>& work);
+/// so they are there once for a device. `work` must not throw. What the device's allocator keeps
+/// goes back behind the caller's back, as `release` says: each block is a call to the driver, and
+/// nobody has to wait for it.
+void RunOnDeviceThread(c10::Device device, const std::function<void()>& work,
+                       CacheRelease release = CacheRelease::kOnOutOfMemory);
 
 }  // namespace clip_blip

@@ -30,7 +30,8 @@ void Download(const at::Tensor& output, int64_t rows, bool l2_normalize, Embeddi
 EmbeddingResult EncodeImages(const LoadedModule& module, const PixelBatch& batch, bool l2_normalize,
                              const RunOptions& options) {
   EmbeddingResult result;
-  result.peak_bytes = CallOnDevice(module, options, [&] {
+  CallShape shape{"encode_image", ShapeOf(batch)};
+  result.peak_bytes = CallOnDevice(module, shape, options, [&] {
     at::Tensor output = module.RunTensor("encode_image", UploadPixels(module, batch));
     Download(output, static_cast<int64_t>(batch.pixels.size()), l2_normalize, result);
   });
@@ -41,8 +42,9 @@ EmbeddingResult EncodeTexts(const LoadedModule& module, const std::vector<int32_
                             int64_t rows, bool l2_normalize, const RunOptions& options) {
   CheckTokenIds(module, ids);
   EmbeddingResult result;
-  result.peak_bytes = CallOnDevice(module, options, [&] {
-    int64_t length = static_cast<int64_t>(ids.size()) / rows;
+  int64_t length = static_cast<int64_t>(ids.size()) / rows;
+  CallShape shape{"encode_text", {rows, length}};
+  result.peak_bytes = CallOnDevice(module, shape, options, [&] {
     at::Tensor output =
         module.RunTensor("encode_text", UploadTokenIds(module, ids, {rows, length}));
     Download(output, rows, l2_normalize, result);

@@ -7,20 +7,19 @@
 
 namespace clip_blip {
 
-std::vector<at::Tensor> GraphEntry::Run(GraphBackend& backend, c10::Device device,
-                                        const at::Tensor& input, const Work& work) {
-  if (graph_ == nullptr && !failed_) Record(backend, device, input, work);
+std::vector<at::Tensor> GraphEntry::Run(GraphMemory& memory, const at::Tensor& input,
+                                        const Work& work) {
+  if (graph_ == nullptr && !failed_) Record(memory, input, work);
   if (graph_ == nullptr) return work(input);
   input_.copy_(input, /*non_blocking=*/true);
   graph_->Replay();
   return outputs_;
 }
 
-void GraphEntry::Record(GraphBackend& backend, c10::Device device, const at::Tensor& input,
-                        const Work& work) {
+void GraphEntry::Record(GraphMemory& memory, const at::Tensor& input, const Work& work) {
   std::optional<Failure> failure = Attempt([&] {
-    input_ = input.clone(at::MemoryFormat::Contiguous);
-    graph_ = backend.Record(device, [this, work] { outputs_ = work(input_); });
+    memory.Allocate([&] { input_ = input.clone(at::MemoryFormat::Contiguous); });
+    graph_ = memory.Record([this, work] { outputs_ = work(input_); });
   });
   if (!failure) return;
   failed_ = true;
@@ -67,11 +66,17 @@ void GraphCache::Release() {
   for (auto& [key, counted] : entries_) counted = {-kCallsWithout, {}};
   for (auto& [shape, counted] : places_) counted = {-kCallsWithout, nullptr};
   place_bytes_ = 0;
+  memory_.reset();
+}
+
+GraphMemory& GraphCache::Memory(DeviceBackend& backend) {
+  if (memory_ == nullptr) memory_ = backend.Graphs(device_);
+  return *memory_;
 }
 
 at::Tensor GraphCache::Run(const std::string& method, const at::Tensor& input,
                            const std::function<at::Tensor(const at::Tensor&)>& run) {
-  GraphBackend* backend = GraphBackendFor(device_);
+  DeviceBackend* backend = BackendOf(device_);
   if (backend == nullptr || input.size(0) > kLargestBatch) return run(input);
   std::lock_guard lock(mutex_);
   auto key = std::make_pair(method, input.sizes().vec());
@@ -81,11 +86,11 @@ at::Tensor GraphCache::Run(const std::string& method, const at::Tensor& input,
   // learn.
   if (counted.runs++ <= 0) return run(input);
   auto work = [run](const at::Tensor& tensor) { return std::vector<at::Tensor>{run(tensor)}; };
-  return counted.entry.Run(*backend, device_, input, work)[0];
+  return counted.entry.Run(Memory(*backend), input, work)[0];
 }
 
 GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& shape, int64_t bytes) {
-  GraphBackend* backend = GraphBackendFor(device_);
+  DeviceBackend* backend = BackendOf(device_);
   if (backend == nullptr) return nullptr;
   std::lock_guard lock(mutex_);
   CountedPlace& counted = places_[shape];
@@ -100,11 +105,15 @@ GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& shape, int64_t byte
   return counted.place.get();
 }
 
+void GraphCache::Allocate(const std::function<void()>& work) {
+  Memory(*BackendOf(device_)).Allocate(work);
+}
+
 std::vector<at::Tensor> GraphCache::RunOn(GraphPlace& place, const std::string& name,
                                           std::vector<int64_t> key, const at::Tensor& input,
                                           const GraphEntry::Work& work) {
   GraphEntry& entry = place.entries[{name, std::move(key)}];
-  return entry.Run(*GraphBackendFor(device_), device_, input, work);
+  return entry.Run(Memory(*BackendOf(device_)), input, work);
 }
 
 }  // namespace clip_blip

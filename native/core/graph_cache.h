@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "graph_backend.h"
+#include "device_backend.h"
 
 namespace clip_blip {
 
@@ -22,11 +22,10 @@ class GraphEntry {
 
   /// `work(input)`, recorded first where that has not been tried. The results are good until the
   /// next replay of any graph of the device.
-  std::vector<at::Tensor> Run(GraphBackend& backend, c10::Device device, const at::Tensor& input,
-                              const Work& work);
+  std::vector<at::Tensor> Run(GraphMemory& memory, const at::Tensor& input, const Work& work);
 
  private:
-  void Record(GraphBackend& backend, c10::Device device, const at::Tensor& input, const Work& work);
+  void Record(GraphMemory& memory, const at::Tensor& input, const Work& work);
 
   bool failed_ = false;
   at::Tensor input_;
@@ -64,6 +63,9 @@ class GraphCache {
   /// where that is a small part of the device's memory. Null elsewhere.
   GraphPlace* PlaceFor(const std::vector<int64_t>& shape, int64_t bytes);
 
+  /// Runs `work`, whose tensors become part of a place.
+  void Allocate(const std::function<void()>& work);
+
   /// `work(input)` on a place, from a graph where it can be recorded.
   std::vector<at::Tensor> RunOn(GraphPlace& place, const std::string& name,
                                 std::vector<int64_t> key, const at::Tensor& input,
@@ -90,9 +92,12 @@ class GraphCache {
   };
 
   void Release();
+  GraphMemory& Memory(DeviceBackend& backend);
 
   c10::Device device_;
   std::mutex mutex_;
+  // Ahead of what lies in it.
+  std::shared_ptr<GraphMemory> memory_;
   std::map<std::pair<std::string, std::vector<int64_t>>, Counted> entries_;
   std::map<std::vector<int64_t>, CountedPlace> places_;
   int64_t place_bytes_ = 0;

@@ -84,6 +84,7 @@ LoadedModule::LoadedModule(torch::jit::Module module, c10::Device device,
   };
   for (const at::Tensor& tensor : module_.parameters()) count(tensor);
   for (const at::Tensor& tensor : module_.buffers()) count(tensor);
+  if (!device.is_cpu()) blocks_ = std::make_unique<CallBlocks>(device);
   ++live_;
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "call_block.h"
 #include "graph_cache.h"
 #include "plan/execution_plan.h"
 
@@ -53,6 +54,9 @@ class LoadedModule {
   /// What is recorded of this module; null where it is not prepared.
   GraphCache* graphs() const { return graphs_.get(); }
 
+  /// What its calls take from an accelerator; null on the CPU.
+  CallBlocks* blocks() const { return blocks_.get(); }
+
   /// An int attribute; MODEL_INVALID where the module has none of that name.
   int64_t Int(const char* name) const;
   std::optional<int64_t> FindInt(const char* name) const;
@@ -70,6 +74,7 @@ class LoadedModule {
   std::map<std::string, ExecutionPlan> plans_;
   // After the weights, which the graphs work on.
   std::unique_ptr<GraphCache> graphs_;
+  std::unique_ptr<CallBlocks> blocks_;
   std::atomic<bool> counted_{true};
 
   static std::atomic<int64_t> live_;

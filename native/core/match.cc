@@ -29,7 +29,9 @@ MatchResult Match(const LoadedModule& module, const PixelBatch& batch,
                   const TextsAboutPictures& about, const RunOptions& options) {
   CheckTexts(module, about, batch.pixels.size());
   MatchResult result;
-  result.peak_bytes = CallOnDevice(module, options, [&] {
+  CallShape shape{"match", ShapeOf(batch)};
+  AddShape(about, shape.second);
+  result.peak_bytes = CallOnDevice(module, shape, options, [&] {
     at::Tensor states = module.RunTensor("encode_image", UploadPixels(module, batch));
     TextBatch texts = UploadTexts(module, about.texts);
     at::Tensor picture = UploadPictureIndices(module, about.picture);

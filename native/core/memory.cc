@@ -1,12 +1,12 @@
 #include "memory.h"
 
 #include <ATen/Context.h>
+#include <ATen/core/CachingHostAllocator.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/alignment.h>
 #include <c10/core/impl/alloc_cpu.h>
 #include <c10/util/Exception.h>
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +15,7 @@
 #include <string>
 
 #include "block_cache.h"
+#include "device_backend.h"
 
 namespace clip_blip {
 namespace {
@@ -57,6 +58,29 @@ c10::DeviceAllocator* AllocatorOf(c10::Device device) {
 
 std::atomic<int64_t>& DevicePeak(c10::Device device) {
   return device_peaks[static_cast<size_t>(device.index()) % kMaxDevices];
+}
+
+/// Bytes that the allocator has cached for whatever asks next.
+int64_t CachedBytes(c10::Device device, DeviceBackend& backend) {
+  auto stats = AllocatorOf(device)->getDeviceStats(device.index());
+  return stats.reserved_bytes[0].current - stats.allocated_bytes[0].current -
+         backend.HeldByGraphs(device);
+}
+
+/// Holds the allocator to `limit` bytes beside those that are in use now.
+void LimitAccelerator(c10::Device device, std::optional<int64_t> limit) {
+  DeviceBackend* backend = BackendOf(device);
+  if (backend == nullptr) return;
+  if (!limit) {
+    backend->LimitReserved(device, std::nullopt);
+    return;
+  }
+  // What comes out of the cache is not asked for: it counts, and must not be more than the limit.
+  if (CachedBytes(device, *backend) > *limit) EmptyCache(device);
+  int64_t cached = CachedBytes(device, *backend);
+  int64_t reserved = AllocatorOf(device)->getDeviceStats(device.index()).reserved_bytes[0].current;
+  int64_t most = std::numeric_limits<int64_t>::max() - reserved;
+  backend->LimitReserved(device, reserved + std::min(most, std::max<int64_t>(0, *limit - cached)));
 }
 
 }  // namespace
@@ -150,10 +174,11 @@ void InstallCountingAllocator() {
   c10::SetAllocator(c10::kCPU, allocator, kPriority);
 }
 
-MemoryScope::MemoryScope(c10::Device device, std::optional<int64_t> cpu_limit)
-    : device_(device), limit_(cpu_limit), id_(next_scope_id.fetch_add(1)), outer_(innermost_scope) {
+MemoryScope::MemoryScope(c10::Device device, std::optional<int64_t> limit)
+    : device_(device), limit_(limit), id_(next_scope_id.fetch_add(1)), outer_(innermost_scope) {
   if (!device_.is_cpu()) {
     at::globalContext().lazyInitDevice(device_.type());
+    LimitAccelerator(device_, limit);
     c10::DeviceAllocator* allocator = AllocatorOf(device_);
     auto stats = allocator->getDeviceStats(device_.index());
     Raise(DevicePeak(device_), stats.allocated_bytes[0].peak);
@@ -181,16 +206,6 @@ int64_t MemoryScope::PeakBytes() const {
   return std::max<int64_t>(0, stats.allocated_bytes[0].peak - device_start_);
 }
 
-CacheGuard::~CacheGuard() {
-  // The blocks that the CPU keeps are given back when it has been idle: see DeviceThread.
-  if (!release_ || device_.is_cpu()) return;
-  try {
-    EmptyCache(device_);
-  } catch (...) {
-    // After a fatal fault this fails, too; the fault itself is what the caller hears of.
-  }
-}
-
 DeviceMemory MemoryOf(c10::Device device) {
   DeviceMemory memory;
   if (device.is_cpu()) {
@@ -208,6 +223,11 @@ DeviceMemory MemoryOf(c10::Device device) {
   auto [free, total] = allocator->getMemoryInfo(device.index());
   memory.free = static_cast<int64_t>(free);
   memory.total = static_cast<int64_t>(total);
+  if (DeviceBackend* backend = BackendOf(device)) {
+    memory.held_by_graphs = backend->HeldByGraphs(device);
+    int64_t left = backend->Capacity(device) - memory.reserved;
+    memory.free = std::max<int64_t>(0, std::min(*memory.free, left));
+  }
   return memory;
 }
 
@@ -231,13 +251,10 @@ void EmptyCache(c10::Device device) {
 }
 
 void ReleaseWorkspaces(c10::Device device) {
-  if (!device.is_cuda()) return;
-  // at::cuda::clearCublasWorkspaces(): its header includes CUDA's, and LibTorch has no neutral name
-  // for it. Its libraries are open for the whole process.
-  using Function = void (*)();
-  static const auto clear =
-      reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "_ZN2at4cuda21clearCublasWorkspacesEv"));
-  if (clear != nullptr) clear();
+  if (DeviceBackend* backend = BackendOf(device)) backend->ReleaseWorkspaces(device);
+  if (at::globalContext().getPinnedMemoryAllocator(device.type()) != nullptr) {
+    at::getHostAllocator(device.type())->empty_cache();
+  }
 }
 
 }  // namespace clip_blip

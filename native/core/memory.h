@@ -13,11 +13,12 @@ namespace clip_blip {
 /// Puts an allocator that counts in the place of LibTorch's CPU allocator. Once, before any tensor.
 void InstallCountingAllocator();
 
-/// Counts what the calling thread allocates on a device while the scope lives, and on the CPU
-/// enforces a limit: going over it throws c10::OutOfMemoryError, as a GPU's allocator does.
+/// Counts what the calling thread allocates on a device while the scope lives, and enforces a
+/// limit: going over it throws c10::OutOfMemoryError. An accelerator's allocator is held to it from
+/// then on, until the next scope.
 class MemoryScope {
  public:
-  explicit MemoryScope(c10::Device device, std::optional<int64_t> cpu_limit = std::nullopt);
+  explicit MemoryScope(c10::Device device, std::optional<int64_t> limit = std::nullopt);
   ~MemoryScope();
   MemoryScope(const MemoryScope&) = delete;
   MemoryScope& operator=(const MemoryScope&) = delete;
@@ -42,25 +43,13 @@ class MemoryScope {
   bool keeps_blocks_ = false;
 };
 
-/// Gives the cached blocks of a device back when it goes out of scope, in success and in failure.
-class CacheGuard {
- public:
-  CacheGuard(c10::Device device, bool release) : device_(device), release_(release) {}
-  ~CacheGuard();
-  CacheGuard(const CacheGuard&) = delete;
-  CacheGuard& operator=(const CacheGuard&) = delete;
-
- private:
-  c10::Device device_;
-  bool release_;
-};
-
 DeviceMemory MemoryOf(c10::Device device);
 void ResetPeak(c10::Device device);
 void EmptyCache(c10::Device device);
 
-/// Gives up what LibTorch keeps on a device between calls beside any model: the workspaces of
-/// cuBLAS, 8 to 32 MiB each. The next call makes them anew. On the thread of the device only.
+/// Gives up what LibTorch keeps for an accelerator between calls beside any model: the workspaces
+/// of cuBLAS, 8 to 32 MiB each, and the pinned memory that nothing uses. The next call makes them
+/// anew. On the thread of the device only.
 void ReleaseWorkspaces(c10::Device device);
 
 }  // namespace clip_blip

@@ -7,6 +7,6 @@ void BeforeDeviceRun() {}
 DeviceCallMark::DeviceCallMark() = default;
 DeviceCallMark::~DeviceCallMark() = default;
 
-GraphBackend* TestGraphBackend() { return nullptr; }
+DeviceBackend* TestBackend() { return nullptr; }
 
 }  // namespace clip_blip

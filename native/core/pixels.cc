@@ -3,10 +3,14 @@
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <deque>
+#include <utility>
 
 namespace clip_blip {
 namespace {
@@ -58,35 +62,55 @@ at::Tensor OnCpu(const PixelBatch& batch, c10::ScalarType dtype) {
   return pixels;
 }
 
-constexpr int64_t kPicturesAChunk = 64;
+/// Bytes that are copied at a time: while they cross the bus, the next ones are copied.
+constexpr int64_t kChunk = 8 << 20;
+/// Chunks that are under way at most, so that pinned memory stays below 64 MiB.
+constexpr size_t kMostChunks = 8;
 /// Bytes from which on a thread more pays.
 constexpr int64_t kBytesATask = 2 << 20;
 
-void CopyPictures(const PixelBatch& batch, int64_t begin, int64_t count, const at::Tensor& target) {
+/// Pictures from `begin` on, one behind the other.
+void CopyPictures(const PixelBatch& batch, int64_t begin, int64_t count, uint8_t* to) {
   int64_t picture_bytes = batch.height * batch.width * 3;
-  uint8_t* to = target.mutable_data_ptr<uint8_t>();
-  at::parallel_for(begin, begin + count, std::max<int64_t>(1, kBytesATask / picture_bytes),
-                   [&](int64_t from, int64_t end) {
-                     for (int64_t i = from; i < end; ++i) {
-                       std::memcpy(to + i * picture_bytes, batch.pixels[static_cast<size_t>(i)],
-                                   static_cast<size_t>(picture_bytes));
-                     }
-                   });
+  at::parallel_for(
+      0, count, std::max<int64_t>(1, kBytesATask / picture_bytes), [&](int64_t from, int64_t end) {
+        for (int64_t i = from; i < end; ++i) {
+          std::memcpy(to + i * picture_bytes, batch.pixels[static_cast<size_t>(begin + i)],
+                      static_cast<size_t>(picture_bytes));
+        }
+      });
+}
+
+/// Brings the bytes of all pictures to the device, [pictures, height, width, 3], without waiting
+/// for it.
+at::Tensor UploadBytes(const PixelBatch& batch, c10::Device device) {
+  int64_t pictures = static_cast<int64_t>(batch.pixels.size());
+  auto options = at::TensorOptions().dtype(at::kByte);
+  at::Tensor uploaded = at::empty({pictures, batch.height, batch.width, 3}, options.device(device));
+  int64_t chunk = std::max<int64_t>(1, kChunk / (batch.height * batch.width * 3));
+  c10::Stream stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+  std::deque<std::pair<at::Tensor, c10::Event>> under_way;
+  for (int64_t begin = 0; begin < pictures; begin += chunk) {
+    int64_t count = std::min(chunk, pictures - begin);
+    if (under_way.size() == kMostChunks) {
+      under_way.front().second.synchronize();
+      under_way.pop_front();
+    }
+    at::Tensor bytes =
+        at::empty({count, batch.height, batch.width, 3}, options.pinned_memory(true));
+    CopyPictures(batch, begin, count, bytes.mutable_data_ptr<uint8_t>());
+    uploaded.narrow(0, begin, count).copy_(bytes, /*non_blocking=*/true);
+    c10::Event arrived(device.type());
+    arrived.record(stream);
+    under_way.emplace_back(std::move(bytes), std::move(arrived));
+  }
+  return uploaded;
 }
 
 /// Bytes cross the bus, four times fewer than floats would be; one kernel turns them into planes.
 at::Tensor OnAccelerator(const PixelBatch& batch, c10::Device device, c10::ScalarType dtype) {
   int64_t pictures = static_cast<int64_t>(batch.pixels.size());
-  at::Tensor bytes = at::empty({pictures, batch.height, batch.width, 3},
-                               at::TensorOptions().dtype(at::kByte).pinned_memory(true));
-  at::Tensor uploaded =
-      at::empty(bytes.sizes(), bytes.options().device(device).pinned_memory(false));
-  // In chunks: while one crosses the bus, the next one is copied.
-  for (int64_t begin = 0; begin < pictures; begin += kPicturesAChunk) {
-    int64_t count = std::min(kPicturesAChunk, pictures - begin);
-    CopyPictures(batch, begin, count, bytes);
-    uploaded.narrow(0, begin, count).copy_(bytes.narrow(0, begin, count), /*non_blocking=*/true);
-  }
+  at::Tensor uploaded = UploadBytes(batch, device);
 
   // (value * scale - mean) / std as value * factor + offset.
   const NormalizePlan& plan = batch.normalize;

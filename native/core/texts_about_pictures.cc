@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "failure.h"
 #include "token_ids.h"
 
@@ -22,6 +24,13 @@ void CheckTexts(const LoadedModule& module, const TextsAboutPictures& about, siz
                     "There is no picture " + std::to_string(picture) + " in the batch");
     }
   }
+}
+
+void AddShape(const TextsAboutPictures& about, std::vector<int64_t>& shape) {
+  size_t longest = 0;
+  for (const std::vector<int32_t>& text : about.texts) longest = std::max(longest, text.size());
+  shape.push_back(static_cast<int64_t>(about.texts.size()));
+  shape.push_back(static_cast<int64_t>(longest));
 }
 
 at::Tensor UploadPictureIndices(const LoadedModule& module, const std::vector<int32_t>& picture) {

@@ -42,9 +42,11 @@ struct Placement {
   bool prepare = false;
 };
 
+enum class CacheRelease { kAfterCall, kWhenIdle, kOnOutOfMemory };
+
 struct RunOptions {
   std::optional<int64_t> memory_limit;
-  bool release_cache = true;
+  CacheRelease release_cache = CacheRelease::kAfterCall;
 };
 
 struct NormalizePlan {
@@ -60,6 +62,11 @@ struct PixelBatch {
   int64_t width = 0;
   NormalizePlan normalize;
 };
+
+/// [pictures, height, width]
+inline std::vector<int64_t> ShapeOf(const PixelBatch& batch) {
+  return {static_cast<int64_t>(batch.pixels.size()), batch.height, batch.width};
+}
 
 struct EmbeddingResult {
   std::vector<float> data;
@@ -114,6 +121,7 @@ struct DeviceMemory {
   int64_t allocated = 0;
   int64_t reserved = 0;
   int64_t peak = 0;
+  int64_t held_by_graphs = 0;
   std::optional<int64_t> free;
   std::optional<int64_t> total;
 };

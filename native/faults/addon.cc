@@ -1,6 +1,7 @@
 // The addon for tests: everything that the shipped one has, and a switch for faults.
 
 #include "../addon.h"
+
 #include "../bindings/convert.h"
 #include "../bindings/errors.h"
 #include "../core/device_turns.h"
@@ -68,7 +69,7 @@ Napi::Value CallOnCachingDeviceValue(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < blocks.Length(); ++i) {
     call.blocks.push_back(ToInt(blocks.Get(i), "blocks"));
   }
-  call.release_cache = ToBool(info[1], "releaseCache");
+  call.release_cache = ToCacheRelease(info[1], "releaseCache");
   call.fault = ToString(info[2], "fault");
   return Napi::Number::New(info.Env(), static_cast<double>(CallOnCachingDevice(call)));
 }

@@ -21,9 +21,7 @@ constexpr c10::DeviceType kType = c10::kPrivateUse1;
 
 std::atomic<bool> is_broken{false};
 
-void Answer() {
-  TORCH_CHECK(!is_broken, "the device gives no answer");
-}
+void Answer() { TORCH_CHECK(!is_broken, "the device gives no answer"); }
 
 /// Counts by the byte, where a real one rounds.
 class CachingAllocator final : public c10::DeviceAllocator {
@@ -146,11 +144,18 @@ void BreakCachingDevice(bool broken) { is_broken = broken; }
 int64_t CallOnCachingDevice(const CachingDeviceCall& call) {
   RunOptions options;
   options.release_cache = call.release_cache;
-  return CallOnDevice(c10::Device(kType, 0), options, [&call] {
-    std::vector<c10::DataPtr> blocks;
-    for (int64_t bytes : call.blocks) blocks.push_back(allocator->allocate(bytes));
-    if (!call.fault.empty()) ThrowFault(call.fault);
+  c10::Device device(kType, 0);
+  int64_t peak = 0;
+  std::optional<Failure> failure = Attempt([&] {
+    peak = CallOnDevice(device, options, [&call] {
+      std::vector<c10::DataPtr> blocks;
+      for (int64_t bytes : call.blocks) blocks.push_back(allocator->allocate(bytes));
+      if (!call.fault.empty()) ThrowFault(call.fault);
+    });
   });
+  RunOnDeviceThread(device, [] {});
+  if (failure) throw *failure;
+  return peak;
 }
 
 int64_t CachesEmptied() { return allocator->emptied(); }

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "../core/types.h"
+
 namespace clip_blip {
 
 /// A device in host memory whose allocator keeps freed blocks for reuse and runs out, as those of
@@ -18,12 +20,13 @@ void BreakCachingDevice(bool broken);
 struct CachingDeviceCall {
   /// Blocks that it takes, one after another, and holds to its end.
   std::vector<int64_t> blocks;
-  bool release_cache = true;
+  CacheRelease release_cache = CacheRelease::kAfterCall;
   /// A kind of fault (faults.h) that it ends with; empty: it succeeds.
   std::string fault;
 };
 
-/// Runs a call as the operations do, and returns its peak.
+/// Runs a call as the operations do, waits for what is done behind its answer, and returns its
+/// peak.
 int64_t CallOnCachingDevice(const CachingDeviceCall& call);
 
 /// How often the allocator was told to give its cache back.

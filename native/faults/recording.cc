@@ -2,8 +2,8 @@
 
 #include <atomic>
 
+#include "../core/device_backend.h"
 #include "../core/device_run_hook.h"
-#include "../core/graph_backend.h"
 
 namespace clip_blip {
 namespace {
@@ -24,13 +24,21 @@ class Repetition final : public RecordedGraph {
   std::function<void()> work_;
 };
 
-class RepeatingBackend final : public GraphBackend {
+class RepeatingMemory final : public GraphMemory {
  public:
-  std::unique_ptr<RecordedGraph> Record(c10::Device, const std::function<void()>& work) override {
+  void Allocate(const std::function<void()>& work) override { work(); }
+  std::unique_ptr<RecordedGraph> Record(const std::function<void()>& work) override {
     work();
     work();
     ++recorded;
     return std::make_unique<Repetition>(work);
+  }
+};
+
+class RepeatingBackend final : public DeviceBackend {
+ public:
+  std::shared_ptr<GraphMemory> Graphs(c10::Device) override {
+    return std::make_shared<RepeatingMemory>();
   }
   int64_t Capacity(c10::Device) override { return int64_t{1} << 40; }
 };
@@ -46,7 +54,7 @@ void RecordOnCpu(bool on) {
 int64_t GraphsRecorded() { return recorded; }
 int64_t GraphsReplayed() { return replayed; }
 
-GraphBackend* TestGraphBackend() {
+DeviceBackend* TestBackend() {
   static auto* backend = new RepeatingBackend();
   return recording ? backend : nullptr;
 }

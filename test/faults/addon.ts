@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import type { CacheRelease } from "../../lib/native/types.js";
 
 // The addon with the switch for faults, in the place of the shipped one; set before the library is imported.
 process.env.CLIP_BLIP_PREBUILD ??= fileURLToPath(new URL("../../build/faults", import.meta.url));
@@ -33,7 +34,7 @@ export interface Faults {
   /** That device gives no answer any more, or does again. */
   breakCachingDevice(broken: boolean): void;
   /** A call that takes some blocks, holds them, and ends with a kind of fault ("": with none). Returns its peak. */
-  callOnCachingDevice(blocks: number[], releaseCache: boolean, fault: string): number;
+  callOnCachingDevice(blocks: number[], releaseCache: CacheRelease, fault: string): number;
   /** How often that device's allocator was told to give its cache back. */
   cachesEmptied(): number;
   /** Records graphs on the CPU, by running the same work again; counts from now on. */

@@ -16,7 +16,7 @@ import type {
 } from "../../lib/native/types.js";
 
 export const CPU = { device: "cpu" };
-export const RUN: RunOptions = { releaseCache: true };
+export const RUN: RunOptions = { releaseCache: "after-call" };
 export const IDENTITY: NormalizePlan = { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] };
 
 /** Greedy search with no further options. */

@@ -3,9 +3,9 @@ import { describe, it } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
 import { Admission } from "../../lib/engine/admission.js";
 import { DeviceQueue } from "../../lib/engine/device-queue.js";
-import { type CacheRelease, type HostOptions, ModelHost } from "../../lib/engine/host.js";
+import { type HostOptions, ModelHost } from "../../lib/engine/host.js";
 import { Operation } from "../../lib/engine/operation.js";
-import type { ModuleHandle, NativeErrorCode } from "../../lib/native/types.js";
+import type { CacheRelease, ModuleHandle, NativeErrorCode } from "../../lib/native/types.js";
 import { localTurns } from "./support/engine.js";
 
 const nativeError = (code: NativeErrorCode) => Object.assign(new Error(`the native text of ${code}`), { code });
@@ -35,7 +35,7 @@ function fakeHost(options: Partial<HostOptions> = {}) {
   const call = (work: () => Promise<unknown> = async () => {}) =>
     queue.run(() =>
       host.call(async (_module, { releaseCache }) => {
-        diary.push(releaseCache ? "run, then release" : "run");
+        diary.push(`run, ${releaseCache}`);
         await work();
       }),
     );
@@ -67,33 +67,14 @@ function fakeOperation(releaseCache: CacheRelease, failing?: NativeErrorCode) {
 }
 
 describe("the cache of the device", () => {
-  const numbers = [1, 2, 3, 4, 5, 6];
-
-  it("after-call: every call is told to release it", async () => {
-    const { diary, host, call } = fakeHost();
-    await call();
-    await call();
-    assert.deepEqual(diary, ["load", "run, then release", "run, then release"]);
-    assert.equal(host.state, "loaded");
-  });
-
-  it("when-idle: it goes once, after the last of those who waited", async () => {
-    const { diary, operation } = fakeOperation("when-idle");
-    await operation.pipeline.map(numbers);
-    await settled();
-    assert.deepEqual(diary, ["load", "run 2", "run 2", "run 2", "empty cache"]);
-  });
-
-  it("when-idle: it goes, too, where the one who waited has left", async () => {
-    const { diary, operation } = fakeOperation("when-idle");
-    const controller = new AbortController();
-    const running = operation.pipeline.map([1]);
-    const waiting = operation.pipeline.map([2], { signal: controller.signal });
-    controller.abort();
-    await assert.rejects(waiting);
-    await running;
-    await settled();
-    assert.deepEqual(diary, ["load", "run 1", "empty cache"]);
+  it("every call is told when it goes", async () => {
+    for (const releaseCache of ["after-call", "when-idle", "on-out-of-memory"] as const) {
+      const { diary, host, call } = fakeHost({ releaseCache });
+      await call();
+      await call();
+      assert.deepEqual(diary, ["load", `run, ${releaseCache}`, `run, ${releaseCache}`]);
+      assert.equal(host.state, "loaded");
+    }
   });
 
   it("on-out-of-memory: it stays until memory runs out", async () => {
@@ -117,22 +98,28 @@ describe("the cache of the device", () => {
     const emptyCache = async () => {
       throw nativeError("INTERNAL");
     };
-    for (const releaseCache of ["after-call", "when-idle"] as const) {
-      const { host, call } = fakeHost({ releaseCache, native: { emptyCache, unloadModule: async () => {} } });
-      await call();
-      await host.close();
-    }
+    const { host, call } = fakeHost({ native: { emptyCache, unloadModule: async () => {} } });
+    await call();
+    await assert.rejects(
+      call(async () => {
+        throw nativeError("OUT_OF_MEMORY");
+      }),
+      { code: "ERR_OUT_OF_MEMORY" },
+    );
+    await host.close();
   });
 
   it("tells all that the device is lost when releasing it says so", async () => {
     const emptyCache = async () => {
       throw nativeError("DEVICE_LOST");
     };
-    const { call, turns } = fakeHost({
-      releaseCache: "when-idle",
-      native: { emptyCache, unloadModule: async () => {} },
-    });
-    await call();
+    const { call, turns } = fakeHost({ native: { emptyCache, unloadModule: async () => {} } });
+    await assert.rejects(
+      call(async () => {
+        throw nativeError("OUT_OF_MEMORY");
+      }),
+      { code: "ERR_OUT_OF_MEMORY" },
+    );
     assert.equal(turns.lostReason(), "the native text of DEVICE_LOST");
     await assert.rejects(call(), { code: "ERR_DEVICE_LOST" });
   });
@@ -196,7 +183,7 @@ describe("a device that fails for good", () => {
       assert.equal(result.reason.code, "ERR_DEVICE_LOST");
       assert.equal(result.reason.cause.message, "the native text of DEVICE_LOST");
     }
-    assert.deepEqual(diary, ["load", "run, then release"]);
+    assert.deepEqual(diary, ["load", "run, after-call"]);
     await host.unload();
     await host.close();
     assert.deepEqual(diary.slice(2), ["unload", "empty cache"], "the weights can still be given up");
@@ -228,7 +215,7 @@ describe("the weights", () => {
     await settled();
     const unloading = host.unload();
     await settled();
-    assert.deepEqual(diary, ["load", "run, then release"]);
+    assert.deepEqual(diary, ["load", "run, after-call"]);
     finish();
     await running;
     await unloading;
@@ -322,7 +309,7 @@ describe("the idle time-out", () => {
     finish();
     await Promise.all([other, next]);
     await settled();
-    assert.deepEqual(diary, ["load", "run, then release"]);
+    assert.deepEqual(diary, ["load", "run, after-call"]);
     assert.equal(host.state, "loaded");
   });
 

@@ -50,9 +50,16 @@ Decoder::Decoder(const LoadedModule& module, const at::Tensor& states,
     self_values_ = place_->tensors[1];
   } else {
     // Zeros: what is not written yet must not be able to spread as NaN.
-    self_keys_ = at::zeros(shape, states.options());
-    self_values_ = at::zeros(shape, states.options());
-    if (place_ != nullptr) place_->tensors = {self_keys_, self_values_};
+    auto make = [&] {
+      self_keys_ = at::zeros(shape, states.options());
+      self_values_ = at::zeros(shape, states.options());
+    };
+    if (place_ == nullptr) {
+      make();
+    } else {
+      module.graphs()->Allocate(make);
+      place_->tensors = {self_keys_, self_values_};
+    }
   }
   Project(states);
 }

@@ -138,6 +138,14 @@ void CheckGeneration(const LoadedModule& module, const std::vector<Prompt>& prom
   }
 }
 
+void AddShape(const std::vector<Prompt>& prompts, const GenerationOptions& options,
+              std::vector<int64_t>& shape) {
+  int64_t positions = 0;
+  for (const Prompt& prompt : prompts) positions = std::max(positions, prompt.max_length);
+  shape.push_back(positions);
+  shape.push_back(std::max(options.num_beams, options.num_return_sequences));
+}
+
 GenerationResult WriteTexts(const LoadedModule& module, at::Tensor states,
                             std::optional<at::Tensor> mask, const std::vector<Prompt>& prompts,
                             const GenerationOptions& options) {

@@ -14,6 +14,10 @@ namespace clip_blip {
 void CheckGeneration(const LoadedModule& module, const std::vector<Prompt>& prompts,
                      const GenerationOptions& options);
 
+/// Appends what the memory of a call depends on: the greatest length, and the texts of a picture.
+void AddShape(const std::vector<Prompt>& prompts, const GenerationOptions& options,
+              std::vector<int64_t>& shape);
+
 /// Writes `num_return_sequences` texts for each prompt, about `states` [P, N, V], of which those in
 /// `mask` [P, N] count, or all. Without their peak of memory.
 GenerationResult WriteTexts(const LoadedModule& module, at::Tensor states,

@@ -1,0 +1,97 @@
+// What clip_blip_torch.so has of CUDA where it can open this library: see core/device_backend.h.
+
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+
+#include "../core/device_backend.h"
+#include "graph_memory.h"
+#include "workspaces.h"
+
+namespace clip_blip {
+namespace {
+
+namespace allocator = c10::cuda::CUDACachingAllocator;
+
+class CudaBackend final : public DeviceBackend {
+ public:
+  std::shared_ptr<GraphMemory> Graphs(c10::Device device) override {
+    std::lock_guard lock(mutex_);
+    std::weak_ptr<CudaGraphMemory>& known = states_[device.index()].graphs;
+    std::shared_ptr<CudaGraphMemory> graphs = known.lock();
+    // A new one where the last owner of the old one has gone: the allocator gives its pool up then.
+    if (graphs == nullptr) known = graphs = std::make_shared<CudaGraphMemory>(device.index());
+    return graphs;
+  }
+
+  int64_t HeldByGraphs(c10::Device device) override {
+    std::shared_ptr<CudaGraphMemory> graphs;
+    {
+      std::lock_guard lock(mutex_);
+      graphs = states_[device.index()].graphs.lock();
+    }
+    return graphs == nullptr ? 0 : graphs->Unused();
+  }
+
+  int64_t Capacity(c10::Device device) override {
+    std::lock_guard lock(mutex_);
+    return MeasuredState(device).capacity;
+  }
+
+  void LimitReserved(c10::Device device, std::optional<int64_t> bytes) override {
+    std::lock_guard lock(mutex_);
+    State& state = MeasuredState(device);
+    int64_t limit = std::min(bytes.value_or(state.capacity), state.capacity);
+    // The allocator asks the driver each time.
+    if (limit == state.limit) return;
+    double part = static_cast<double>(limit) / static_cast<double>(state.total);
+    allocator::setMemoryFraction(limit == state.capacity ? state.fraction : part, device.index());
+    state.limit = limit;
+  }
+
+  void MakeWorkspace(c10::Device device) override { MakeCublasWorkspace(device); }
+  void ReleaseWorkspaces(c10::Device device) override { ReleaseCublasWorkspaces(device); }
+
+ private:
+  struct State {
+    std::weak_ptr<CudaGraphMemory> graphs;
+    int64_t total = 0;
+    /// What per_process_memory_fraction or another user of LibTorch leaves of the device.
+    double fraction = 1;
+    int64_t capacity = 0;
+    int64_t limit = 0;
+  };
+
+  State& MeasuredState(c10::Device device) {
+    State& state = states_[device.index()];
+    if (state.total > 0) return state;
+    c10::cuda::CUDAGuard guard(device);
+    size_t free = 0, total = 0;
+    C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    state.total = static_cast<int64_t>(total);
+    state.fraction = allocator::getMemoryFraction(device.index());
+    state.capacity = static_cast<int64_t>(state.fraction * static_cast<double>(total));
+    state.limit = state.capacity;
+    return state;
+  }
+
+  std::mutex mutex_;
+  std::map<c10::DeviceIndex, State> states_;
+};
+
+}  // namespace
+}  // namespace clip_blip
+
+extern "C" __attribute__((visibility("default"))) clip_blip::DeviceBackend*
+clip_blip_device_backend(const char* torch_version) {
+  if (std::string_view(torch_version) != CLIP_BLIP_TORCH_VERSION) return nullptr;
+  static auto* backend = new clip_blip::CudaBackend();
+  return backend;
+}

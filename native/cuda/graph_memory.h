@@ -1,0 +1,37 @@
+#pragma once
+
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <functional>
+#include <memory>
+
+#include "../core/device_backend.h"
+
+namespace clip_blip {
+
+/// A pool of LibTorch's allocator, with the stream that its graphs are recorded on: the allocator
+/// lends a block to one stream only. Graphs with a pool each would keep a workspace of cuBLAS each.
+class CudaGraphMemory final : public GraphMemory,
+                              public std::enable_shared_from_this<CudaGraphMemory> {
+ public:
+  explicit CudaGraphMemory(c10::DeviceIndex device);
+  ~CudaGraphMemory() override;
+
+  void Allocate(const std::function<void()>& work) override;
+  std::unique_ptr<RecordedGraph> Record(const std::function<void()>& work) override;
+
+  /// Bytes that no tensor has, and that graphs write to when they run.
+  int64_t Unused() const;
+
+  at::cuda::MempoolId_t id() const { return id_; }
+  const c10::cuda::CUDAStream& stream() const { return stream_; }
+
+ private:
+  const at::cuda::MempoolId_t id_;
+  const c10::cuda::CUDAStream stream_;
+  /// Of the pool; the allocator drops it with the last one, and graphs have uses of their own.
+  int uses_ = 0;
+};
+
+}  // namespace clip_blip
