@@ -33,7 +33,7 @@ GenerationResult Answer(const LoadedModule& module, const PixelBatch& batch,
   AddShape(questions, shape.second);
   AddShape(prompts, generation, shape.second);
   int64_t peak_bytes = CallOnDevice(module, shape, options, [&] {
-    at::Tensor pictures = module.RunTensor("encode_image", UploadPixels(module, batch));
+    at::Tensor pictures = EncodePictures(module, batch);
     TextBatch texts = UploadTexts(module, questions.texts);
     at::Tensor states = module
                             .Run("read_beside", {texts.ids, texts.mask, pictures,

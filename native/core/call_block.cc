@@ -18,6 +18,8 @@ constexpr size_t kMostShapes = 256;
 /// Index of the statistics of tensors above 1 MiB; the others share blocks of 2 MiB with weights.
 constexpr auto kLarge = static_cast<size_t>(c10::CachingAllocator::StatType::LARGE_POOL);
 
+constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+
 c10::CachingDeviceAllocator::DeviceStats Stats(c10::Device device) {
   return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
 }
@@ -43,6 +45,7 @@ void CallBlocks::Reserve(const CallShape& shape) {
     }
   }
   auto stats = Stats(device_);
+  left_before_ = stats.allocated_bytes[kAll].current;
   allocated_ = stats.allocated_bytes[kLarge].current;
   reserved_ = stats.reserved_bytes[kLarge].current;
   // The block itself is no peak of the call.
@@ -52,7 +55,7 @@ void CallBlocks::Reserve(const CallShape& shape) {
 void CallBlocks::Learn(const CallShape& shape) {
   auto stats = Stats(device_);
   // A call that leaves something behind, a workspace or a graph, is not what later ones will be.
-  if (stats.allocated_bytes[kLarge].current != allocated_) return;
+  if (stats.allocated_bytes[kAll].current != left_before_) return;
   if (bytes_.size() >= kMostShapes && bytes_.count(shape) == 0) bytes_.clear();
   int64_t needed = stats.allocated_bytes[kLarge].peak - allocated_;
   int64_t& bytes = bytes_[shape];

@@ -31,7 +31,7 @@ class CallBlocks {
   c10::Device device_;
   std::map<CallShape, int64_t> bytes_;
   /// As the call began.
-  int64_t allocated_ = 0, reserved_ = 0;
+  int64_t left_before_ = 0, allocated_ = 0, reserved_ = 0;
 };
 
 }  // namespace clip_blip

@@ -19,7 +19,7 @@ GenerationResult Caption(const LoadedModule& module, const PixelBatch& batch,
   CallShape shape{"caption", ShapeOf(batch)};
   AddShape(prompts, generation, shape.second);
   int64_t peak_bytes = CallOnDevice(module, shape, options, [&] {
-    at::Tensor states = module.RunTensor("encode_image", UploadPixels(module, batch));
+    at::Tensor states = EncodePictures(module, batch);
     result = WriteTexts(module, std::move(states), std::nullopt, prompts, generation);
   });
   result.peak_bytes = peak_bytes;

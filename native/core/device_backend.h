@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include <cstdint>
@@ -43,6 +44,14 @@ class DeviceBackend {
   /// From now on the allocator takes no more than `bytes` in all from the device; nothing: its
   /// capacity.
   virtual void LimitReserved(c10::Device, std::optional<int64_t>) {}
+
+  /// `linear(input, weight, bias) + other` as one product, where there is one for these types and
+  /// strides. `other` has the output's shape.
+  virtual std::optional<at::Tensor> LinearAdd(const at::Tensor&, const at::Tensor& /*other*/,
+                                              const at::Tensor& /*weight*/,
+                                              const std::optional<at::Tensor>& /*bias*/) {
+    return std::nullopt;
+  }
 
   /// Makes the workspace that matrix products of the calling thread have on the device, where there
   /// is none.

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
+#include <string>
+
 #include "device_call.h"
 #include "loaded_module.h"
 #include "pixels.h"
@@ -10,18 +13,28 @@
 namespace clip_blip {
 namespace {
 
-/// Takes the rows off the device; the norm is computed there, in float32 whatever the model's
-/// dtype.
-void Download(const at::Tensor& output, int64_t rows, bool l2_normalize, EmbeddingResult& result) {
-  if (output.dim() != 2 || output.size(0) != rows) {
-    throw Failure(ErrorCode::kModelInvalid,
-                  "The model's encoder did not return one vector for each row");
-  }
-  at::Tensor vectors = output.to(at::kFloat);
-  if (l2_normalize) vectors = vectors / at::linalg_vector_norm(vectors, 2, {-1}, /*keepdim=*/true);
+/// Vectors as they are returned: in float32 whatever the model's dtype, and so is their norm.
+std::function<at::Tensor(const at::Tensor&)> Finish(int64_t rows, bool l2_normalize) {
+  return [rows, l2_normalize](const at::Tensor& output) {
+    if (output.dim() != 2 || output.size(0) != rows) {
+      throw Failure(ErrorCode::kModelInvalid,
+                    "The model's encoder did not return one vector for each row");
+    }
+    if (!l2_normalize) return output.to(at::kFloat);
+    // The quotient has the type of the norm.
+    return output / at::linalg_vector_norm(output, 2, {-1}, /*keepdim=*/true, at::kFloat);
+  };
+}
+
+/// What is recorded with one finish is of no use to the other.
+std::string NameOf(const char* method, bool l2_normalize) {
+  return l2_normalize ? std::string(method) + ", of length 1" : method;
+}
+
+void TakeOff(const at::Tensor& vectors, EmbeddingResult& result) {
   result.dimension = vectors.size(1);
-  result.data.resize(static_cast<size_t>(rows * result.dimension));
-  at::from_blob(result.data.data(), {rows, result.dimension}, at::TensorOptions().dtype(at::kFloat))
+  result.data.resize(static_cast<size_t>(vectors.numel()));
+  at::from_blob(result.data.data(), vectors.sizes(), at::TensorOptions().dtype(at::kFloat))
       .copy_(vectors);
 }
 
@@ -31,9 +44,11 @@ EmbeddingResult EncodeImages(const LoadedModule& module, const PixelBatch& batch
                              const RunOptions& options) {
   EmbeddingResult result;
   CallShape shape{"encode_image", ShapeOf(batch)};
+  int64_t rows = static_cast<int64_t>(batch.pixels.size());
   result.peak_bytes = CallOnDevice(module, shape, options, [&] {
-    at::Tensor output = module.RunTensor("encode_image", UploadPixels(module, batch));
-    Download(output, static_cast<int64_t>(batch.pixels.size()), l2_normalize, result);
+    TakeOff(EncodePictures(module, batch, NameOf("encode_image", l2_normalize),
+                           Finish(rows, l2_normalize)),
+            result);
   });
   return result;
 }
@@ -44,10 +59,14 @@ EmbeddingResult EncodeTexts(const LoadedModule& module, const std::vector<int32_
   EmbeddingResult result;
   int64_t length = static_cast<int64_t>(ids.size()) / rows;
   CallShape shape{"encode_text", {rows, length}};
+  GraphInput input{{rows, length},
+                   at::TensorOptions().dtype(at::kLong).device(module.device()),
+                   [&](const at::Tensor& target) { FillTokenIds(target, ids); }};
+  auto run = [&module, finish = Finish(rows, l2_normalize)](const at::Tensor& uploaded) {
+    return finish(module.RunTensor("encode_text", {uploaded}));
+  };
   result.peak_bytes = CallOnDevice(module, shape, options, [&] {
-    at::Tensor output =
-        module.RunTensor("encode_text", UploadTokenIds(module, ids, {rows, length}));
-    Download(output, rows, l2_normalize, result);
+    TakeOff(module.RunRecorded(NameOf("encode_text", l2_normalize), input, run), result);
   });
   return result;
 }

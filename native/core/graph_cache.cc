@@ -1,24 +1,46 @@
 #include "graph_cache.h"
 
-#include <algorithm>
+#include <ATen/ATen.h>
+
 #include <set>
 
 #include "failure.h"
 
 namespace clip_blip {
 
-std::vector<at::Tensor> GraphEntry::Run(GraphMemory& memory, const at::Tensor& input,
-                                        const Work& work) {
-  if (graph_ == nullptr && !failed_) Record(memory, input, work);
-  if (graph_ == nullptr) return work(input);
-  input_.copy_(input, /*non_blocking=*/true);
+GraphInput GraphInput::CopyOf(const at::Tensor& tensor) {
+  return {tensor.sizes().vec(), tensor.options(),
+          [tensor](const at::Tensor& target) { target.copy_(tensor, /*non_blocking=*/true); }};
+}
+
+GraphInput GraphInput::None() {
+  return {{0}, at::TensorOptions(), [](const at::Tensor&) {}};
+}
+
+at::Tensor GraphInput::Make() const {
+  at::Tensor made = at::empty(sizes, options);
+  fill(made);
+  return made;
+}
+
+std::vector<at::Tensor> GraphEntry::Run(GraphMemory& memory, const GraphInput& input,
+                                        const Work& work, const Remember& remember) {
+  if (graph_ != nullptr) {
+    input.fill(input_);
+  } else if (!failed_) {
+    std::function<void()> undo = remember ? remember() : [] {};
+    Record(memory, input, work);
+    undo();
+  }
+  if (graph_ == nullptr) return work(input.Make());
   graph_->Replay();
   return outputs_;
 }
 
-void GraphEntry::Record(GraphMemory& memory, const at::Tensor& input, const Work& work) {
+void GraphEntry::Record(GraphMemory& memory, const GraphInput& input, const Work& work) {
   std::optional<Failure> failure = Attempt([&] {
-    memory.Allocate([&] { input_ = input.clone(at::MemoryFormat::Contiguous); });
+    memory.Allocate([&] { input_ = at::empty(input.sizes, input.options); });
+    input.fill(input_);
     graph_ = memory.Record([this, work] { outputs_ = work(input_); });
   });
   if (!failure) return;
@@ -64,8 +86,7 @@ void GraphCache::ReleaseAll(c10::Device device) {
 void GraphCache::Release() {
   std::lock_guard lock(mutex_);
   for (auto& [key, counted] : entries_) counted = {-kCallsWithout, {}};
-  for (auto& [shape, counted] : places_) counted = {-kCallsWithout, nullptr};
-  place_bytes_ = 0;
+  for (auto& [kind, counted] : places_) counted = {-kCallsWithout, calls_, 0, nullptr};
   memory_.reset();
 }
 
@@ -74,35 +95,55 @@ GraphMemory& GraphCache::Memory(DeviceBackend& backend) {
   return *memory_;
 }
 
-at::Tensor GraphCache::Run(const std::string& method, const at::Tensor& input,
+at::Tensor GraphCache::Run(const std::string& name, const GraphInput& input,
                            const std::function<at::Tensor(const at::Tensor&)>& run) {
   DeviceBackend* backend = BackendOf(device_);
-  if (backend == nullptr || input.size(0) > kLargestBatch) return run(input);
+  if (backend == nullptr || input.sizes[0] > kLargestBatch) return run(input.Make());
   std::lock_guard lock(mutex_);
-  auto key = std::make_pair(method, input.sizes().vec());
-  if (entries_.size() >= kMostGraphs && entries_.count(key) == 0) return run(input);
+  auto key = std::make_pair(name, input.sizes);
+  if (entries_.size() >= kMostGraphs && entries_.count(key) == 0) return run(input.Make());
   Counted& counted = entries_[key];
   // The first call of a shape also tells whether it fits into memory: recording is no place to
   // learn.
-  if (counted.runs++ <= 0) return run(input);
+  if (counted.runs++ <= 0) return run(input.Make());
   auto work = [run](const at::Tensor& tensor) { return std::vector<at::Tensor>{run(tensor)}; };
   return counted.entry.Run(Memory(*backend), input, work)[0];
 }
 
-GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& shape, int64_t bytes) {
+GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& kind, int64_t bytes) {
   DeviceBackend* backend = BackendOf(device_);
   if (backend == nullptr) return nullptr;
   std::lock_guard lock(mutex_);
-  CountedPlace& counted = places_[shape];
+  if (places_.size() >= kMostKinds && places_.count(kind) == 0) {
+    std::erase_if(places_, [](const auto& item) { return item.second.place == nullptr; });
+  }
+  CountedPlace& counted = places_[kind];
+  counted.last = ++calls_;
   // As above: the first call tells whether it fits.
   if (counted.calls++ <= 0 || counted.place != nullptr) return counted.place.get();
-  auto made = std::count_if(places_.begin(), places_.end(),
-                            [](const auto& item) { return item.second.place != nullptr; });
-  bool fits = place_bytes_ + bytes <= backend->Capacity(device_) / kPartOfMemory;
-  if (static_cast<size_t>(made) >= kMostPlaces || !fits) return nullptr;
+  if (!HasRoomFor(bytes, backend->Capacity(device_) / kPartOfMemory)) return nullptr;
   counted.place = std::make_unique<GraphPlace>();
-  place_bytes_ += bytes;
+  counted.bytes = bytes;
   return counted.place.get();
+}
+
+/// Makes room by giving up places that nobody has asked for in a while.
+bool GraphCache::HasRoomFor(int64_t bytes, int64_t capacity) {
+  if (bytes > capacity) return false;
+  while (true) {
+    size_t made = 0;
+    int64_t taken = 0;
+    CountedPlace* oldest = nullptr;
+    for (auto& [kind, counted] : places_) {
+      if (counted.place == nullptr) continue;
+      ++made;
+      taken += counted.bytes;
+      if (oldest == nullptr || counted.last < oldest->last) oldest = &counted;
+    }
+    if (made < kMostPlaces && taken + bytes <= capacity) return true;
+    if (oldest->last > calls_ - kCallsWithout) return false;
+    *oldest = {};
+  }
 }
 
 void GraphCache::Allocate(const std::function<void()>& work) {
@@ -110,10 +151,11 @@ void GraphCache::Allocate(const std::function<void()>& work) {
 }
 
 std::vector<at::Tensor> GraphCache::RunOn(GraphPlace& place, const std::string& name,
-                                          std::vector<int64_t> key, const at::Tensor& input,
-                                          const GraphEntry::Work& work) {
+                                          std::vector<int64_t> key, const GraphInput& input,
+                                          const GraphEntry::Work& work,
+                                          const GraphEntry::Remember& remember) {
   GraphEntry& entry = place.entries[{name, std::move(key)}];
-  return entry.Run(Memory(*BackendOf(device_)), input, work);
+  return entry.Run(Memory(*BackendOf(device_)), input, work, remember);
 }
 
 }  // namespace clip_blip

@@ -15,17 +15,35 @@
 
 namespace clip_blip {
 
+/// What work reads: a tensor of these sizes, which `fill` fills for each run.
+struct GraphInput {
+  std::vector<int64_t> sizes;
+  at::TensorOptions options;
+  std::function<void(const at::Tensor&)> fill;
+
+  /// A copy of a tensor.
+  static GraphInput CopyOf(const at::Tensor& tensor);
+  /// Of work that reads nothing but tensors which stay where they are.
+  static GraphInput None();
+
+  at::Tensor Make() const;
+};
+
 /// Work from one tensor to some, recorded: its input and its outputs stay where they are.
 class GraphEntry {
  public:
   using Work = std::function<std::vector<at::Tensor>(const at::Tensor&)>;
+  /// Called ahead of a recording, which runs the work: gives what undoes that. Empty where running
+  /// it again changes nothing.
+  using Remember = std::function<std::function<void()>()>;
 
   /// `work(input)`, recorded first where that has not been tried. The results are good until the
   /// next replay of any graph of the device.
-  std::vector<at::Tensor> Run(GraphMemory& memory, const at::Tensor& input, const Work& work);
+  std::vector<at::Tensor> Run(GraphMemory& memory, const GraphInput& input, const Work& work,
+                              const Remember& remember = {});
 
  private:
-  void Record(GraphMemory& memory, const at::Tensor& input, const Work& work);
+  void Record(GraphMemory& memory, const GraphInput& input, const Work& work);
 
   bool failed_ = false;
   at::Tensor input_;
@@ -34,10 +52,12 @@ class GraphEntry {
   std::unique_ptr<RecordedGraph> graph_;
 };
 
-/// Tensors that stay where they are from call to call, and the graphs that work on them.
+/// What stays where it is from call to call, and the graphs that work on it.
 struct GraphPlace {
   std::vector<at::Tensor> tensors;
-  // After the tensors, as above. By the work's name and what else it depends on.
+  /// Whatever else holds such tensors.
+  std::shared_ptr<void> owner;
+  // After these, as above. By the work's name and what else it depends on.
   std::map<std::pair<std::string, std::vector<int64_t>>, GraphEntry> entries;
 };
 
@@ -54,22 +74,27 @@ class GraphCache {
   /// thread, with no call amid its work. It is some time before anything is recorded again.
   static void ReleaseAll(c10::Device device);
 
-  /// `run(input)`, from a graph once the same method has met the same shape before. The result is
+  /// The same of this module alone.
+  void Release();
+
+  /// `run(input)`, from a graph once work of this name has met the same shape before. The result is
   /// good until the next call.
-  at::Tensor Run(const std::string& method, const at::Tensor& input,
+  at::Tensor Run(const std::string& name, const GraphInput& input,
                  const std::function<at::Tensor(const at::Tensor&)>& run);
 
-  /// A place for work of this shape, which will keep about `bytes`: from its second call on, and
-  /// where that is a small part of the device's memory. Null elsewhere.
-  GraphPlace* PlaceFor(const std::vector<int64_t>& shape, int64_t bytes);
+  /// A place for work of this kind, which will keep about `bytes`: from its second call on, and
+  /// where that is a small part of the device's memory. Null elsewhere. It may take the place of
+  /// another one that has long not been asked for.
+  GraphPlace* PlaceFor(const std::vector<int64_t>& kind, int64_t bytes);
 
   /// Runs `work`, whose tensors become part of a place.
   void Allocate(const std::function<void()>& work);
 
   /// `work(input)` on a place, from a graph where it can be recorded.
   std::vector<at::Tensor> RunOn(GraphPlace& place, const std::string& name,
-                                std::vector<int64_t> key, const at::Tensor& input,
-                                const GraphEntry::Work& work);
+                                std::vector<int64_t> key, const GraphInput& input,
+                                const GraphEntry::Work& work,
+                                const GraphEntry::Remember& remember = {});
 
   /// Rows from which on nothing is recorded; places have a bound of their own.
   static constexpr int64_t kLargestBatch = 8;
@@ -78,8 +103,11 @@ class GraphCache {
   static constexpr size_t kMostPlaces = 8;
   /// All places together keep this part of the device's memory at most.
   static constexpr int64_t kPartOfMemory = 32;
-  /// Calls of a shape without graphs after memory has run out.
+  /// Calls of a shape without graphs after memory has run out; and calls of others after which a
+  /// place may go.
   static constexpr int64_t kCallsWithout = 64;
+  /// Kinds whose calls are counted at most.
+  static constexpr size_t kMostKinds = 1024;
 
  private:
   struct Counted {
@@ -88,10 +116,13 @@ class GraphCache {
   };
   struct CountedPlace {
     int64_t calls = 0;
+    /// When it was last asked for, in calls of all kinds.
+    int64_t last = 0;
+    int64_t bytes = 0;
     std::unique_ptr<GraphPlace> place;
   };
 
-  void Release();
+  bool HasRoomFor(int64_t bytes, int64_t capacity);
   GraphMemory& Memory(DeviceBackend& backend);
 
   c10::Device device_;
@@ -100,7 +131,7 @@ class GraphCache {
   std::shared_ptr<GraphMemory> memory_;
   std::map<std::pair<std::string, std::vector<int64_t>>, Counted> entries_;
   std::map<std::vector<int64_t>, CountedPlace> places_;
-  int64_t place_bytes_ = 0;
+  int64_t calls_ = 0;
 };
 
 }  // namespace clip_blip

@@ -84,7 +84,10 @@ LoadedModule::LoadedModule(torch::jit::Module module, c10::Device device,
   };
   for (const at::Tensor& tensor : module_.parameters()) count(tensor);
   for (const at::Tensor& tensor : module_.buffers()) count(tensor);
-  if (!device.is_cpu()) blocks_ = std::make_unique<CallBlocks>(device);
+  if (!device.is_cpu()) {
+    blocks_ = std::make_unique<CallBlocks>(device);
+    normalization_ = std::make_unique<Normalization>(device);
+  }
   ++live_;
 }
 
@@ -100,13 +103,16 @@ void LoadedModule::Prepare() {
   for (const torch::jit::Method& method : module_.get_methods()) {
     // Others are part of these, and plans of their own would only hold the weights a second time.
     if (kEntryPoints.count(method.name()) == 0) continue;
-    auto plan = ExecutionPlan::Make(module_, method, packed);
+    auto plan = ExecutionPlan::Make(module_, method, packed,
+                                    normalization_ ? normalization_->numbers() : at::Tensor());
     // A method without one runs as it is, on the module's own tensors.
     if (!plan) return;
     plans.emplace(method.name(), std::move(*plan));
   }
   if (plans.empty()) return;
   plans_ = std::move(plans);
+  auto encode_image = plans_.find("encode_image");
+  takes_bytes_ = encode_image != plans_.end() && encode_image->second.takes_bytes();
   graphs_ = std::make_unique<GraphCache>(device_);
   for (const torch::jit::Module& module : module_.modules()) {
     auto object = module._ivalue();
@@ -128,16 +134,19 @@ c10::IValue LoadedModule::Run(const char* method, std::vector<c10::IValue> input
   return (*found)(std::move(inputs));
 }
 
-at::Tensor LoadedModule::RunTensor(const char* method, const at::Tensor& input) const {
-  auto run = [this, method](const at::Tensor& tensor) {
-    c10::IValue output = Run(method, {tensor});
-    if (!output.isTensor()) {
-      throw Failure(ErrorCode::kModelInvalid,
-                    std::string("The model's ") + method + "() did not return a tensor");
-    }
-    return output.toTensor();
-  };
-  return graphs_ ? graphs_->Run(method, input, run) : run(input);
+at::Tensor LoadedModule::RunTensor(const char* method, std::vector<c10::IValue> inputs) const {
+  c10::IValue output = Run(method, std::move(inputs));
+  if (!output.isTensor()) {
+    throw Failure(ErrorCode::kModelInvalid,
+                  std::string("The model's ") + method + "() did not return a tensor");
+  }
+  return output.toTensor();
+}
+
+at::Tensor LoadedModule::RunRecorded(
+    const std::string& name, const GraphInput& input,
+    const std::function<at::Tensor(const at::Tensor&)>& run) const {
+  return graphs_ ? graphs_->Run(name, input, run) : run(input.Make());
 }
 
 std::optional<int64_t> LoadedModule::FindInt(const char* name) const {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 
 #include "call_block.h"
 #include "graph_cache.h"
+#include "normalization.h"
 #include "plan/execution_plan.h"
 
 namespace clip_blip {
@@ -47,9 +49,18 @@ class LoadedModule {
   /// Runs a method; MODEL_INVALID where the module has none of that name.
   c10::IValue Run(const char* method, std::vector<c10::IValue> inputs) const;
 
-  /// The same for a method from one tensor to another, from a recorded graph where that pays. The
-  /// result is good until the module's next call.
-  at::Tensor RunTensor(const char* method, const at::Tensor& input) const;
+  /// The same for one that gives a tensor: MODEL_INVALID where it does not.
+  at::Tensor RunTensor(const char* method, std::vector<c10::IValue> inputs) const;
+
+  /// `run(input)`, which runs this module, from a recorded graph where that pays: `run` may outlive
+  /// the call, and the result is good until the module's next one. `name` tells it from others.
+  at::Tensor RunRecorded(const std::string& name, const GraphInput& input,
+                         const std::function<at::Tensor(const at::Tensor&)>& run) const;
+
+  /// What brings pictures to what the module reads, on an accelerator; null on the CPU.
+  Normalization* normalization() const { return normalization_.get(); }
+  /// Whether encode_image takes bytes, and normalises them itself.
+  bool takes_bytes() const { return takes_bytes_; }
 
   /// What is recorded of this module; null where it is not prepared.
   GraphCache* graphs() const { return graphs_.get(); }
@@ -71,6 +82,8 @@ class LoadedModule {
   c10::Device device_;
   c10::ScalarType dtype_ = c10::kFloat;
   int64_t bytes_ = 0;
+  std::unique_ptr<Normalization> normalization_;
+  bool takes_bytes_ = false;
   std::map<std::string, ExecutionPlan> plans_;
   // After the weights, which the graphs work on.
   std::unique_ptr<GraphCache> graphs_;

@@ -7,6 +7,7 @@
 #include "pixels.h"
 #include "texts_about_pictures.h"
 #include "token_ids.h"
+#include "transfer.h"
 
 namespace clip_blip {
 namespace {
@@ -17,10 +18,9 @@ at::Tensor Unit(const c10::IValue& output) {
   return vectors / at::linalg_vector_norm(vectors, 2, {-1}, /*keepdim=*/true);
 }
 
-std::vector<float> Download(const at::Tensor& numbers) {
-  at::Tensor host = numbers.contiguous().cpu();
-  const float* data = host.const_data_ptr<float>();
-  return std::vector<float>(data, data + host.numel());
+std::vector<float> ToVector(const at::Tensor& numbers) {
+  const float* data = numbers.const_data_ptr<float>();
+  return std::vector<float>(data, data + numbers.numel());
 }
 
 }  // namespace
@@ -32,17 +32,19 @@ MatchResult Match(const LoadedModule& module, const PixelBatch& batch,
   CallShape shape{"match", ShapeOf(batch)};
   AddShape(about, shape.second);
   result.peak_bytes = CallOnDevice(module, shape, options, [&] {
-    at::Tensor states = module.RunTensor("encode_image", UploadPixels(module, batch));
+    at::Tensor states = EncodePictures(module, batch);
     TextBatch texts = UploadTexts(module, about.texts);
     at::Tensor picture = UploadPictureIndices(module, about.picture);
     at::Tensor scores = module.Run("match", {texts.ids, texts.mask, states, picture}).toTensor();
     if (scores.dim() != 2 || scores.size(0) != texts.ids.size(0) || scores.size(1) != 2) {
       throw Failure(ErrorCode::kModelInvalid, "The model's match() did not return [texts, 2]");
     }
-    result.probabilities = Download(scores.to(at::kFloat).softmax(1).select(1, 1));
+    at::Tensor probabilities = scores.to(at::kFloat).softmax(1).select(1, 1).contiguous();
     at::Tensor images = Unit(module.Run("embed_pictures", {states})).index_select(0, picture);
     at::Tensor cosines = images.mul_(Unit(module.Run("embed_texts", {texts.ids, texts.mask})));
-    result.similarities = Download(cosines.sum(1));
+    std::vector<at::Tensor> found = Download({probabilities, cosines.sum(1)});
+    result.probabilities = ToVector(found[0]);
+    result.similarities = ToVector(found[1]);
   });
   return result;
 }

@@ -53,13 +53,15 @@ void FillPlanes(const PixelBatch& batch, T* out) {
   });
 }
 
-at::Tensor OnCpu(const PixelBatch& batch, c10::ScalarType dtype) {
-  at::Tensor pixels =
-      at::empty({static_cast<int64_t>(batch.pixels.size()), 3, batch.height, batch.width},
-                at::TensorOptions().dtype(dtype));
-  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, dtype, "UploadPixels",
-                                  [&] { FillPlanes(batch, pixels.mutable_data_ptr<scalar_t>()); });
-  return pixels;
+/// Planes on the host, normalised there.
+GraphInput Planes(const PixelBatch& batch, c10::ScalarType dtype) {
+  auto fill = [&batch, dtype](const at::Tensor& planes) {
+    AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, dtype, "Planes", [&] {
+      FillPlanes(batch, planes.mutable_data_ptr<scalar_t>());
+    });
+  };
+  int64_t pictures = static_cast<int64_t>(batch.pixels.size());
+  return {{pictures, 3, batch.height, batch.width}, at::TensorOptions().dtype(dtype), fill};
 }
 
 /// Bytes that are copied at a time: while they cross the bus, the next ones are copied.
@@ -81,12 +83,11 @@ void CopyPictures(const PixelBatch& batch, int64_t begin, int64_t count, uint8_t
       });
 }
 
-/// Brings the bytes of all pictures to the device, [pictures, height, width, 3], without waiting
-/// for it.
-at::Tensor UploadBytes(const PixelBatch& batch, c10::Device device) {
-  int64_t pictures = static_cast<int64_t>(batch.pixels.size());
+/// Brings the bytes of all pictures to the device, without waiting for it.
+void UploadBytes(const PixelBatch& batch, const at::Tensor& uploaded) {
+  c10::Device device = uploaded.device();
+  int64_t pictures = uploaded.size(0);
   auto options = at::TensorOptions().dtype(at::kByte);
-  at::Tensor uploaded = at::empty({pictures, batch.height, batch.width, 3}, options.device(device));
   int64_t chunk = std::max<int64_t>(1, kChunk / (batch.height * batch.width * 3));
   c10::Stream stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
   std::deque<std::pair<at::Tensor, c10::Event>> under_way;
@@ -104,36 +105,39 @@ at::Tensor UploadBytes(const PixelBatch& batch, c10::Device device) {
     arrived.record(stream);
     under_way.emplace_back(std::move(bytes), std::move(arrived));
   }
-  return uploaded;
 }
 
-/// Bytes cross the bus, four times fewer than floats would be; one kernel turns them into planes.
-at::Tensor OnAccelerator(const PixelBatch& batch, c10::Device device, c10::ScalarType dtype) {
-  int64_t pictures = static_cast<int64_t>(batch.pixels.size());
-  at::Tensor uploaded = UploadBytes(batch, device);
+/// Bytes on an accelerator, [B, H, W, 3]: four times fewer than floats cross the bus.
+GraphInput Bytes(const LoadedModule& module, const PixelBatch& batch) {
+  auto fill = [&module, &batch](const at::Tensor& bytes) {
+    module.normalization()->Set(batch.normalize);
+    UploadBytes(batch, bytes);
+  };
+  return {ShapeOf(batch), at::TensorOptions().dtype(at::kByte).device(module.device()), fill};
+}
 
-  // (value * scale - mean) / std as value * factor + offset.
-  const NormalizePlan& plan = batch.normalize;
-  at::Tensor numbers =
-      at::empty({2, 1, 3, 1, 1}, at::TensorOptions().dtype(at::kFloat).pinned_memory(true));
-  float* number = numbers.mutable_data_ptr<float>();
-  for (size_t channel = 0; channel < 3; ++channel) {
-    number[channel] = static_cast<float>(plan.scale / plan.std[channel]);
-    number[channel + 3] = static_cast<float>(-plan.mean[channel] / plan.std[channel]);
-  }
-  // Pinned: from other memory the copy would wait for the upload before it.
-  at::Tensor constants = numbers.to(device, /*non_blocking=*/true);
-  at::Tensor pixels = at::empty({pictures, 3, batch.height, batch.width},
-                                at::TensorOptions().dtype(dtype).device(device));
-  at::addcmul_out(pixels, constants[1], uploaded.permute({0, 3, 1, 2}), constants[0]);
+/// Such bytes as encode_image reads them.
+at::Tensor ToPixels(const LoadedModule& module, const at::Tensor& bytes) {
+  at::Tensor planes = bytes.permute({0, 3, 1, 2});
+  if (module.takes_bytes()) return planes;
+  at::Tensor pixels = at::empty(planes.sizes(), planes.options().dtype(module.dtype()));
+  Normalize(planes, module.normalization()->numbers(), /*channels=*/1, pixels);
   return pixels;
 }
 
 }  // namespace
 
-at::Tensor UploadPixels(const LoadedModule& module, const PixelBatch& batch) {
-  if (module.device().is_cpu()) return OnCpu(batch, module.dtype());
-  return OnAccelerator(batch, module.device(), module.dtype());
+at::Tensor EncodePictures(const LoadedModule& module, const PixelBatch& batch,
+                          const std::string& name,
+                          const std::function<at::Tensor(const at::Tensor&)>& finish) {
+  bool on_cpu = module.device().is_cpu();
+  auto run = [&module, on_cpu, finish](const at::Tensor& input) {
+    at::Tensor output =
+        module.RunTensor("encode_image", {on_cpu ? input : ToPixels(module, input)});
+    return finish ? finish(output) : output;
+  };
+  return module.RunRecorded(name, on_cpu ? Planes(batch, module.dtype()) : Bytes(module, batch),
+                            run);
 }
 
 }  // namespace clip_blip

@@ -2,12 +2,19 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+#include <string>
+
 #include "loaded_module.h"
 #include "types.h"
 
 namespace clip_blip {
 
-/// The pictures on the module's device as [B, 3, H, W], normalised, in the module's dtype.
-at::Tensor UploadPixels(const LoadedModule& module, const PixelBatch& batch);
+/// Runs encode_image on the pictures, normalised and in the module's dtype, and `finish` on what it
+/// gives; both from a recorded graph where that pays. `finish` may outlive the call; `name` tells
+/// it from others.
+at::Tensor EncodePictures(const LoadedModule& module, const PixelBatch& batch,
+                          const std::string& name = "encode_image",
+                          const std::function<at::Tensor(const at::Tensor&)>& finish = {});
 
 }  // namespace clip_blip

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "failure.h"
+#include "transfer.h"
 
 namespace clip_blip {
 
@@ -20,11 +21,17 @@ void CheckTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids) 
   }
 }
 
+void FillTokenIds(const at::Tensor& target, const std::vector<int32_t>& ids) {
+  Fill(target, at::from_blob(const_cast<int32_t*>(ids.data()), target.sizes(),
+                             at::TensorOptions().dtype(at::kInt)));
+}
+
 at::Tensor UploadTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids,
                           at::IntArrayRef shape) {
-  at::Tensor view =
-      at::from_blob(const_cast<int32_t*>(ids.data()), shape, at::TensorOptions().dtype(at::kInt));
-  return view.to(at::kLong).to(module.device());
+  at::Tensor target =
+      at::empty(shape, at::TensorOptions().dtype(at::kLong).device(module.device()));
+  FillTokenIds(target, ids);
+  return target;
 }
 
 TextBatch UploadTexts(const LoadedModule& module, const std::vector<std::vector<int32_t>>& texts) {
@@ -39,7 +46,7 @@ TextBatch UploadTexts(const LoadedModule& module, const std::vector<std::vector<
         .narrow(0, 0, static_cast<int64_t>(texts[row].size()))
         .fill_(true);
   }
-  return {UploadTokenIds(module, ids, mask.sizes()), mask.to(module.device())};
+  return {UploadTokenIds(module, ids, mask.sizes()), Upload(mask, module.device())};
 }
 
 }  // namespace clip_blip

@@ -14,6 +14,9 @@ namespace clip_blip {
 /// survives.
 void CheckTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids);
 
+/// Fills an int64 tensor of as many elements.
+void FillTokenIds(const at::Tensor& target, const std::vector<int32_t>& ids);
+
 /// The ids on the module's device, as int64.
 at::Tensor UploadTokenIds(const LoadedModule& module, const std::vector<int32_t>& ids,
                           at::IntArrayRef shape);

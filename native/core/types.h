@@ -2,6 +2,7 @@
 
 // The plain structs of lib/native/types.ts; the comments there hold.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -51,8 +52,10 @@ struct RunOptions {
 
 struct NormalizePlan {
   double scale = 1;
-  double mean[3] = {0, 0, 0};
-  double std[3] = {1, 1, 1};
+  std::array<double, 3> mean{0, 0, 0};
+  std::array<double, 3> std{1, 1, 1};
+
+  bool operator==(const NormalizePlan&) const = default;
 };
 
 /// Interleaved RGB pictures of one size. The bytes belong to the caller and outlive the call.
@@ -63,9 +66,9 @@ struct PixelBatch {
   NormalizePlan normalize;
 };
 
-/// [pictures, height, width]
+/// [pictures, height, width, channels]
 inline std::vector<int64_t> ShapeOf(const PixelBatch& batch) {
-  return {static_cast<int64_t>(batch.pixels.size()), batch.height, batch.width};
+  return {static_cast<int64_t>(batch.pixels.size()), batch.height, batch.width, 3};
 }
 
 struct EmbeddingResult {

@@ -13,6 +13,7 @@
 
 #include "../core/device_backend.h"
 #include "graph_memory.h"
+#include "linear_add.h"
 #include "workspaces.h"
 
 namespace clip_blip {
@@ -54,6 +55,12 @@ class CudaBackend final : public DeviceBackend {
     double part = static_cast<double>(limit) / static_cast<double>(state.total);
     allocator::setMemoryFraction(limit == state.capacity ? state.fraction : part, device.index());
     state.limit = limit;
+  }
+
+  std::optional<at::Tensor> LinearAdd(const at::Tensor& input, const at::Tensor& other,
+                                      const at::Tensor& weight,
+                                      const std::optional<at::Tensor>& bias) override {
+    return CublasLinearAdd(input, other, weight, bias);
   }
 
   void MakeWorkspace(c10::Device device) override { MakeCublasWorkspace(device); }

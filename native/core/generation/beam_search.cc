@@ -6,6 +6,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "../transfer.h"
 #include "sampling.h"
 
 namespace clip_blip {
@@ -54,8 +55,8 @@ BeamSearch::BeamSearch(const std::vector<Prompt>& prompts, const GenerationOptio
     }
     last_divisor.push_back(divisor(prompt, prompt.max_length));
   }
-  divisors_ = at::tensor(divisors).view({lanes, positions + 1}).to(device);
-  last_divisor_ = at::tensor(last_divisor).view({lanes, 1}).to(device);
+  divisors_ = Upload(at::tensor(divisors).view({lanes, positions + 1}), device);
+  last_divisor_ = Upload(at::tensor(last_divisor).view({lanes, 1}), device);
 }
 
 BeamSearch::Candidates BeamSearch::Choose(const at::Tensor& scores, int64_t length) const {
@@ -153,6 +154,17 @@ at::Tensor BeamSearch::Done() const { return open_.logical_not().squeeze(1); }
 std::pair<at::Tensor, at::Tensor> BeamSearch::Best() const {
   return {finished_.texts.narrow(1, 0, options_.num_return_sequences),
           finished_.scores.narrow(1, 0, options_.num_return_sequences)};
+}
+
+std::vector<at::Tensor*> BeamSearch::State() {
+  std::vector<at::Tensor*> state = Search::State();
+  for (at::Tensor* tensor : {&running_scores_, &finished_.texts, &finished_.scores, &finished_.real,
+                             &open_, &divisors_, &last_divisor_}) {
+    state.push_back(tensor);
+  }
+  for (at::Tensor* tensor : processors_.State()) state.push_back(tensor);
+  if (uniform_.defined()) state.push_back(&uniform_);
+  return state;
 }
 
 void BeamSearch::Keep(const at::Tensor& order) {

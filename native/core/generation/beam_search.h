@@ -20,6 +20,7 @@ class BeamSearch final : public Search {
   at::Tensor Done() const override;
   std::pair<at::Tensor, at::Tensor> Best() const override;
   void Keep(const at::Tensor& order) override;
+  std::vector<at::Tensor*> State() override;
 
  private:
   /// Ways to go on, twice as many as beams, so that beams are left when all the best of them end.

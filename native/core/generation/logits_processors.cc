@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "../transfer.h"
+
 namespace clip_blip {
 namespace {
 
@@ -34,7 +36,7 @@ LogitsProcessors::LogitsProcessors(const GenerationOptions& options, c10::Device
       no_repeat_ngram_size_(options.no_repeat_ngram_size),
       end_token_(options.end_token) {
   auto upload = [&](const std::vector<int64_t>& tokens) {
-    return at::tensor(tokens, at::TensorOptions().dtype(at::kLong)).to(device);
+    return Upload(at::tensor(tokens, at::TensorOptions().dtype(at::kLong)), device);
   };
   std::vector<int64_t> bad_tokens;
   for (const std::vector<int32_t>& word : options.bad_words) {
@@ -46,6 +48,13 @@ LogitsProcessors::LogitsProcessors(const GenerationOptions& options, c10::Device
     }
   }
   if (!bad_tokens.empty()) bad_tokens_ = upload(bad_tokens);
+}
+
+std::vector<at::Tensor*> LogitsProcessors::State() {
+  std::vector<at::Tensor*> state;
+  if (bad_tokens_.defined()) state.push_back(&bad_tokens_);
+  for (Phrase& phrase : bad_phrases_) state.push_back(&phrase.beginning);
+  return state;
 }
 
 void LogitsProcessors::Apply(at::Tensor& scores, const at::Tensor& texts,

@@ -19,6 +19,9 @@ class LogitsProcessors {
   /// `texts`: the tokens so far, prompts included, [P * texts, length].
   void Apply(at::Tensor& scores, const at::Tensor& texts, const Prompts& prompts) const;
 
+  /// All that is on the device.
+  std::vector<at::Tensor*> State();
+
  private:
   struct Phrase {
     at::Tensor beginning;  // [tokens - 1]

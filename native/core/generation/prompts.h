@@ -17,7 +17,7 @@ class Prompts {
  public:
   Prompts(const std::vector<Prompt>& prompts, c10::Device device);
 
-  int64_t lanes() const { return lengths_.size(0); }
+  int64_t lanes() const { return table_.size(0); }
   /// Tokens of the shortest prompt, at the start.
   int64_t shortest() const { return shortest_; }
   /// Tokens of the longest text that is allowed, at the start.
@@ -29,29 +29,33 @@ class Prompts {
   /// Whether any prompt has more than `length` tokens.
   bool AnyUnread(int64_t length) const { return length < longest_; }
   /// Lanes whose prompt has more than `length` tokens: [P, 1].
-  at::Tensor Unread(int64_t length) const { return lengths_.gt(length); }
+  at::Tensor Unread(int64_t length) const { return lengths().gt(length); }
   /// The prompts' tokens at `place`, from 0: [P, 1].
-  at::Tensor TokensAt(int64_t place) const { return tokens_.narrow(1, place, 1); }
+  at::Tensor TokensAt(int64_t place) const { return tokens().narrow(1, place, 1); }
 
   /// Whether any text of `length` tokens must go on.
   bool AnyTooShort(int64_t length) const { return length < longest_minimum_; }
   /// Lanes whose texts must go on after `length` tokens: [P, 1].
-  at::Tensor TooShort(int64_t length) const { return minima_.gt(length); }
+  at::Tensor TooShort(int64_t length) const { return table_.narrow(1, longest_ + 1, 1).gt(length); }
   /// Lanes whose texts may have no more than `length` tokens: [P, 1].
-  at::Tensor Full(int64_t length) const { return maxima_.le(length); }
+  at::Tensor Full(int64_t length) const { return table_.narrow(1, longest_ + 2, 1).le(length); }
 
   /// Lane i becomes what lane `order[i]` is.
-  void Keep(const at::Tensor& order);
+  void Keep(const at::Tensor& order) { table_ = table_.index_select(0, order); }
+
+  /// All that is on the device.
+  at::Tensor& table() { return table_; }
+  /// All that is not: steps that were recorded for some prompts serve others of the same bounds.
+  static std::vector<int64_t> BoundsOf(const std::vector<Prompt>& prompts);
 
  private:
-  at::Tensor tokens_;   // [P, longest]
-  at::Tensor lengths_;  // these, [P, 1]
-  at::Tensor minima_;
-  at::Tensor maxima_;
-  int64_t shortest_;
-  int64_t longest_ = 0;
-  int64_t longest_minimum_ = 0;
-  int64_t positions_ = 0;
+  at::Tensor tokens() const { return table_.narrow(1, 0, longest_); }
+  at::Tensor lengths() const { return table_.narrow(1, longest_, 1); }
+
+  // In one piece, which is one copy to the device: the tokens, their number, and the text's least
+  // and greatest length, [P, longest + 3].
+  at::Tensor table_;
+  int64_t shortest_, longest_, longest_minimum_, positions_;
 };
 
 }  // namespace clip_blip

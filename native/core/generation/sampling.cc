@@ -8,6 +8,8 @@
 #include <random>
 #include <tuple>
 
+#include "../transfer.h"
+
 namespace clip_blip {
 namespace {
 
@@ -48,7 +50,7 @@ at::Tensor UniformNumbers(const std::vector<Prompt>& prompts, int64_t positions,
       *next++ = std::ldexp(static_cast<float>(generator() >> 41), -23);
     }
   }
-  return numbers.to(device);
+  return Upload(numbers, device);
 }
 
 at::Tensor DrawIndex(const at::Tensor& weights, const at::Tensor& uniform) {

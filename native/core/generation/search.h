@@ -3,8 +3,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "prompts.h"
 
@@ -21,6 +23,7 @@ class Search {
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
 
+  int64_t lanes() const { return texts_.size(0); }
   int64_t texts() const { return texts_.size(1); }
   /// Tokens of the longest text that is allowed, at the start.
   int64_t positions() const { return texts_.size(2); }
@@ -48,9 +51,16 @@ class Search {
     texts_ = texts_.index_select(0, order);
   }
 
+  /// All of its tensors. What Advance() changes it may put into new ones.
+  virtual std::vector<at::Tensor*> State() { return {&texts_, &prompts_.table()}; }
+
  protected:
   Prompts prompts_;
   at::Tensor texts_;  // [P, texts, positions]
 };
+
+/// Beam search where there is more than one beam, else greedy search or sampling.
+std::unique_ptr<Search> MakeSearch(const std::vector<Prompt>& prompts,
+                                   const GenerationOptions& options, c10::Device device);
 
 }  // namespace clip_blip

@@ -55,6 +55,14 @@ std::pair<at::Tensor, at::Tensor> TokenSearch::Best() const {
   return {texts_, log_probability_ / written_};
 }
 
+std::vector<at::Tensor*> TokenSearch::State() {
+  std::vector<at::Tensor*> state = Search::State();
+  for (at::Tensor* tensor : {&ended_, &log_probability_, &written_}) state.push_back(tensor);
+  for (at::Tensor* tensor : processors_.State()) state.push_back(tensor);
+  if (uniform_.defined()) state.push_back(&uniform_);
+  return state;
+}
+
 void TokenSearch::Keep(const at::Tensor& order) {
   Search::Keep(order);
   for (at::Tensor* tensor : {&ended_, &log_probability_, &written_}) {

@@ -20,6 +20,7 @@ class TokenSearch final : public Search {
   at::Tensor Done() const override;
   std::pair<at::Tensor, at::Tensor> Best() const override;
   void Keep(const at::Tensor& order) override;
+  std::vector<at::Tensor*> State() override;
 
  private:
   GenerationOptions options_;

@@ -10,13 +10,36 @@
 
 #include "../failure.h"
 #include "../token_ids.h"
-#include "beam_search.h"
+#include "../transfer.h"
 #include "decoder.h"
+#include "recorded_steps.h"
+#include "search.h"
 #include "stop_check.h"
-#include "token_search.h"
 
 namespace clip_blip {
 namespace {
+
+/// Each text up to the first end token after its prompt, or to its greatest length. `best`: as
+/// Search::Best() gives them, for more lanes than prompts, perhaps.
+GenerationResult ToResult(const std::pair<at::Tensor, at::Tensor>& best,
+                          const std::vector<Prompt>& prompts, int64_t end_token) {
+  std::vector<at::Tensor> host = Download({best.first, best.second});
+  auto texts = host[0].accessor<int64_t, 3>();
+  auto scores = host[1].accessor<float, 2>();
+  GenerationResult result;
+  for (size_t picture = 0; picture < prompts.size(); ++picture) {
+    const Prompt& prompt = prompts[picture];
+    auto row = static_cast<int64_t>(picture);
+    for (int64_t i = 0; i < texts.size(1); ++i) {
+      const int64_t* begin = texts[row][i].data();
+      const int64_t* limit = begin + prompt.max_length;
+      const int64_t* end = std::find(begin + prompt.ids.size(), limit, end_token);
+      result.sequences.emplace_back(begin, end == limit ? limit : end + 1);
+      result.scores.push_back(scores[row][i]);
+    }
+  }
+  return result;
+}
 
 /// The best texts of all pictures, put in while lanes come to their end.
 class Results {
@@ -34,24 +57,7 @@ class Results {
   /// Lane i becomes what lane `order[i]` is.
   void Keep(const at::Tensor& order) { pictures_ = pictures_.index_select(0, order); }
 
-  /// Each text up to the first end token after its prompt, or to its greatest length.
-  GenerationResult Download(const std::vector<Prompt>& prompts, int64_t end_token) const {
-    at::Tensor host_texts = texts_.cpu(), host_scores = scores_.cpu();
-    auto texts = host_texts.accessor<int64_t, 3>();
-    auto scores = host_scores.accessor<float, 2>();
-    GenerationResult result;
-    for (int64_t picture = 0; picture < texts.size(0); ++picture) {
-      const Prompt& prompt = prompts[static_cast<size_t>(picture)];
-      for (int64_t i = 0; i < texts.size(1); ++i) {
-        const int64_t* begin = texts[picture][i].data();
-        const int64_t* limit = begin + prompt.max_length;
-        const int64_t* end = std::find(begin + prompt.ids.size(), limit, end_token);
-        result.sequences.emplace_back(begin, end == limit ? limit : end + 1);
-        result.scores.push_back(scores[picture][i]);
-      }
-    }
-    return result;
-  }
+  std::pair<at::Tensor, at::Tensor> all() const { return {texts_, scores_}; }
 
  private:
   at::Tensor texts_;     // [pictures, k, positions]
@@ -97,17 +103,30 @@ void Write(Decoder& decoder, Search& search, Results& results, c10::Device devic
     if (done && kept.empty()) break;
     // On an accelerator a look at the parents would be a wait.
     if (parents && !(device.is_cpu() && IsInOrder(*parents))) decoder.Reorder(*parents, position);
-    bool pays =
-        done && decoder.LanesMayLeave() && search.positions() - length > kStepsThatPayForMove;
+    bool pays = done && search.positions() - length > kStepsThatPayForMove;
     if (!pays || kept.size() == done->size()) continue;
     results.Put(search.Best());
-    at::Tensor order = at::tensor(kept, at::TensorOptions().dtype(at::kLong)).to(device);
+    at::Tensor order = Upload(at::tensor(kept, at::TensorOptions().dtype(at::kLong)), device);
     results.Keep(order);
     search.Keep(order);
     decoder.Keep(kept);
     stop_check.Forget();
   }
   results.Put(search.Best());
+}
+
+/// The same with recorded steps, in which lanes stay to the end of the last one.
+void Write(RecordedSteps& steps, int64_t pictures, c10::Device device) {
+  StopCheck stop_check(device);
+  Search& search = steps.search();
+  int64_t position = 0, length = search.shortest_prompt();
+  while (true) {
+    at::Tensor all_done = steps.Run(position, length - position);
+    position = length++;
+    if (length == search.positions()) return;
+    std::optional<std::vector<bool>> done = stop_check.Next(all_done.narrow(0, 0, pictures));
+    if (done && std::all_of(done->begin(), done->end(), [](bool lane) { return lane; })) return;
+  }
 }
 
 }  // namespace
@@ -150,18 +169,19 @@ GenerationResult WriteTexts(const LoadedModule& module, at::Tensor states,
                             std::optional<at::Tensor> mask, const std::vector<Prompt>& prompts,
                             const GenerationOptions& options) {
   c10::Device device = module.device();
-  std::unique_ptr<Search> search;
-  if (options.num_beams > 1) {
-    search = std::make_unique<BeamSearch>(prompts, options, device);
-  } else {
-    search = std::make_unique<TokenSearch>(prompts, options, device);
+  if (!mask) {
+    if (auto steps = RecordedSteps::Find(module, states, prompts, options)) {
+      Write(*steps, states.size(0), device);
+      return ToResult(steps->search().Best(), prompts, options.end_token);
+    }
   }
+  std::unique_ptr<Search> search = MakeSearch(prompts, options, device);
   // The last token of a text is never read.
   Decoder decoder(module, states, std::move(mask), search->texts(), search->positions() - 1);
   states.reset();
   Results results(search->Best());
   Write(decoder, *search, results, device);
-  return results.Download(prompts, options.end_token);
+  return ToResult(results.all(), prompts, options.end_token);
 }
 
 }  // namespace clip_blip

@@ -16,7 +16,8 @@ namespace clip_blip {
 
 std::optional<ExecutionPlan> ExecutionPlan::Make(const torch::jit::Module& module,
                                                  const torch::jit::Method& method,
-                                                 PackedWeights& packed) {
+                                                 PackedWeights& packed,
+                                                 const at::Tensor& normalization) {
   std::shared_ptr<torch::jit::Graph> graph = method.graph()->copy();
   torch::jit::Inline(*graph);
   if (!BindAttributes(*graph, module)) return std::nullopt;
@@ -26,11 +27,12 @@ std::optional<ExecutionPlan> ExecutionPlan::Make(const torch::jit::Module& modul
   torch::jit::UnrollConstantLoops(graph);
   torch::jit::ConstantPropagation(graph);
   torch::jit::EliminateDeadCode(graph);
-  ReplacePatchConvolution(*graph, packed);
+  ReplacePatchConvolution(*graph, packed, normalization);
   PackLinears(*graph, packed);
   ReplaceAttention(*graph);
   torch::jit::EliminateDeadCode(graph);
-  return ExecutionPlan(torch::jit::Code(graph, method.name()));
+  bool takes_bytes = normalization.defined() && OnlyCutIntoPatches(graph->inputs()[1]);
+  return ExecutionPlan(torch::jit::Code(graph, method.name()), takes_bytes);
 }
 
 c10::IValue ExecutionPlan::Run(std::vector<c10::IValue> inputs) const {

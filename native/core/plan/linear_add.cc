@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "../device_backend.h"
 #include "plan_nodes.h"
 
 namespace clip_blip {
@@ -26,8 +27,18 @@ bool FitsOutput(const at::Tensor& input, const at::Tensor& other, const at::Tens
          other.size(-1) == weight.size(0);
 }
 
+at::Tensor OnAccelerator(const at::Tensor& input, const at::Tensor& other, const at::Tensor& weight,
+                         const std::optional<at::Tensor>& bias) {
+  DeviceBackend* backend = BackendOf(input.device());
+  if (backend != nullptr && FitsOutput(input, other, weight)) {
+    if (auto sum = backend->LinearAdd(input, other, weight, bias)) return *sum;
+  }
+  return at::linear(input, weight, bias).add(other);
+}
+
 at::Tensor LinearAdd(const at::Tensor& input, const at::Tensor& other, const at::Tensor& weight,
                      const c10::IValue& bias) {
+  if (!input.is_cpu()) return OnAccelerator(input, other, weight, bias.toOptional<at::Tensor>());
   static const auto fused =
       c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "binary");
   static const auto plain =
@@ -55,11 +66,10 @@ void Register() {
 }  // namespace
 
 torch::jit::Value* InsertLinearAdd(torch::jit::Graph& graph, torch::jit::Value* input,
-                                   torch::jit::Value* other, const at::Tensor& packed_weight,
+                                   torch::jit::Value* other, torch::jit::Value* weight,
                                    torch::jit::Value* bias) {
   Register();
-  return InsertTensorNode(graph, kName,
-                          {input, other, InsertPackedWeight(graph, packed_weight), bias});
+  return InsertTensorNode(graph, kName, {input, other, weight, bias});
 }
 
 }  // namespace clip_blip

@@ -94,25 +94,26 @@ bool WritesNothingBetween(Node* first, const Node* last) {
   return true;
 }
 
-/// The sum that takes the output of a linear layer and nothing else does: node and other summand.
+/// The sum that takes the output of a linear layer and nothing else does: node and other summand,
+/// null where there is none.
 struct Sum {
-  Node* node;
-  Value* other;
+  Node* node = nullptr;
+  Value* other = nullptr;
 };
 
-std::optional<Sum> MatchSum(Node* linear) {
+Sum MatchSum(Node* linear) {
   Node* user = OnlyUser(linear->output());
   if (user == nullptr || user->kind() != c10::aten::add || user->inputs().size() != 3) {
-    return std::nullopt;
+    return {};
   }
   // The layer moves to the sum, and must read there what it would have read.
-  if (!WritesNothingBetween(linear, user)) return std::nullopt;
+  if (!WritesNothingBetween(linear, user)) return {};
   auto factor = ConstantNumber(user->input(2));
   Value* other = user->input(0) == linear->output() ? user->input(1) : user->input(0);
   if (!factor || *factor != 1 || !other->type()->isSubtypeOf(*c10::TensorType::get())) {
-    return std::nullopt;
+    return {};
   }
-  return Sum{user, other};
+  return {user, other};
 }
 
 /// Weights that a factor was put into, side by side: many blocks of their size would leave gaps
@@ -155,27 +156,33 @@ void Fuse(const Layer& layer, PackedWeights& packed, ScaledWeights& scaled) {
   if (activation.scale != 1 && !bias->mustBeNone()) {
     bias = graph.insertConstant(Scaled(*ConstantTensor(bias), activation.scale));
   }
+  Sum sum = activation.name == "none" ? MatchSum(linear) : Sum();
+  // Where the sum is: the other summand may come after the layer.
+  torch::jit::WithInsertPoint at_sum(sum.node == nullptr ? linear : sum.node);
+  Value* weight = nullptr;
   if (!layer.packs()) {
-    // Of QuickGELU's three kernels one is left; everything else stays as it is.
-    if (layer.scale() == 1) return;
-    Value* weight = graph.insertConstant(scaled.Put(layer.weight(), layer.scale()));
-    Value* product = InsertTensorNode(graph, "aten::linear", {linear->input(0), weight, bias});
-    if (activation.scale != 1) product = InsertTensorNode(graph, "aten::silu_", {product});
-    replaced->output()->replaceAllUsesWith(product);
-    return;
+    // Of QuickGELU's three kernels one is left, and none of a sum; everything else stays as it is.
+    bool one_product = sum.node != nullptr && layer.weight().is_cuda();
+    if (layer.scale() == 1 && !one_product) return;
+    weight = layer.scale() == 1 ? linear->input(1)
+                                : graph.insertConstant(scaled.Put(layer.weight(), layer.scale()));
+    if (!one_product) {
+      Value* product = InsertTensorNode(graph, "aten::linear", {linear->input(0), weight, bias});
+      if (activation.scale != 1) product = InsertTensorNode(graph, "aten::silu_", {product});
+      replaced->output()->replaceAllUsesWith(product);
+      return;
+    }
+  } else {
+    at::Tensor packed_weight = packed.Pack(layer.weight(), layer.scale());
+    if (sum.node == nullptr) {
+      replaced->output()->replaceAllUsesWith(InsertLinear(
+          graph, linear->input(0), packed_weight, bias, activation.name, activation.algorithm));
+      return;
+    }
+    weight = InsertPackedWeight(graph, packed_weight);
   }
-  at::Tensor packed_weight = packed.Pack(layer.weight(), layer.scale());
-  auto sum = activation.name == "none" ? MatchSum(linear) : std::nullopt;
-  if (sum) {
-    // Where the sum is: the other summand may come after the layer.
-    torch::jit::WithInsertPoint at_sum(sum->node);
-    sum->node->output()->replaceAllUsesWith(
-        InsertLinearAdd(graph, linear->input(0), sum->other, packed_weight, bias));
-    return;
-  }
-  Value* fused = InsertLinear(graph, linear->input(0), packed_weight, bias, activation.name,
-                              activation.algorithm);
-  replaced->output()->replaceAllUsesWith(fused);
+  sum.node->output()->replaceAllUsesWith(
+      InsertLinearAdd(graph, linear->input(0), sum.other, weight, bias));
 }
 
 void CollectLinears(torch::jit::Block* block, std::vector<Node*>& linears) {
