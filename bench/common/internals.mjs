@@ -20,8 +20,8 @@ export async function openClipParts(source, { device, dtype }) {
     padTokenId,
   });
   const { height, width, normalize } = plan;
-  const runImages = (target, pixels, releaseCache) =>
-    binding.encodeImages(target, { pixels, height, width, normalize }, true, { releaseCache });
+  const runImages = (target, pixels) =>
+    binding.encodeImages(target, { pixels, height, width, normalize }, true, { releaseCache: "after-call" });
   return {
     description,
     side: height,
@@ -30,7 +30,7 @@ export async function openClipParts(source, { device, dtype }) {
     /** Texts to token ids, cut and padded. */
     tokenize: (texts) => tokenizer.pad(texts.map((text) => tokenizer.encode(text, { truncate: true }))),
     /** The forward as the engine calls it: uint8 pixels in host memory to vectors there. */
-    forward: (pixels, { releaseCache = true } = {}) => runImages(module, pixels, releaseCache),
+    forward: (pixels) => runImages(module, pixels),
     /** A forward that does nothing but what surrounds it: upload, normalisation, and a download of four numbers. */
     upload: await uploadOnly(binding, runImages, { device, dtype }),
     /** A matrix product of PRODUCT's size, which is what towers are made of, and as little as can be beside it. */
@@ -42,7 +42,7 @@ export async function openClipParts(source, { device, dtype }) {
 async function uploadOnly(binding, runImages, placement) {
   const source = "def encode_image(self, pixel_values: Tensor) -> Tensor:\n    return pixel_values[:, 0, 0, :4]\n";
   const module = await binding.buildModule({ source, ints: {}, floats: {}, bools: {}, parameters: [] }, placement);
-  return (pixels) => runImages(module, pixels, true);
+  return (pixels) => runImages(module, pixels);
 }
 
 /** Rows, inner size and columns of `product`: eight pictures' pixels, and ViT-B's widest layer. */
@@ -63,7 +63,7 @@ async function productOnly(binding, placement) {
   const pixels = Array.from({ length: 8 }, () => new Uint8Array(224 * 224 * 3));
   return () =>
     binding.encodeImages(module, { pixels, height: 224, width: 224, normalize: NO_CHANGE }, false, {
-      releaseCache: true,
+      releaseCache: "after-call",
     });
 }
 
