@@ -86,7 +86,7 @@ export class Operation<Input, Item, R> {
         run: async (size) => {
           signal?.throwIfAborted();
           if (host.state === "closed") throw closedError();
-          return (await this.#call(Array.from({ length: size }, sample))).peakBytes;
+          return (await this.#call(Array.from({ length: size }, sample), { record: false })).peakBytes;
         },
         isOutOfMemory,
         largestUseful: this.#largestUseful,
@@ -170,9 +170,9 @@ export class Operation<Input, Item, R> {
     return values;
   }
 
-  async #call(items: Item[]): Promise<BatchResult<R>> {
+  async #call(items: Item[], options: Pick<RunOptions, "record"> = {}): Promise<BatchResult<R>> {
     const { host, forward } = this.#options;
-    const result = await host.call((module, run) => forward(module, items, run));
+    const result = await host.call((module, run) => forward(module, items, { ...run, ...options }));
     if (result.values.length !== items.length) {
       throw new ClipBlipError(
         "ERR_INTERNAL",

@@ -89,6 +89,11 @@ export interface RunOptions {
   memoryLimit?: number;
   /** When what the allocator has cached goes back to the device, in success and in failure. */
   releaseCache: CacheRelease;
+  /**
+   * Whether the call may be recorded, and started as a CUDA graph; default true. What such a call holds lies in the
+   * graphs' own memory, and is not in its `peakBytes`.
+   */
+  record?: boolean;
 }
 
 /**

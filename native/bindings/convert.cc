@@ -85,6 +85,8 @@ RunOptions ToRunOptions(const Napi::Value& value) {
   Napi::Object object = ToObject(value, "options");
   RunOptions options;
   options.release_cache = ToCacheRelease(object.Get("releaseCache"), "options.releaseCache");
+  Napi::Value record = object.Get("record");
+  if (!record.IsUndefined()) options.record = record.ToBoolean();
   Napi::Value limit = object.Get("memoryLimit");
   if (IsAbsent(limit)) return options;
   double bytes = ToDouble(limit, "options.memoryLimit");

@@ -29,10 +29,8 @@ c10::CachingDeviceAllocator::DeviceStats Stats(c10::Device device) {
 void CallBlocks::Reserve(const CallShape& shape) {
   auto known = bytes_.find(shape);
   if (known != bytes_.end() && known->second >= kLeast) {
-    DeviceBackend* backend = BackendOf(device_);
-    // What stays between calls must not come to lie in a block that shall go back.
-    if (backend != nullptr) backend->MakeWorkspace(device_);
     auto stats = Stats(device_);
+    DeviceBackend* backend = BackendOf(device_);
     int64_t held = backend == nullptr ? 0 : backend->HeldByGraphs(device_);
     int64_t cached =
         stats.reserved_bytes[kLarge].current - stats.allocated_bytes[kLarge].current - held;

@@ -41,6 +41,9 @@ class DeviceBackend {
 
   /// Bytes of the device that this process may take.
   virtual int64_t Capacity(c10::Device device) = 0;
+  /// Gives back what the allocator has cached of this device alone.
+  virtual void EmptyCache(c10::Device) {}
+
   /// From now on the allocator takes no more than `bytes` in all from the device; nothing: its
   /// capacity.
   virtual void LimitReserved(c10::Device, std::optional<int64_t>) {}

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "call_block.h"
+#include "device_backend.h"
 #include "device_run_hook.h"
 #include "device_thread.h"
 #include "failure.h"
@@ -19,11 +20,12 @@
 namespace clip_blip {
 
 /// Whether a device answers at all: a fault that it cannot recover from fails every later call,
-/// too.
+/// too. That memory is short is an answer.
 inline bool Answers(c10::Device device) {
   if (device.is_cpu()) return true;
-  return !Attempt(
+  std::optional<Failure> failure = Attempt(
       [&] { c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index()); });
+  return !failure || failure->code() == ErrorCode::kOutOfMemory;
 }
 
 /// Everything around a run on a device, on the thread of the device: LibTorch's per-thread
@@ -36,6 +38,9 @@ int64_t CallOnDeviceThread(c10::Device device, const RunOptions& options, Work& 
   if (!device.is_cpu()) device_guard.reset_device(device);
   UseAllThreads();
   std::optional<Failure> failure = Attempt([&] {
+    // The workspace of matrix products stays between calls: it is none of this call's memory, and
+    // must not come to lie in a block that shall go back.
+    if (DeviceBackend* backend = BackendOf(device)) backend->MakeWorkspace(device);
     MemoryScope scope(device, options.memory_limit);
     scope.KeepFreedBlocks();
     work();
@@ -65,6 +70,7 @@ int64_t CallOnDevice(const LoadedModule& module, const CallShape& shape, const R
                      Work&& work) {
   CallBlocks* blocks = module.blocks();
   return CallOnDevice(module.device(), options, [&] {
+    GraphCache::Pause pause(options.record ? nullptr : module.graphs());
     if (blocks != nullptr) blocks->Reserve(shape);
     work();
     if (blocks != nullptr) blocks->Learn(shape);

@@ -100,6 +100,7 @@ at::Tensor GraphCache::Run(const std::string& name, const GraphInput& input,
   DeviceBackend* backend = BackendOf(device_);
   if (backend == nullptr || input.sizes[0] > kLargestBatch) return run(input.Make());
   std::lock_guard lock(mutex_);
+  if (paused_) return run(input.Make());
   auto key = std::make_pair(name, input.sizes);
   if (entries_.size() >= kMostGraphs && entries_.count(key) == 0) return run(input.Make());
   Counted& counted = entries_[key];
@@ -114,6 +115,7 @@ GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& kind, int64_t bytes
   DeviceBackend* backend = BackendOf(device_);
   if (backend == nullptr) return nullptr;
   std::lock_guard lock(mutex_);
+  if (paused_) return nullptr;
   if (places_.size() >= kMostKinds && places_.count(kind) == 0) {
     std::erase_if(places_, [](const auto& item) { return item.second.place == nullptr; });
   }

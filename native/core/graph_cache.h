@@ -65,6 +65,24 @@ struct GraphPlace {
 /// a small batch's work; as one graph it does not. Large batches have nothing to gain.
 class GraphCache {
  public:
+  /// While it is there nothing of a cache is recorded, replayed or counted. Null: it does nothing.
+  class Pause {
+   public:
+    explicit Pause(GraphCache* cache) : cache_(cache) { Set(true); }
+    ~Pause() { Set(false); }
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    void Set(bool paused) {
+      if (cache_ == nullptr) return;
+      std::lock_guard lock(cache_->mutex_);
+      cache_->paused_ = paused;
+    }
+
+    GraphCache* cache_;
+  };
+
   explicit GraphCache(c10::Device device);
   ~GraphCache();
   GraphCache(const GraphCache&) = delete;
@@ -132,6 +150,7 @@ class GraphCache {
   std::map<std::pair<std::string, std::vector<int64_t>>, Counted> entries_;
   std::map<std::vector<int64_t>, CountedPlace> places_;
   int64_t calls_ = 0;
+  bool paused_ = false;
 };
 
 }  // namespace clip_blip

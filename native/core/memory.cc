@@ -247,7 +247,12 @@ void EmptyCache(c10::Device device) {
     return;
   }
   c10::DeviceAllocator* allocator = AllocatorOf(device);
-  if (allocator->initialized()) allocator->emptyCache();
+  if (!allocator->initialized()) return;
+  if (DeviceBackend* backend = BackendOf(device)) {
+    backend->EmptyCache(device);
+  } else {
+    allocator->emptyCache();
+  }
 }
 
 void ReleaseWorkspaces(c10::Device device) {

@@ -48,6 +48,9 @@ enum class CacheRelease { kAfterCall, kWhenIdle, kOnOutOfMemory };
 struct RunOptions {
   std::optional<int64_t> memory_limit;
   CacheRelease release_cache = CacheRelease::kAfterCall;
+  /// Whether the call may be recorded, and started as a graph. What such a call holds lies in the
+  /// graphs' own memory and is not in its peak: where the peak is what is asked for, this is false.
+  bool record = true;
 };
 
 struct NormalizePlan {

@@ -2,6 +2,7 @@
 
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 
 #include <algorithm>
@@ -28,7 +29,8 @@ class CudaBackend final : public DeviceBackend {
     std::weak_ptr<CudaGraphMemory>& known = states_[device.index()].graphs;
     std::shared_ptr<CudaGraphMemory> graphs = known.lock();
     // A new one where the last owner of the old one has gone: the allocator gives its pool up then.
-    if (graphs == nullptr) known = graphs = std::make_shared<CudaGraphMemory>(device.index());
+    if (graphs == nullptr)
+      known = graphs = std::make_shared<CudaGraphMemory>(*this, device.index());
     return graphs;
   }
 
@@ -46,15 +48,31 @@ class CudaBackend final : public DeviceBackend {
     return MeasuredState(device).capacity;
   }
 
+  void EmptyCache(c10::Device device) override {
+    if (!OthersHaveCached(device)) {
+      allocator::emptyCache();
+      return;
+    }
+    // LibTorch's own function empties the caches of all devices. What a device does for itself is
+    // to give its cache back ahead of refusing a request: here one that no cached block can serve,
+    // under a limit that leaves nothing.
+    std::lock_guard lock(mutex_);
+    State& state = MeasuredState(device);
+    int64_t limit = state.limit;
+    Limit(device, state, 0);
+    c10::cuda::CUDAGuard guard(device);
+    try {
+      allocator::raw_delete(allocator::raw_alloc(static_cast<size_t>(state.total)));
+    } catch (const c10::OutOfMemoryError&) {
+      // As it shall.
+    }
+    Limit(device, state, limit);
+  }
+
   void LimitReserved(c10::Device device, std::optional<int64_t> bytes) override {
     std::lock_guard lock(mutex_);
     State& state = MeasuredState(device);
-    int64_t limit = std::min(bytes.value_or(state.capacity), state.capacity);
-    // The allocator asks the driver each time.
-    if (limit == state.limit) return;
-    double part = static_cast<double>(limit) / static_cast<double>(state.total);
-    allocator::setMemoryFraction(limit == state.capacity ? state.fraction : part, device.index());
-    state.limit = limit;
+    Limit(device, state, std::min(bytes.value_or(state.capacity), state.capacity));
   }
 
   std::optional<at::Tensor> LinearAdd(const at::Tensor& input, const at::Tensor& other,
@@ -87,6 +105,24 @@ class CudaBackend final : public DeviceBackend {
     state.capacity = static_cast<int64_t>(state.fraction * static_cast<double>(total));
     state.limit = state.capacity;
     return state;
+  }
+
+  static void Limit(c10::Device device, State& state, int64_t limit) {
+    // The allocator asks the driver each time.
+    if (limit == state.limit) return;
+    double part = static_cast<double>(limit) / static_cast<double>(state.total);
+    allocator::setMemoryFraction(limit == state.capacity ? state.fraction : part, device.index());
+    state.limit = limit;
+  }
+
+  bool OthersHaveCached(c10::Device device) {
+    for (c10::DeviceIndex index = 0; index < c10::cuda::device_count(); ++index) {
+      if (index == device.index()) continue;
+      auto stats = allocator::getDeviceStats(index);
+      int64_t cached = stats.reserved_bytes[0].current - stats.allocated_bytes[0].current;
+      if (cached > HeldByGraphs(c10::Device(c10::kCUDA, index))) return true;
+    }
+    return false;
   }
 
   std::mutex mutex_;

@@ -21,6 +21,10 @@ class Recording final : public at::cuda::CUDAGraph {
   bool ended() const { return capture_ended_; }
 };
 
+class Silence final : public c10::WarningHandler {
+  void process(const c10::Warning&) override {}
+};
+
 template <typename Work>
 void Quietly(const Work& work) {
   try {
@@ -36,13 +40,14 @@ class CudaGraph final : public RecordedGraph {
 
   void Record(const std::function<void()>& work) {
     c10::cuda::CUDAStreamGuard guard(memory_->stream());
-    // Other threads go on using CUDA meanwhile.
-    graph_.capture_begin(memory_->id(), cudaStreamCaptureModeThreadLocal);
+    int uses = allocator::getPoolUseCount(memory_->stream().device_index(), memory_->id());
     try {
+      // Other threads go on using CUDA meanwhile.
+      graph_.capture_begin(memory_->id(), cudaStreamCaptureModeThreadLocal);
       work();
       graph_.capture_end();
     } catch (...) {
-      End();
+      End(uses);
       throw;
     }
     // The workspace that the products were recorded with lies in the pool, where the next graph may
@@ -54,19 +59,29 @@ class CudaGraph final : public RecordedGraph {
   void Replay() override { graph_.replay(); }
 
  private:
-  /// The recording has to be ended before the stream can be used again.
-  void End() {
-    if (!graph_.ended()) Quietly([&] { graph_.capture_end(); });
+  /// The recording has to be ended before the stream can be used again; `uses` of the pool were
+  /// there before it.
+  void End(int uses) {
+    if (!graph_.ended()) {
+      // Where memory ran out at the first tensor it would tell the user that a graph is empty.
+      Silence silence;
+      c10::WarningUtils::WarningHandlerGuard guard(&silence);
+      Quietly([&] { graph_.capture_end(); });
+    }
     ReleaseCublasWorkspaces(memory_->stream());
     if (graph_.ended()) return;
     // LibTorch leaves both pools taken where CUDA has refused the recording.
     c10::DeviceIndex device = memory_->stream().device_index();
     at::cuda::MempoolId_t id = memory_->id();
     Quietly([&] { allocator::endAllocateToPool(device, id); });
-    Quietly([&] { allocator::releasePool(device, id); });
+    Quietly([&] {
+      while (allocator::getPoolUseCount(device, id) > uses) allocator::releasePool(device, id);
+    });
     at::HostAllocator* pinned = at::getHostAllocator(at::kCUDA);
-    Quietly([&] { pinned->end_allocate_to_pool(id); });
-    Quietly([&] { pinned->release_pool(id); });
+    Quietly([&] {
+      pinned->end_allocate_to_pool(id);
+      pinned->release_pool(id);
+    });
   }
 
   std::shared_ptr<CudaGraphMemory> memory_;
@@ -75,14 +90,20 @@ class CudaGraph final : public RecordedGraph {
 
 }  // namespace
 
-CudaGraphMemory::CudaGraphMemory(c10::DeviceIndex device)
-    : id_(at::cuda::graph_pool_handle()),
-      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device)) {}
+CudaGraphMemory::CudaGraphMemory(DeviceBackend& backend, c10::DeviceIndex device)
+    : backend_(backend),
+      id_(at::cuda::graph_pool_handle()),
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device)) {
+  allocator::beginAllocateToPool(device, id_, [](cudaStream_t) { return false; });
+  allocator::endAllocateToPool(device, id_);
+  at::HostAllocator* pinned = at::getHostAllocator(at::kCUDA);
+  pinned->begin_allocate_to_pool(id_, [](c10::Stream) { return false; });
+  pinned->end_allocate_to_pool(id_);
+}
 
 CudaGraphMemory::~CudaGraphMemory() {
-  for (; uses_ > 0; --uses_) {
-    Quietly([&] { allocator::releasePool(stream_.device_index(), id_); });
-  }
+  Quietly([&] { allocator::releasePool(stream_.device_index(), id_); });
+  Quietly([&] { at::getHostAllocator(at::kCUDA)->release_pool(id_); });
 }
 
 void CudaGraphMemory::Allocate(const std::function<void()>& work) {
@@ -91,14 +112,17 @@ void CudaGraphMemory::Allocate(const std::function<void()>& work) {
     return std::this_thread::get_id() == thread;
   };
   allocator::beginAllocateToPool(device, id_, here);
-  ++uses_;
+  auto end = [&] {
+    allocator::endAllocateToPool(device, id_);
+    allocator::releasePool(device, id_);
+  };
   try {
     work();
   } catch (...) {
-    allocator::endAllocateToPool(device, id_);
+    end();
     throw;
   }
-  allocator::endAllocateToPool(device, id_);
+  end();
 }
 
 std::unique_ptr<RecordedGraph> CudaGraphMemory::Record(const std::function<void()>& work) {
@@ -117,7 +141,7 @@ std::unique_ptr<RecordedGraph> CudaGraphMemory::Record(const std::function<void(
   } catch (const c10::OutOfMemoryError&) {
     // While it records, the allocator does not give up what it has cached.
   }
-  allocator::emptyCache();
+  backend_.EmptyCache(stream_.device());
   return record();
 }
 

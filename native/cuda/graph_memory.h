@@ -10,12 +10,14 @@
 
 namespace clip_blip {
 
-/// A pool of LibTorch's allocator, with the stream that its graphs are recorded on: the allocator
+/// A pool of LibTorch's allocators, with the stream that its graphs are recorded on: the allocator
 /// lends a block to one stream only. Graphs with a pool each would keep a workspace of cuBLAS each.
+/// It has a use of the pool for as long as it is there: one whose last graph has gone could not be
+/// taken again.
 class CudaGraphMemory final : public GraphMemory,
                               public std::enable_shared_from_this<CudaGraphMemory> {
  public:
-  explicit CudaGraphMemory(c10::DeviceIndex device);
+  CudaGraphMemory(DeviceBackend& backend, c10::DeviceIndex device);
   ~CudaGraphMemory() override;
 
   void Allocate(const std::function<void()>& work) override;
@@ -28,10 +30,9 @@ class CudaGraphMemory final : public GraphMemory,
   const c10::cuda::CUDAStream& stream() const { return stream_; }
 
  private:
+  DeviceBackend& backend_;
   const at::cuda::MempoolId_t id_;
   const c10::cuda::CUDAStream stream_;
-  /// Of the pool; the allocator drops it with the last one, and graphs have uses of their own.
-  int uses_ = 0;
 };
 
 }  // namespace clip_blip
