@@ -50,6 +50,8 @@ const needed = native().memory(device).peak - allocated;
 
 // In pieces of 64 MiB, because a model that is loaded may take twice its size for a moment: a table of words in float16.
 const PIECE = 64 * 1024 ** 2;
+// The cache goes back behind the answer; this comes after that.
+await native().emptyCache(device);
 const room = Number(bytes) - native().memory(device).reserved - 0.4 * needed;
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-ballast-"));
 const ballast: ClipModel[] = [];

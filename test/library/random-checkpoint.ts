@@ -47,7 +47,7 @@ export function writeRandomClip(directory: string, size: ClipSize): number {
   ]);
 }
 
-type Shape = [name: string, shape: number[]];
+export type Shape = [name: string, shape: number[]];
 
 function encoder(prefix: string, width: number, layers: number): Shape[] {
   return Array.from({ length: layers }, (_, layer) => `${prefix}.layers.${layer}`).flatMap((name) => [
@@ -59,22 +59,22 @@ function encoder(prefix: string, width: number, layers: number): Shape[] {
   ]);
 }
 
-function linear(name: string, output: number, input: number): Shape[] {
+export function linear(name: string, output: number, input: number): Shape[] {
   return [
     [`${name}.weight`, [output, input]],
     [`${name}.bias`, [output]],
   ];
 }
 
-function norm(name: string, width: number): Shape[] {
+export function norm(name: string, width: number): Shape[] {
   return [
     [`${name}.weight`, [width]],
     [`${name}.bias`, [width]],
   ];
 }
 
-/** All values are small and repeat: what matters here is how many there are. */
-function writeSafetensors(path: string, shapes: Shape[]): number {
+/** Gives back the bytes of the weights. All values are small and repeat: what matters here is how many there are. */
+export function writeSafetensors(path: string, shapes: Shape[]): number {
   const header: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }> = {};
   let end = 0;
   for (const [name, shape] of shapes) {

@@ -1,0 +1,25 @@
+/** What the suites of this folder share: one for each release of LibTorch, or a reason why there is none. */
+import { describe } from "node:test";
+import { prepare, type Standin, VERSIONS } from "./standin.js";
+
+/** Releases that are there, or what is missing. */
+const prepared: (readonly [version: string, made: Standin | { missing: string }])[] = [];
+for (const version of VERSIONS) prepared.push([version, await prepare(version)]);
+
+/** Describes the same for each release; skipped with its reason where it cannot be had. */
+export function describeEach(name: string, body: (standin: Standin) => void): void {
+  for (const [version, made] of prepared) {
+    const skip = "missing" in made ? made.missing : false;
+    describe(`${name}, LibTorch ${version}`, { skip }, () => body(made as Standin));
+  }
+}
+
+/** The stand-in of another release, where there is one. */
+export function anotherThan(standin: Standin): Standin | undefined {
+  return prepared
+    .map(([, made]) => made as Standin)
+    .find(({ prebuild, version }) => prebuild && version !== standin.version);
+}
+
+/** The path of a program of this suite. */
+export const program = (name: string) => `test/cuda-standin/programs/${name}.ts`;
