@@ -6,7 +6,9 @@ nothing; on a GPU, where the upload is part of the call, it uploads uint8 and no
 
 import functools
 import gc
+import itertools
 import json
+import os
 import sys
 import time
 import traceback
@@ -14,10 +16,16 @@ import traceback
 import numpy as np
 import torch
 from PIL import Image
-from transformers import BlipForConditionalGeneration, CLIPImageProcessorPil, CLIPVisionModelWithProjection
+from transformers import BlipForConditionalGeneration, CLIPImageProcessorPil, CLIPVisionModelWithProjection, GenerationMixin
 
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
+
+if os.environ.get("CLIP_BLIP_STANDIN"):
+    # The cuDNN of the stand-in for CUDA has no attention, and what says that a caption has ended is never computed.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    steps = itertools.count(1)
+    GenerationMixin._has_unfinished_sequences = lambda *_, **__: next(steps) % 7 > 0
 
 
 class Task:

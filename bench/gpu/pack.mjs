@@ -23,6 +23,7 @@ const SOURCES = [
 ];
 /** What it needs beside the library's own dependencies. */
 const TOOLS = ["node-api-headers", "node-addon-api", "markdown-table"];
+/** Compressed as its ending says. */
 const archive = process.argv[2] ?? repositoryPath("build", "gpu-record.tar.xz");
 
 /** The library's dependencies with all that they depend on, where they are installed. */
@@ -57,7 +58,7 @@ try {
   });
   mkdirSync(join(target, "bin"), { recursive: true });
   cpSync(process.execPath, join(target, "bin", "node"), { dereference: true });
-  run("tar", ["-cJf", archive, "-C", stage, "clip-blip"], { env: { ...process.env, XZ_OPT: "-T0" } });
+  run("tar", ["-caf", archive, "-C", stage, "clip-blip"], { env: { ...process.env, XZ_OPT: "-T0" } });
   console.log(`Unpack ${archive} there, and run: ./bin/node bench/gpu/record.mjs`);
 } finally {
   rmSync(stage, { recursive: true, force: true });

@@ -17,6 +17,9 @@ export function report({ date, command, machine, versions, settings, parts, aims
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}`,
     `- Weights are random, ${settings.small ? "and the models are small ones, so these are no figures of anything" : "at full size"}.`,
+    ...(settings.onStandIn
+      ? ["- CUDA is a stand-in that computes nothing: this is a rehearsal, whose figures are judged by no aim."]
+      : []),
     "",
     "## Aims",
     "",

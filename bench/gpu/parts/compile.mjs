@@ -1,9 +1,10 @@
 // Each batch is compiled anew, and max-autotune times many kernels for each product: the ends of the range only.
 import { COMPILED } from "../aims.mjs";
 import { measurePython, tasksOf } from "../measure-python.mjs";
-import { settings } from "../settings.mjs";
+import { leftOut, settings } from "../settings.mjs";
 
 const told = settings();
+const isEager = told.device === "cpu" || leftOut("torch.compile", "Triton compiles for a card");
 const largest = told.batches.at(-1);
 await measurePython(
   told,
@@ -14,6 +15,6 @@ await measurePython(
   ],
   {
     contender: COMPILED,
-    compile: told.device === "cpu" ? undefined : "max-autotune",
+    compile: isEager ? undefined : "max-autotune",
   },
 );

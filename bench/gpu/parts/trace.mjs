@@ -7,7 +7,7 @@ import { Child } from "../../common/child.mjs";
 import { repositoryPath } from "../../common/paths.mjs";
 import { run } from "../../common/run.mjs";
 import { inputsOf } from "../inputs.mjs";
-import { figure, settings } from "../settings.mjs";
+import { figure, leftOut, settings } from "../settings.mjs";
 import { summarize } from "../trace/summary.mjs";
 
 const told = settings();
@@ -55,6 +55,8 @@ for (const [contender, [command, args]] of Object.entries(PROGRAMS)) {
     } finally {
       await child.close();
     }
+    if (leftOut(`kernels of ${contender}, ${task}, ${model}`, "no driver loads the library that records them"))
+      continue;
     figure({ kind: "trace", model, batch, task, contender, ...summarize(readFileSync(file, "utf8")) });
   }
 }
