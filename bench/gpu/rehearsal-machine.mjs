@@ -54,7 +54,7 @@ while :; do echo 0; sleep 0.1; done
 
 /**
  * The Python in CLIP_BLIP_PYTHON where it has transformers and the CUDA build of torch, else one in `folder`, which is made
- * on the first call (about 1 GB).
+ * on the first call (about 2 GB).
  */
 function pythonWithTorch(folder) {
   const given = process.env.CLIP_BLIP_PYTHON;

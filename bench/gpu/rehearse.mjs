@@ -15,7 +15,8 @@ import { machine } from "./rehearsal-machine.mjs";
 export async function rehearse({ only, minutes, out }) {
   const folder = mkdtempSync(join(tmpdir(), "clip-blip-rehearsal-"));
   try {
-    const env = await machine(folder);
+    const env = await machine(folder).catch((error) => console.error(`There is no stand-in: ${error.message}`));
+    if (!env) return 1;
     const archive = join(folder, "gpu-record.tar");
     run(process.execPath, [repositoryPath("bench", "gpu", "pack.mjs"), archive], { cwd: repositoryPath() });
     run("tar", ["-xf", archive, "-C", folder]);

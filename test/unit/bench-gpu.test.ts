@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { judgeAims } from "../../bench/gpu/aims.mjs";
 import { PART_IDS, partsFor } from "../../bench/gpu/parts.mjs";
+import { linkTools } from "../../bench/gpu/rehearsal-machine.mjs";
+import { troubleOf } from "../../bench/gpu/rehearse.mjs";
 import { report } from "../../bench/gpu/report.mjs";
 import { runParts, timeLeft } from "../../bench/gpu/run-parts.mjs";
 import { summarize } from "../../bench/gpu/trace/summary.mjs";
@@ -151,6 +157,32 @@ describe("the record", () => {
     assert.match(page, /^\| CLIP ViT-B\/32, tower \| 256 +\| clip-blip +\| float16 \| 5 ms +\| 1 – 3 +\| 51,200/m);
     assert.match(page, /^\| load +\| 40 +\| stopped after 40 s \|$/m);
     assert.match(page, /costPercent 1\.5/);
+  });
+});
+
+describe("a rehearsal", () => {
+  test("has what builds on its PATH, and neither npm nor xz", () => {
+    const bin = mkdtempSync(join(tmpdir(), "clip-blip-bin-"));
+    try {
+      linkTools(bin);
+      const sh = (command: string) =>
+        spawnSync(join(bin, "sh"), ["-c", command], { env: { PATH: bin }, encoding: "utf8" });
+      for (const name of ["npm", "npx", "node", "xz"]) assert.notEqual(sh(`command -v ${name}`).status, 0, name);
+      assert.equal(sh("echo works | cat").stdout, "works\n");
+      assert.equal(sh("nvidia-smi --query-gpu=name,driver_version").stdout, "stand-in, 0\n");
+    } finally {
+      rmSync(bin, { recursive: true });
+    }
+  });
+
+  test("takes nothing for an end as on a card but figures, and tests that passed", () => {
+    const passed = { kind: "test", what: "one", outcome: "passed" };
+    const skipped = { kind: "test", what: "other", outcome: "skipped" };
+    assert.equal(troubleOf({ figures: [passed] }), undefined);
+    assert.equal(troubleOf({ figures: [passed, skipped] }), "a test was skipped: other");
+    assert.equal(troubleOf({ figures: [passed], failure: "stopped after 2 s" }), "stopped after 2 s");
+    assert.equal(troubleOf({ figures: [] }), "it gave no figure");
+    assert.equal(troubleOf(undefined), "it did not run");
   });
 });
 
