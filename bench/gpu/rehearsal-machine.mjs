@@ -16,7 +16,7 @@ const standin = (name) => tsImport(repositoryPath("test", "cuda-standin", name),
 
 /** Makes it in `folder`; resolves with the environment, which names nothing else of this machine. */
 export async function machine(folder) {
-  const { CACHE, unpackWheels } = await standin("torch.ts");
+  const { CACHE } = await standin("torch.ts");
   const { cudaHeaders } = await standin("headers.ts");
   const { buildLibraries } = await standin("libraries.ts");
   const { python, torch } = pythonWithTorch(join(CACHE, `python-${TORCH}`));
@@ -31,7 +31,7 @@ export async function machine(folder) {
     TMPDIR: temporary,
     PATH: bin,
     LD_LIBRARY_PATH: libraries,
-    CUDA_HOME: await cudaHome(headers, join(folder, "cuda"), join(CACHE, "cupti-13.0"), unpackWheels),
+    CUDA_HOME: cudaHome(headers, join(folder, "cuda"), join(CACHE, "cupti-13.0")),
     CLIP_BLIP_PYTHON: python,
     CLIP_BLIP_STANDIN: "1",
   };
@@ -90,13 +90,16 @@ print(folder)
 `;
 
 /** A folder as the toolkit's, with CUPTI: the toolkit of these headers, else `folder` with CUPTI from its wheel. */
-async function cudaHome(headers, folder, cache, unpackWheels) {
+function cudaHome(headers, folder, cache) {
   const toolkit = dirname(headers);
   const parts = [toolkit, join(toolkit, "extras", "CUPTI")];
   if (parts.some((part) => existsSync(join(part, "include", "cupti.h")))) return toolkit;
-  if (!existsSync(cache)) await unpackWheels(cache, ["nvidia-cuda-cupti==13.0.*"], "nvidia/cu13/(include|lib)/");
+  const cupti = join(cache, "nvidia", "cu13");
+  if (!existsSync(join(cupti, "include", "cupti.h"))) {
+    run("python3", ["-m", "pip", "install", "--quiet", "--no-deps", "--target", cache, "nvidia-cuda-cupti==13.0.*"]);
+  }
   mkdirSync(join(folder, "extras"), { recursive: true });
   symlinkSync(headers, join(folder, "include"));
-  symlinkSync(join(cache, "nvidia", "cu13"), join(folder, "extras", "CUPTI"));
+  symlinkSync(cupti, join(folder, "extras", "CUPTI"));
   return folder;
 }
