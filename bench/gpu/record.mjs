@@ -18,7 +18,7 @@ const USAGE = `node bench/gpu/record.mjs [options]
   --only a,b       some parts only: ${PART_IDS.join(", ")}
   --device D       cuda (default), cuda:1 or cpu
   --small          small models and batches: shows that all works, not how fast it is
-  --minutes N      all parts together (default: 8.5, rehearsed 60)
+  --minutes N      all parts together (default: 8.5, rehearsed 90)
   --work FOLDER    where checkpoints and pictures are made and kept (default: a temporary folder)
   --out FOLDER     where gpu.json and GPU.md go (default: bench/results, rehearsed nowhere)
   --rehearse       without a card: runs the packed record on a stand-in for CUDA, which computes nothing
@@ -38,7 +38,7 @@ const { values: flags } = parseArgs({
 });
 
 /** Rehearsed, it is not the time that is tried: a desktop builds for minutes what a card's machine builds in one. */
-const minutes = flags.minutes ?? (flags.rehearse ? "60" : "8.5");
+const minutes = flags.minutes ?? (flags.rehearse ? "90" : "8.5");
 const out = flags.out ?? repositoryPath("bench", "results");
 
 async function main() {
