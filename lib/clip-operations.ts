@@ -1,5 +1,6 @@
 import type { ClipDescription, TextFields } from "./checkpoint/description.js";
 import { Operation } from "./engine/operation.js";
+import { isPreparing } from "./engine/preparation.js";
 import { type ImageCallOptions, pixelBatch, preparePixels, readyPixels } from "./images.js";
 import { PixelPool } from "./input/pixel-pool.js";
 import { readPreprocessorConfig } from "./input/preprocessor-config.js";
@@ -71,6 +72,8 @@ export function imageOperation(
       return rows(result);
     },
     sample: () => ({ pixels: new Uint8Array(plan.height * plan.width * 3), normalize: true }),
+    // A batch that waits holds a thread of the pool, which decoding has more use for.
+    overlap: () => runtime.device !== "cpu" && !isPreparing(),
   });
 }
 

@@ -11,6 +11,11 @@ export interface BatcherOptions<Item, R> {
   run: (items: Item[], waits: number[]) => Promise<Outcome<R>[]>;
   /** Items with another key never share a batch with this one (their options differ). */
   key: (item: Item) => string;
+  /**
+   * Whether a full batch may be handed over while the one before is on the device: its items can then travel meanwhile.
+   * Default: no.
+   */
+  overlap?: () => boolean;
 }
 
 /** One call of a user: the batcher waits for its items that are still being prepared. */
@@ -37,6 +42,8 @@ export class Batcher<Item, R> {
   readonly #options: BatcherOptions<Item, R>;
   #ready: Entry<Item, R>[] = [];
   #turnRequested = false;
+  /** Batches of the turn that this batcher has; none without a turn. */
+  readonly #running = new Set<Promise<void>>();
   #closed: { reason: unknown } | undefined;
 
   constructor(options: BatcherOptions<Item, R>) {
@@ -65,6 +72,7 @@ export class Batcher<Item, R> {
 
   /** Looks again whether a batch can start; to be called when a call has finished or given up preparing an item. */
   poke(): void {
+    if (this.#mayFollow()) this.#start();
     if (this.#turnRequested || !this.#due()) return;
     this.#turnRequested = true;
     void this.#takeTurn();
@@ -76,10 +84,10 @@ export class Batcher<Item, R> {
         this.#turnRequested = false;
         // Those for whom the turn was taken may have gone, and the others not be complete.
         if (!this.#due()) return;
-        const batch = this.#take();
+        this.#start();
         // In line again while this batch runs: what is to be done when nobody waits must see that somebody does.
         this.poke();
-        await this.#run(batch);
+        while (this.#running.size > 0) await Promise.race(this.#running);
       });
     } catch (error) {
       this.#turnRequested = false;
@@ -88,10 +96,29 @@ export class Batcher<Item, R> {
     this.poke();
   }
 
-  #due(): boolean {
+  /** Runs the next batch within the turn. */
+  #start(): void {
+    const run = this.#run(this.#take()).then(() => {
+      this.#running.delete(run);
+      this.poke();
+    });
+    this.#running.add(run);
+  }
+
+  /** Whether a batch may follow the one that runs, in its turn: a full one, where nobody else waits for the device. */
+  #mayFollow(): boolean {
+    const { overlap, queue } = this.#options;
+    if (this.#running.size !== 1 || !overlap?.() || !this.#full()) return false;
+    return queue.waiting <= (this.#turnRequested ? 1 : 0);
+  }
+
+  #full(): boolean {
     const [first] = this.#ready;
-    if (!first) return false;
-    if (this.#ready.length >= this.#options.limit(first.item)) return true;
+    return first !== undefined && this.#ready.length >= this.#options.limit(first.item);
+  }
+
+  #due(): boolean {
+    if (this.#full()) return true;
     return this.#ready.some((entry) => entry.call.preparing === 0);
   }
 

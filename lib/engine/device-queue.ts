@@ -33,6 +33,11 @@ export class DeviceQueue {
     return reason === undefined ? undefined : deviceLost(reason);
   }
 
+  /** Those who wait for a turn, in all threads. */
+  get waiting(): number {
+    return this.#turns.waiting();
+  }
+
   /** The device has failed for good, for every model and every thread of the process. */
   markLost(reason: string): void {
     this.#turns.markLost(reason);

@@ -26,6 +26,8 @@ export type HostState = "loaded" | "unloaded" | "closed";
 export class ModelHost {
   readonly #options: HostOptions;
   #module: ModuleHandle | undefined;
+  /** Under way for all calls of a turn that have met an unloaded model. */
+  #loading: Promise<ModuleHandle> | undefined;
   #budget = 0;
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -92,13 +94,19 @@ export class ModelHost {
   }
 
   async #load(): Promise<ModuleHandle> {
-    const { queue, load } = this.#options;
-    const { lost } = queue;
+    const { lost } = this.#options.queue;
     if (lost) throw lost;
     if (this.#module) return this.#module;
     if (this.#closed) throw closedError();
+    this.#loading ??= this.#place().finally(() => {
+      this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
+  async #place(): Promise<ModuleHandle> {
     try {
-      this.#module = await load();
+      this.#module = await this.#options.load();
     } catch (error) {
       throw this.#failure(error);
     }

@@ -39,6 +39,8 @@ export interface OperationOptions<Input, Item, R> {
   largestUseful: number;
   /** The user's cap, if there is one. */
   maxBatchSize?: number;
+  /** As `BatcherOptions.overlap`. */
+  overlap?: () => boolean;
 }
 
 /** What an operation knows of the memory that its batches take. */
@@ -58,6 +60,8 @@ export class Operation<Input, Item, R> {
   readonly #options: OperationOptions<Input, Item, R>;
   readonly #batcher: Batcher<Item, R>;
   readonly #limit: BatchLimit;
+  /** When the last batch ended: where batches overlap, the next one waited for that. */
+  #lastEnd = 0;
 
   constructor(options: OperationOptions<Input, Item, R>) {
     this.#options = options;
@@ -67,6 +71,7 @@ export class Operation<Input, Item, R> {
       key: options.key,
       limit: (item) => Math.max(1, Math.floor(this.#batchSize() / this.#rows([item]))),
       run: (items, waits) => this.#runBatch(items, waits),
+      overlap: options.overlap,
     });
     this.pipeline = new Pipeline({
       prepare: options.prepare,
@@ -151,9 +156,11 @@ export class Operation<Input, Item, R> {
         this.#limit.shrink(this.#rows(part));
       },
     });
+    const ended = performance.now();
+    const seconds = (ended - Math.max(started, this.#lastEnd)) / 1000;
+    this.#lastEnd = ended;
     if (batchChannel.hasSubscribers) {
       const failed = outcomes.filter(({ ok }) => !ok).length;
-      const seconds = (performance.now() - started) / 1000;
       const event: BatchEvent = { operation, device, items: items.length, failed, waits, seconds, splits };
       batchChannel.publish(event);
     }

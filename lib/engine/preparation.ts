@@ -9,3 +9,6 @@ const poolSize = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? "", 10) || 4;
  * free, so that `fs` and `dns` are answered under full load.
  */
 export const preparation = pLimit(Math.max(1, Math.min(availableParallelism(), poolSize - 2)));
+
+/** Whether a picture is being decoded or resized, and so may be what the device waits for. */
+export const isPreparing = () => preparation.activeCount > 0;

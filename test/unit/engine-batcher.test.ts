@@ -4,8 +4,10 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import { Admission } from "../../lib/engine/admission.js";
 import { Batcher } from "../../lib/engine/batcher.js";
 import { DeviceQueue } from "../../lib/engine/device-queue.js";
+import { ModelHost } from "../../lib/engine/host.js";
 import { Pipeline } from "../../lib/engine/pipeline.js";
 import { ClipBlipError } from "../../lib/errors.js";
+import type { ModuleHandle } from "../../lib/native/types.js";
 import { localTurns } from "./support/engine.js";
 
 /** A device that doubles numbers, remembers its batches and can be held up. */
@@ -109,6 +111,129 @@ describe("batches", () => {
     });
     await Promise.all([device.pipeline().map(upTo(8)), second.map(upTo(8))]);
     assert.equal(device.mostRunning(), 1);
+  });
+});
+
+/** A batcher whose batches overlap, each of which ends when `end` is called for it. */
+function overlapping({ limit = 2, queue = new DeviceQueue(localTurns()), overlap = (): boolean => true } = {}) {
+  const batches: number[][] = [];
+  const ends: (() => void)[] = [];
+  const batcher = new Batcher<number, number>({
+    queue,
+    limit: () => limit,
+    key: (item) => String(item < 0),
+    run: async (items) => {
+      batches.push(items);
+      await new Promise<void>((resolve) => ends.push(resolve));
+      return items.map((value) => ({ ok: true, value }));
+    },
+    overlap,
+  });
+  const call = { preparing: 0 };
+  return {
+    queue,
+    batches,
+    batcher,
+    submit: (items: number[]) => Promise.all(items.map((item) => batcher.submit(item, call))),
+    end: async (batch: number) => {
+      ends[batch]!();
+      await nextTurn();
+    },
+  };
+}
+
+describe("batches that overlap", () => {
+  it("are handed over when they are full, one while another one runs", async () => {
+    const { batches, submit, end } = overlapping();
+    const results = submit([1, 2, 3, 4, 5, 6, 7]);
+    await nextTurn();
+    assert.deepEqual(batches, [[1], [2, 3]], "the idle device took the first item at once");
+    await end(0);
+    assert.deepEqual(batches, [[1], [2, 3], [4, 5]]);
+    await end(1);
+    assert.deepEqual(batches.slice(3), [[6, 7]]);
+    await end(3);
+    await end(2);
+    assert.deepEqual(await results, [1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it("wait with what is not full until the device is free", async () => {
+    const { batches, submit, end } = overlapping();
+    const results = submit([1, 2, 3, 4]);
+    await nextTurn();
+    assert.deepEqual(batches, [[1], [2, 3]]);
+    await end(0);
+    assert.equal(batches.length, 2);
+    await end(1);
+    assert.deepEqual(batches[2], [4]);
+    await end(2);
+    await results;
+  });
+
+  it("let others have the device who wait for it", async () => {
+    const { queue, batches, submit, end } = overlapping();
+    const results = submit([1]);
+    await nextTurn();
+    const seen: number[] = [];
+    const other = queue.run(async () => {
+      seen.push(batches.length);
+    });
+    const more = submit([2, 3, 4, 5]);
+    await nextTurn();
+    assert.deepEqual(batches, [[1]], "nothing follows while another one waits");
+    await end(0);
+    await other;
+    assert.deepEqual(seen, [1]);
+    await nextTurn();
+    assert.deepEqual(batches.slice(1), [
+      [2, 3],
+      [4, 5],
+    ]);
+    await end(1);
+    await end(2);
+    await Promise.all([results, more]);
+  });
+
+  it("do not while there is a reason against it", async () => {
+    let allowed = false;
+    const { batches, batcher, submit, end } = overlapping({ overlap: () => allowed });
+    const results = submit([1, 2, 3]);
+    await nextTurn();
+    assert.deepEqual(batches, [[1]]);
+    allowed = true;
+    batcher.poke();
+    assert.deepEqual(batches, [[1], [2, 3]]);
+    await end(0);
+    await end(1);
+    await results;
+  });
+
+  it("load an unloaded model once", async () => {
+    const queue = new DeviceQueue(localTurns());
+    let loads = 0;
+    const host = new ModelHost({
+      native: { emptyCache: async () => {}, unloadModule: async () => {} },
+      device: "fake",
+      queue,
+      load: async () => {
+        loads += 1;
+        await nextTurn();
+        return {} as ModuleHandle;
+      },
+      measureBudget: () => 1000,
+      releaseCache: "when-idle",
+      isBusy: () => true,
+    });
+    const batcher = new Batcher<number, number>({
+      queue,
+      limit: () => 2,
+      key: () => "",
+      run: (items) => host.call(async () => items.map((value) => ({ ok: true, value }))),
+      overlap: () => true,
+    });
+    const call = { preparing: 0 };
+    assert.deepEqual(await Promise.all([1, 2, 3].map((item) => batcher.submit(item, call))), [1, 2, 3]);
+    assert.equal(loads, 1);
   });
 });
 

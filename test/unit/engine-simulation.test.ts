@@ -27,7 +27,19 @@ interface Call {
 type Model = ReturnType<FakeDevice["model"]> & { options: FakeModelOptions; closed: boolean };
 
 /** What all cases together have met: a simulation that meets nothing proves nothing. */
-const met = { split: 0, fault: 0, lost: 0, aborted: 0, full: 0, closed: 0, alone: 0, unloaded: 0, probed: 0, grown: 0 };
+const met = {
+  split: 0,
+  fault: 0,
+  lost: 0,
+  aborted: 0,
+  full: 0,
+  closed: 0,
+  alone: 0,
+  unloaded: 0,
+  probed: 0,
+  grown: 0,
+  overlapped: 0,
+};
 
 /** One seeded story of a device: calls, aborts, faults, neighbours, unloads and closes in any order. */
 class Simulation {
@@ -60,6 +72,7 @@ class Simulation {
         maxQueue: this.#oneOf([5, 50, 1000]),
         releaseCache: this.#oneOf(["after-call", "when-idle", "on-out-of-memory"]),
         slowPreparation: this.#next() < 0.7,
+        overlap: this.#next() < 0.5,
       };
       this.#models.push({ ...this.#device.model(options), options, closed: false });
     }
@@ -299,6 +312,7 @@ class Simulation {
     for (const { admission } of this.#models) assert.equal(admission.accepted, 0, "all places are free");
     met.split += device.outOfMemory;
     met.fault += device.faultsFired;
+    met.overlapped += device.overlapped;
   }
 
   #watch(promise: Promise<unknown>): void {

@@ -30,12 +30,12 @@ export const SAMPLE: FakeItem = { id: -1, rows: 1 };
 interface Turn {
   forwards: number;
   items: Set<number>;
-  /** Items of the next forward at most, once one has run out of memory. */
-  most: number;
+  /** For an item of a forward that has run out of memory: the items of its next one at most. */
+  most: Map<number, number>;
   releaseCache?: CacheRelease;
 }
 
-const newTurn = (): Turn => ({ forwards: 0, items: new Set(), most: Number.POSITIVE_INFINITY });
+const newTurn = (): Turn => ({ forwards: 0, items: new Set(), most: new Map() });
 
 /** What the n-th forward from now on does in the place of its work. */
 export interface Fault {
@@ -54,6 +54,8 @@ export interface FakeModelOptions {
   releaseCache: CacheRelease;
   /** Preparing an item ends at once, or when the driver says so. */
   slowPreparation: boolean;
+  /** A full batch may be handed over while the one before is on the device. */
+  overlap: boolean;
 }
 
 const nativeError = (code: NativeErrorCode, text: string) => Object.assign(new Error(text), { code });
@@ -87,7 +89,12 @@ export class FakeDevice {
   readonly #aborted = new Set<number>();
   #busy = false;
   #turn = newTurn();
-  #cacheIsStale = false;
+  /** Items whose forward ran out of memory and left something in the cache. */
+  readonly #stale = new Set<number>();
+  /** The end of what was handed over: forwards run one after another. */
+  #thread: Promise<unknown> = Promise.resolve();
+  /** Forwards that were handed over before the one ahead of them had ended. */
+  overlapped = 0;
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -120,7 +127,7 @@ export class FakeDevice {
     const host = new ModelHost({
       native: {
         emptyCache: async () => {
-          this.#cacheIsStale = false;
+          this.#stale.clear();
           this.cached = 0;
         },
         unloadModule: async () => {
@@ -160,11 +167,20 @@ export class FakeDevice {
         assert.ok(loaded, "a forward without weights");
         const begins = this.#turn.forwards === 0 && items[0] !== SAMPLE;
         assert.ok(!begins || host.state !== "closed", "a batch of a closed model");
-        return this.#forward(items, run, options);
+        assert.equal(this.turns.lostReason(), undefined, "a forward on a lost device");
+        assert.ok(!items.some(({ id }) => this.#stale.has(id)), "the cache was not given back before the next try");
+        const most = Math.min(...items.map(({ id }) => this.#turn.most.get(id) ?? Number.POSITIVE_INFINITY));
+        assert.ok(items.length <= most, "the next bucket after memory ran out");
+        assert.ok(options.overlap || !this.#busy, "two forwards at once");
+        if (this.#busy) this.overlapped += 1;
+        const forward = this.#thread.then(() => this.#forward(items, run, options));
+        this.#thread = forward.catch(() => {});
+        return forward;
       },
       sample: () => SAMPLE,
       largestUseful: options.largestUseful,
       maxBatchSize: options.maxBatchSize,
+      overlap: () => options.overlap,
     });
     return { admission, host, operation };
   }
@@ -172,10 +188,9 @@ export class FakeDevice {
   async #forward(items: FakeItem[], run: RunOptions, { fixed, perRow, releaseCache }: FakeModelOptions) {
     assert.ok(!this.#busy, "two forwards at once");
     assert.ok(!this.turns.free(), "a forward without a turn");
-    assert.ok(!this.#cacheIsStale, "the cache was not given back before the next try");
-    assert.equal(this.turns.lostReason(), undefined, "a forward on a lost device");
+    // It was handed over before that was known.
+    if (this.turns.lostReason() !== undefined) throw nativeError("DEVICE_LOST", "device-side assert triggered");
     assert.equal(new Set(items.map((item) => item.rows)).size, 1, "items that must not share a batch");
-    assert.ok(items.length <= this.#turn.most, "the next bucket after memory ran out");
     if (this.#turn.forwards === 0) assert.ok(!items.some(({ id }) => this.#aborted.has(id)), "begun after its abort");
     this.#busy = true;
     this.forwards += 1;
@@ -200,8 +215,11 @@ export class FakeDevice {
     }
     if (fault?.kind === "out-of-memory" || bytes > Math.min(this.free, run.memoryLimit ?? this.free)) {
       this.outOfMemory += 1;
-      this.#cacheIsStale = run.releaseCache !== "after-call";
-      if (items[0] !== SAMPLE) this.#turn.most = Math.max(1, 2 ** Math.ceil(Math.log2(items.length) - 1));
+      const most = Math.max(1, 2 ** Math.ceil(Math.log2(items.length) - 1));
+      for (const { id } of items) {
+        if (run.releaseCache !== "after-call") this.#stale.add(id);
+        if (id !== SAMPLE.id) this.#turn.most.set(id, most);
+      }
       if (items.length === 1) this.failedAlone.add(items[0]!.id);
       throw nativeError("OUT_OF_MEMORY", "does not fit");
     }
