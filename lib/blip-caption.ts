@@ -1,7 +1,8 @@
 import type { BlipWriterDescription } from "./checkpoint/description.js";
 import { Operation } from "./engine/operation.js";
 import { type GeneratedText, type GenerationPlan, generatedTexts, planGeneration, rowsOf } from "./generation.js";
-import { type ImageCallOptions, pixelBatch, preparePixels } from "./images.js";
+import { type ImageCallOptions, pixelBatch, preparePixels, readyPixels } from "./images.js";
+import { PixelPool } from "./input/pixel-pool.js";
 import { readPreprocessorConfig } from "./input/preprocessor-config.js";
 import type { ImageInput } from "./input/types.js";
 import type { Runtime } from "./model.js";
@@ -47,6 +48,7 @@ export function captionOperation(
     prompt: usual.prompt(Array(maxLength - 1).fill(description.startTokenId)),
     plan: usual,
   };
+  const pool = new PixelPool();
   return new Operation({
     name: "caption",
     device,
@@ -55,21 +57,22 @@ export function captionOperation(
     admission,
     largestUseful: device === "cpu" ? LARGEST_USEFUL.cpu : LARGEST_USEFUL.accelerator,
     maxBatchSize: loadOptions.maxBatchSize === "auto" ? undefined : loadOptions.maxBatchSize,
-    prepare: async ({ image, prompt, plan: generation, options }, signal) => {
+    prepare: ({ image, prompt, plan: generation, options }, signal) => {
       // First, because it is cheap to refuse.
       const begun = generation.prompt(tokenizer.encodePrompt(prompt ?? ""));
-      return { pixels: await preparePixels(native, image, plan, options, signal), prompt: begun, plan: generation };
+      const item = (pixels: Uint8Array): CaptionItem => ({ pixels, prompt: begun, plan: generation });
+      const ready = readyPixels(image, plan, options, pool);
+      return ready ? item(ready) : preparePixels(native, image, plan, options, signal).then(item);
     },
     key: (item) => item.plan.key,
     rows: (item) => rowsOf(item.plan),
     forward: async (module, items, run) => {
       const { plan: generation } = items[0]!;
-      const batch = pixelBatch(
-        items.map((item) => item.pixels),
-        plan,
-      );
+      const pixels = items.map((item) => item.pixels);
       const prompts = items.map((item) => item.prompt);
-      const result = await native.caption(module, batch, prompts, generation.native, run);
+      const result = await native.caption(module, pixelBatch(pixels, plan), prompts, generation.native, run);
+      // Not after a failure: what ran out of memory is run again.
+      pool.giveBack(pixels);
       const values = generatedTexts(result, generation, tokenizer).map(
         ([best, ...alternatives]): Caption => ({ ...best!, alternatives }),
       );

@@ -1,4 +1,4 @@
-import { type ImageCallOptions, preparePixels } from "./images.js";
+import { type ImageCallOptions, preparePixels, readyPixels } from "./images.js";
 import type { PreprocessPlan } from "./input/preprocessor-config.js";
 import type { ImageInput } from "./input/types.js";
 import type { NativeBinding, TextsAboutPictures } from "./native/types.js";
@@ -7,7 +7,7 @@ import { invalidArgument } from "./validate.js";
 /** A picture that several items of one call are about: it is decoded and encoded once. */
 export interface SharedImage {
   image: ImageInput;
-  pixels?: Promise<Uint8Array>;
+  pixels?: Promise<Uint8Array> | Uint8Array;
 }
 
 /** One text about one picture. */
@@ -43,8 +43,9 @@ export function sharedPixels(
   plan: PreprocessPlan,
   options: Pick<ImageCallOptions, "allowRemote" | "maxPixels">,
   signal: AbortSignal,
-): Promise<Uint8Array> {
-  shared.pixels ??= preparePixels(binding, shared.image, plan, options, signal);
+): Promise<Uint8Array> | Uint8Array {
+  shared.pixels ??=
+    readyPixels(shared.image, plan, options) ?? preparePixels(binding, shared.image, plan, options, signal);
   return shared.pixels;
 }
 

@@ -67,15 +67,17 @@ export function readyPixels(
   image: ImageInput,
   plan: PreprocessPlan,
   { maxPixels = DEFAULT_MAX_PIXELS }: Pick<ImageCallOptions, "maxPixels">,
-  pool: PixelPool,
+  pool?: PixelPool,
 ): Uint8Array | undefined {
   const started = performance.now();
   const bytes = modelInput(image, plan, maxPixels);
   if (!bytes) return undefined;
-  const pixels = types.isSharedArrayBuffer(bytes.buffer) ? bytes : pool.copy(bytes);
+  const pixels = types.isSharedArrayBuffer(bytes.buffer) ? bytes : copyOf(bytes, pool);
   if (preparationChannel.hasSubscribers) publishPreparation(started, false);
   return pixels;
 }
+
+const copyOf = (bytes: Uint8Array, pool?: PixelPool) => (pool ? pool.copy(bytes) : new Uint8Array(bytes));
 
 function modelInput(image: ImageInput, plan: PreprocessPlan, maxPixels: number): Uint8Array | undefined {
   try {

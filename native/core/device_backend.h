@@ -17,8 +17,8 @@ class RecordedGraph {
   virtual void Replay() = 0;
 };
 
-/// Memory of a device that recorded graphs share: one of them runs at a time, and what it hands out
-/// is read before the next one runs. It goes with its last owner.
+/// Memory of a device that goes with its last owner. Recorded graphs share one: one of them runs at
+/// a time, and what it hands out is read before the next one runs.
 class GraphMemory {
  public:
   virtual ~GraphMemory() = default;
@@ -36,6 +36,8 @@ class DeviceBackend {
   virtual ~DeviceBackend() = default;
 
   virtual std::shared_ptr<GraphMemory> Graphs(c10::Device device) = 0;
+  /// Memory that is shared with nobody.
+  virtual std::shared_ptr<GraphMemory> MemoryApart(c10::Device device) = 0;
   /// Bytes that graphs hold for their next run, and nothing else can take.
   virtual int64_t HeldByGraphs(c10::Device) { return 0; }
 

@@ -39,9 +39,15 @@ class DeviceThread {
     {
       std::lock_guard lock(mutex_);
       jobs_.push_back(&job);
+      busy_ = true;
     }
     wake_.notify_one();
     job.done.acquire();
+  }
+
+  bool IsBusy() {
+    std::lock_guard lock(mutex_);
+    return busy_;
   }
 
  private:
@@ -64,6 +70,7 @@ class DeviceThread {
   Job* AwaitJob() {
     auto come = [this] { return !jobs_.empty(); };
     std::unique_lock lock(mutex_);
+    busy_ = !jobs_.empty();
     if (kept_ && !wake_.wait_for(lock, *kept_, come)) {
       lock.unlock();
       GiveBack();
@@ -85,6 +92,7 @@ class DeviceThread {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job*> jobs_;
+  bool busy_ = false;
   /// How long what the last calls have left is kept; nothing: for good, or there is nothing.
   std::optional<std::chrono::milliseconds> kept_;
 };
@@ -105,5 +113,7 @@ void RunOnDeviceThread(c10::Device device, const std::function<void()>& work,
                        CacheRelease release) {
   ThreadOf(device).Run(work, release);
 }
+
+bool IsBusy(c10::Device device) { return ThreadOf(device).IsBusy(); }
 
 }  // namespace clip_blip

@@ -16,4 +16,7 @@ namespace clip_blip {
 void RunOnDeviceThread(c10::Device device, const std::function<void()>& work,
                        CacheRelease release = CacheRelease::kOnOutOfMemory);
 
+/// Whether the thread has work, which whoever comes now waits for.
+bool IsBusy(c10::Device device);
+
 }  // namespace clip_blip

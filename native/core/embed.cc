@@ -45,10 +45,13 @@ EmbeddingResult EncodeImages(const LoadedModule& module, const PixelBatch& batch
   EmbeddingResult result;
   CallShape shape{"encode_image", ShapeOf(batch)};
   int64_t rows = static_cast<int64_t>(batch.pixels.size());
+  PixelStage* stage = module.pixel_stage();
+  PixelStage::Ahead ahead(stage, batch);
   result.peak_bytes = CallOnDevice(module, shape, options, [&] {
     TakeOff(EncodePictures(module, batch, NameOf("encode_image", l2_normalize),
                            Finish(rows, l2_normalize)),
             result);
+    if (stage != nullptr) stage->EndCall(options.release_cache == CacheRelease::kOnOutOfMemory);
   });
   return result;
 }

@@ -114,6 +114,9 @@ void LoadedModule::Prepare() {
   auto encode_image = plans_.find("encode_image");
   takes_bytes_ = encode_image != plans_.end() && encode_image->second.takes_bytes();
   graphs_ = std::make_unique<GraphCache>(device_);
+  if (BackendOf(device_) != nullptr && !device_.is_cpu()) {
+    pixel_stage_ = std::make_unique<PixelStage>(device_);
+  }
   for (const torch::jit::Module& module : module_.modules()) {
     auto object = module._ivalue();
     for (size_t slot = 0; slot < object->type()->numAttributes(); ++slot) {

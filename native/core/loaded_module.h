@@ -16,6 +16,7 @@
 #include "call_block.h"
 #include "graph_cache.h"
 #include "normalization.h"
+#include "pixel_stage.h"
 #include "plan/execution_plan.h"
 
 namespace clip_blip {
@@ -65,6 +66,10 @@ class LoadedModule {
   /// What is recorded of this module; null where it is not prepared.
   GraphCache* graphs() const { return graphs_.get(); }
 
+  /// Where large batches of pictures arrive ahead of their calls; null where it is not prepared, or
+  /// on the CPU.
+  PixelStage* pixel_stage() const { return pixel_stage_.get(); }
+
   /// What its calls take from an accelerator; null on the CPU.
   CallBlocks* blocks() const { return blocks_.get(); }
 
@@ -87,6 +92,7 @@ class LoadedModule {
   std::map<std::string, ExecutionPlan> plans_;
   // After the weights, which the graphs work on.
   std::unique_ptr<GraphCache> graphs_;
+  std::unique_ptr<PixelStage> pixel_stage_;
   std::unique_ptr<CallBlocks> blocks_;
   std::atomic<bool> counted_{true};
 

@@ -3,14 +3,11 @@
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
-#include <c10/core/Event.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <algorithm>
 #include <array>
-#include <cstring>
-#include <deque>
-#include <utility>
+
+#include "pixel_stage.h"
+#include "upload_pixels.h"
 
 namespace clip_blip {
 namespace {
@@ -64,54 +61,13 @@ GraphInput Planes(const PixelBatch& batch, c10::ScalarType dtype) {
   return {{pictures, 3, batch.height, batch.width}, at::TensorOptions().dtype(dtype), fill};
 }
 
-/// Bytes that are copied at a time: while they cross the bus, the next ones are copied.
-constexpr int64_t kChunk = 8 << 20;
-/// Chunks that are under way at most, so that pinned memory stays below 64 MiB.
-constexpr size_t kMostChunks = 8;
-/// Bytes from which on a thread more pays.
-constexpr int64_t kBytesATask = 2 << 20;
-
-/// Pictures from `begin` on, one behind the other.
-void CopyPictures(const PixelBatch& batch, int64_t begin, int64_t count, uint8_t* to) {
-  int64_t picture_bytes = batch.height * batch.width * 3;
-  at::parallel_for(
-      0, count, std::max<int64_t>(1, kBytesATask / picture_bytes), [&](int64_t from, int64_t end) {
-        for (int64_t i = from; i < end; ++i) {
-          std::memcpy(to + i * picture_bytes, batch.pixels[static_cast<size_t>(begin + i)],
-                      static_cast<size_t>(picture_bytes));
-        }
-      });
-}
-
-/// Brings the bytes of all pictures to the device, without waiting for it.
-void UploadBytes(const PixelBatch& batch, const at::Tensor& uploaded) {
-  c10::Device device = uploaded.device();
-  int64_t pictures = uploaded.size(0);
-  auto options = at::TensorOptions().dtype(at::kByte);
-  int64_t chunk = std::max<int64_t>(1, kChunk / (batch.height * batch.width * 3));
-  c10::Stream stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
-  std::deque<std::pair<at::Tensor, c10::Event>> under_way;
-  for (int64_t begin = 0; begin < pictures; begin += chunk) {
-    int64_t count = std::min(chunk, pictures - begin);
-    if (under_way.size() == kMostChunks) {
-      under_way.front().second.synchronize();
-      under_way.pop_front();
-    }
-    at::Tensor bytes =
-        at::empty({count, batch.height, batch.width, 3}, options.pinned_memory(true));
-    CopyPictures(batch, begin, count, bytes.mutable_data_ptr<uint8_t>());
-    uploaded.narrow(0, begin, count).copy_(bytes, /*non_blocking=*/true);
-    c10::Event arrived(device.type());
-    arrived.record(stream);
-    under_way.emplace_back(std::move(bytes), std::move(arrived));
-  }
-}
-
 /// Bytes on an accelerator, [B, H, W, 3]: four times fewer than floats cross the bus.
 GraphInput Bytes(const LoadedModule& module, const PixelBatch& batch) {
   auto fill = [&module, &batch](const at::Tensor& bytes) {
     module.normalization()->Set(batch.normalize);
-    UploadBytes(batch, bytes);
+    PixelStage* stage = module.pixel_stage();
+    if (stage != nullptr && stage->CopyTo(batch, bytes)) return;
+    UploadPixels(batch, bytes, Threads::kAll);
   };
   return {ShapeOf(batch), at::TensorOptions().dtype(at::kByte).device(module.device()), fill};
 }

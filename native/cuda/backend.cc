@@ -34,6 +34,10 @@ class CudaBackend final : public DeviceBackend {
     return graphs;
   }
 
+  std::shared_ptr<GraphMemory> MemoryApart(c10::Device device) override {
+    return std::make_shared<CudaGraphMemory>(*this, device.index());
+  }
+
   int64_t HeldByGraphs(c10::Device device) override {
     std::shared_ptr<CudaGraphMemory> graphs;
     {

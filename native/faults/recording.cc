@@ -40,6 +40,7 @@ class RepeatingBackend final : public DeviceBackend {
   std::shared_ptr<GraphMemory> Graphs(c10::Device) override {
     return std::make_shared<RepeatingMemory>();
   }
+  std::shared_ptr<GraphMemory> MemoryApart(c10::Device device) override { return Graphs(device); }
   int64_t Capacity(c10::Device) override { return int64_t{1} << 40; }
 };
 

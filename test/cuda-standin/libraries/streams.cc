@@ -126,6 +126,7 @@ bool Record(std::string_view name, cudaStream_t stream, cudaError_t* error) {
 cudaError_t Wait(std::string_view what, int device, cudaStream_t stream) {
   Add(Slot::device_waits);
   Log("WAIT", {.device = device, .stream = NumberOf(stream), .what = what});
+  while (Read(Slot::hold_waits) != 0) usleep(1000);
   return WorkError(device);
 }
 
@@ -164,6 +165,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t, unsigned) {
+  Add(Slot::stream_waits);
   return LostDevice(DeviceOf(stream));
 }
 
