@@ -83,8 +83,9 @@ std::unique_ptr<caffe2::serialize::PyTorchStreamReader> OpenArchive(const std::s
 /// Records that are shorter are read: a mapping would gain nothing.
 constexpr size_t kLongRecord = 1 << 20;
 
-/// Loads what will run on the CPU; nothing where only LibTorch's own reading will do.
-std::optional<torch::jit::Module> LoadMapped(const std::string& path,
+/// Loads into the CPU's memory, of which nothing is read that will be cast or moved; nothing where
+/// only LibTorch's own reading will do.
+std::optional<torch::jit::Module> LoadMapped(const std::string& path, c10::Device device,
                                              std::optional<c10::ScalarType> dtype) {
   auto reader = OpenArchive(path);
   auto archive = std::make_shared<MappedArchive>(path);
@@ -94,15 +95,13 @@ std::optional<torch::jit::Module> LoadMapped(const std::string& path,
     archive->Skip(reader->getRecordOffset(record), size);
   }
   torch::jit::Module module = torch::jit::load(archive, c10::kCPU, /*load_debug_files=*/false);
-  if (!archive->Fill(module, dtype)) return std::nullopt;
+  if (!archive->Fill(module, device, dtype)) return std::nullopt;
   return module;
 }
 
 torch::jit::Module Load(const std::string& path, c10::Device device,
                         std::optional<c10::ScalarType> dtype) {
-  if (device.is_cpu()) {
-    if (auto module = LoadMapped(path, dtype)) return *module;
-  }
+  if (auto module = LoadMapped(path, device, dtype)) return *module;
   OpenArchive(path);
   return torch::jit::load(path, device, /*load_debug_files=*/false);
 }

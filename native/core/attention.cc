@@ -183,6 +183,24 @@ bool HasKernels(const at::Tensor& query, const at::Tensor& key, const at::Tensor
   return RowsAreContiguous(query) && RowsAreContiguous(key) && RowsAreContiguous(value);
 }
 
+/// Queries and keys up to which the memory-efficient kernel of an NVIDIA GPU is the faster one: its
+/// tiles are of 64, where FlashAttention's are of 128 (on an H100, 41 us against 77 for 50 tokens
+/// of 256 pictures, 11 against 19 for one query and 20 keys of 64 captions).
+constexpr int64_t kSmallTile = 64;
+
+bool FitsSmallTile(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  if (!query.is_cuda() || query.scalar_type() == at::kFloat || query.dim() != 4) return false;
+  if (query.size(2) > kSmallTile || key.size(2) > kSmallTile) return false;
+  // What the kernel loads at a time.
+  constexpr int64_t kAligned = 8;
+  auto is_aligned = [](const at::Tensor& tensor) {
+    return tensor.stride(3) == 1 && tensor.size(3) % kAligned == 0 &&
+           tensor.stride(0) % kAligned == 0 && tensor.stride(1) % kAligned == 0 &&
+           tensor.stride(2) % kAligned == 0;
+  };
+  return is_aligned(query) && is_aligned(key) && is_aligned(value);
+}
+
 }  // namespace
 
 at::Tensor Attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
@@ -192,6 +210,11 @@ at::Tensor Attend(const at::Tensor& query, const at::Tensor& key, const at::Tens
     if (query.scalar_type() == at::kBFloat16 && MultipliesBFloat16()) {
       return AttendHeads<at::BFloat16>(query, key, value, causal);
     }
+  }
+  if (FitsSmallTile(query, key, value)) {
+    return std::get<0>(at::_scaled_dot_product_efficient_attention(
+        query, key, value, /*attn_bias=*/std::nullopt, /*compute_log_sumexp=*/false,
+        /*dropout_p=*/0.0, causal));
   }
   return at::scaled_dot_product_attention(query, key, value, std::nullopt, 0.0, causal);
 }

@@ -8,8 +8,7 @@
 
 namespace clip_blip {
 
-MappedArchive::MappedArchive(const std::string& path)
-    : file_(std::make_shared<MappedFile>(path)) {}
+MappedArchive::MappedArchive(const std::string& path) : file_(std::make_shared<MappedFile>(path)) {}
 
 void MappedArchive::Skip(uint64_t offset, uint64_t size) { records_.emplace(offset, size); }
 
@@ -43,7 +42,7 @@ std::optional<at::Tensor> MappedArchive::InFile(const at::Tensor& tensor,
   return std::nullopt;
 }
 
-bool MappedArchive::Fill(const torch::jit::Module& module,
+bool MappedArchive::Fill(const torch::jit::Module& module, c10::Device device,
                          std::optional<c10::ScalarType> dtype) const {
   std::set<const void*> found;
   // Tensors that two attributes share stay shared; the originals live until the end.
@@ -59,7 +58,7 @@ bool MappedArchive::Fill(const torch::jit::Module& module,
         auto view = InFile(original, found);
         if (!view) continue;
         bool cast = dtype && view->is_floating_point() && view->scalar_type() != *dtype;
-        at::Tensor bytes = cast ? *view : view->clone();
+        at::Tensor bytes = cast || device != view->device() ? *view : view->clone();
         known = filled.emplace(original.unsafeGetTensorImpl(), std::pair(original, bytes)).first;
       }
       object->setSlot(slot, known->second.second);

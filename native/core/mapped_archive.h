@@ -33,9 +33,10 @@ class MappedArchive final : public caffe2::serialize::ReadAdapterInterface {
   size_t read(uint64_t position, void* buffer, size_t count, const char* what) const override;
 
   /// Gives the tensors of a module, as it was loaded, the bytes that were not read: to those that
-  /// a placement in `dtype` casts as a view of the file, to the others as a copy. false: something
+  /// a placement casts or moves as a view of the file, to the others as a copy. false: something
   /// that was not read is no attribute of the module, and the module is of no use.
-  bool Fill(const torch::jit::Module& module, std::optional<c10::ScalarType> dtype) const;
+  bool Fill(const torch::jit::Module& module, c10::Device device,
+            std::optional<c10::ScalarType> dtype) const;
 
  private:
   /// Where the loader wanted bytes of the file, and which.

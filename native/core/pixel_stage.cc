@@ -53,7 +53,7 @@ void PixelStage::Bring(const PixelBatch& batch) {
     c10::InferenceMode inference;
     c10::StreamGuard guard(stream_);
     if (read_) read_->block(stream_);
-    UploadPixels(batch, place, Threads::kThisOne);
+    UploadPixels(batch, place);
     arrived_.emplace(device_.type());
     arrived_->record(stream_);
   });

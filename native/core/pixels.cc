@@ -67,7 +67,7 @@ GraphInput Bytes(const LoadedModule& module, const PixelBatch& batch) {
     module.normalization()->Set(batch.normalize);
     PixelStage* stage = module.pixel_stage();
     if (stage != nullptr && stage->CopyTo(batch, bytes)) return;
-    UploadPixels(batch, bytes, Threads::kAll);
+    UploadPixels(batch, bytes);
   };
   return {ShapeOf(batch), at::TensorOptions().dtype(at::kByte).device(module.device()), fill};
 }

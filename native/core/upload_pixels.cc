@@ -1,13 +1,14 @@
 #include "upload_pixels.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/core/thread_pool.h>
 
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <latch>
 #include <utility>
 
 namespace clip_blip {
@@ -17,12 +18,21 @@ namespace {
 constexpr int64_t kChunk = 8 << 20;
 /// Chunks that are under way at most, so that pinned memory stays below 64 MiB.
 constexpr size_t kMostChunks = 8;
+/// Threads beside the caller's that copy: four reach the bus's speed.
+constexpr int kHelpers = 3;
 /// Bytes from which on a thread more pays.
-constexpr int64_t kBytesATask = 2 << 20;
+constexpr int64_t kBytesATask = 1 << 20;
+
+/// Threads that sleep when there is nothing to do. OpenMP's go on spinning for milliseconds, one on
+/// every core, which decoding and the event loop have a better use for.
+c10::ThreadPool& Helpers() {
+  // Leaked: they wait still while statics go.
+  static auto* helpers = new c10::ThreadPool(kHelpers);
+  return *helpers;
+}
 
 /// Pictures from `begin` on, one behind the other.
-void CopyPictures(const PixelBatch& batch, int64_t begin, int64_t count, uint8_t* to,
-                  Threads threads) {
+void CopyPictures(const PixelBatch& batch, int64_t begin, int64_t count, uint8_t* to) {
   int64_t picture_bytes = batch.height * batch.width * 3;
   auto copy = [&](int64_t from, int64_t end) {
     for (int64_t i = from; i < end; ++i) {
@@ -30,16 +40,22 @@ void CopyPictures(const PixelBatch& batch, int64_t begin, int64_t count, uint8_t
                   static_cast<size_t>(picture_bytes));
     }
   };
-  if (threads == Threads::kThisOne) {
-    copy(0, count);
-  } else {
-    at::parallel_for(0, count, std::max<int64_t>(1, kBytesATask / picture_bytes), copy);
+  int64_t tasks = std::min({count, count * picture_bytes / kBytesATask, int64_t{kHelpers + 1}});
+  if (tasks <= 1) return copy(0, count);
+  std::latch copied(tasks - 1);
+  for (int64_t task = 1; task < tasks; ++task) {
+    Helpers().run([&, task] {
+      copy(task * count / tasks, (task + 1) * count / tasks);
+      copied.count_down();
+    });
   }
+  copy(0, count / tasks);
+  copied.wait();
 }
 
 }  // namespace
 
-void UploadPixels(const PixelBatch& batch, const at::Tensor& uploaded, Threads threads) {
+void UploadPixels(const PixelBatch& batch, const at::Tensor& uploaded) {
   c10::Device device = uploaded.device();
   int64_t pictures = uploaded.size(0);
   auto options = at::TensorOptions().dtype(at::kByte);
@@ -54,7 +70,7 @@ void UploadPixels(const PixelBatch& batch, const at::Tensor& uploaded, Threads t
     }
     at::Tensor bytes =
         at::empty({count, batch.height, batch.width, 3}, options.pinned_memory(true));
-    CopyPictures(batch, begin, count, bytes.mutable_data_ptr<uint8_t>(), threads);
+    CopyPictures(batch, begin, count, bytes.mutable_data_ptr<uint8_t>());
     uploaded.narrow(0, begin, count).copy_(bytes, /*non_blocking=*/true);
     c10::Event arrived(device.type());
     arrived.record(stream);
