@@ -52,14 +52,19 @@ void CallBlocks::Reserve(const CallShape& shape) {
 
 void CallBlocks::Learn(const CallShape& shape) {
   auto stats = Stats(device_);
-  // A call that leaves something behind, a workspace or a graph, is not what later ones will be.
-  if (stats.allocated_bytes[kAll].current != left_before_) return;
+  // A call that leaves something behind, a workspace or a graph, is not what later ones will be;
+  // nor are those before it.
+  if (stats.allocated_bytes[kAll].current != left_before_) {
+    bytes_.erase(shape);
+    return;
+  }
   if (bytes_.size() >= kMostShapes && bytes_.count(shape) == 0) bytes_.clear();
   int64_t needed = stats.allocated_bytes[kLarge].peak - allocated_;
   int64_t& bytes = bytes_[shape];
   // Pieces do not fit into a block without gaps.
   int64_t missed = bytes >= kLeast ? stats.reserved_bytes[kLarge].peak - reserved_ : 0;
-  bytes = std::max(needed, bytes + missed);
+  // A call that has met its graph needs none.
+  bytes = needed < kLeast && missed == 0 ? needed : std::max(needed, bytes + missed);
 }
 
 }  // namespace clip_blip

@@ -69,16 +69,18 @@ template <typename Work>
 int64_t CallOnDevice(const LoadedModule& module, const CallShape& shape, const RunOptions& options,
                      Work&& work) {
   CallBlocks* blocks = module.blocks();
+  PixelStage* stage = module.pixel_stage();
+  bool kept = options.release_cache == CacheRelease::kOnOutOfMemory;
   try {
     return CallOnDevice(module.device(), options, [&] {
       GraphCache::Pause pause(options.record ? nullptr : module.graphs());
       if (blocks != nullptr) blocks->Reserve(shape);
       work();
       if (blocks != nullptr) blocks->Learn(shape);
+      if (stage != nullptr) stage->EndCall(kept);
     });
   } catch (const Failure& failure) {
-    bool out_of_memory = failure.code() == ErrorCode::kOutOfMemory;
-    if (out_of_memory && module.pixel_stage() != nullptr) module.pixel_stage()->Release();
+    if (failure.code() == ErrorCode::kOutOfMemory && stage != nullptr) stage->Release();
     throw;
   }
 }

@@ -13,13 +13,15 @@
 namespace clip_blip {
 namespace {
 
+[[noreturn]] void RefuseVectors() {
+  throw Failure(ErrorCode::kModelInvalid,
+                "The model's encoder did not return one vector for each row");
+}
+
 /// Vectors as they are returned: in float32 whatever the model's dtype, and so is their norm.
-std::function<at::Tensor(const at::Tensor&)> Finish(int64_t rows, bool l2_normalize) {
-  return [rows, l2_normalize](const at::Tensor& output) {
-    if (output.dim() != 2 || output.size(0) != rows) {
-      throw Failure(ErrorCode::kModelInvalid,
-                    "The model's encoder did not return one vector for each row");
-    }
+std::function<at::Tensor(const at::Tensor&)> Finish(bool l2_normalize) {
+  return [l2_normalize](const at::Tensor& output) {
+    if (output.dim() != 2) RefuseVectors();
     if (!l2_normalize) return output.to(at::kFloat);
     // The quotient has the type of the norm.
     return output / at::linalg_vector_norm(output, 2, {-1}, /*keepdim=*/true, at::kFloat);
@@ -31,7 +33,8 @@ std::string NameOf(const char* method, bool l2_normalize) {
   return l2_normalize ? std::string(method) + ", of length 1" : method;
 }
 
-void TakeOff(const at::Tensor& vectors, EmbeddingResult& result) {
+void TakeOff(const at::Tensor& vectors, int64_t rows, EmbeddingResult& result) {
+  if (vectors.size(0) != rows) RefuseVectors();
   result.dimension = vectors.size(1);
   result.data.resize(static_cast<size_t>(vectors.numel()));
   at::from_blob(result.data.data(), vectors.sizes(), at::TensorOptions().dtype(at::kFloat))
@@ -45,13 +48,11 @@ EmbeddingResult EncodeImages(const LoadedModule& module, const PixelBatch& batch
   EmbeddingResult result;
   CallShape shape{"encode_image", ShapeOf(batch)};
   int64_t rows = static_cast<int64_t>(batch.pixels.size());
-  PixelStage* stage = module.pixel_stage();
-  PixelStage::Ahead ahead(stage, batch);
+  PixelStage::Ahead ahead(module.pixel_stage(), batch);
   result.peak_bytes = CallOnDevice(module, shape, options, [&] {
-    TakeOff(EncodePictures(module, batch, NameOf("encode_image", l2_normalize),
-                           Finish(rows, l2_normalize)),
-            result);
-    if (stage != nullptr) stage->EndCall(options.release_cache == CacheRelease::kOnOutOfMemory);
+    TakeOff(
+        EncodePictures(module, batch, NameOf("encode_image", l2_normalize), Finish(l2_normalize)),
+        rows, result);
   });
   return result;
 }
@@ -65,11 +66,11 @@ EmbeddingResult EncodeTexts(const LoadedModule& module, const std::vector<int32_
   GraphInput input{{rows, length},
                    at::TensorOptions().dtype(at::kLong).device(module.device()),
                    [&](const at::Tensor& target) { FillTokenIds(target, ids); }};
-  auto run = [&module, finish = Finish(rows, l2_normalize)](const at::Tensor& uploaded) {
+  auto run = [&module, finish = Finish(l2_normalize)](const at::Tensor& uploaded) {
     return finish(module.RunTensor("encode_text", {uploaded}));
   };
   result.peak_bytes = CallOnDevice(module, shape, options, [&] {
-    TakeOff(module.RunRecorded(NameOf("encode_text", l2_normalize), input, run), result);
+    TakeOff(module.RunRecorded(NameOf("encode_text", l2_normalize), input, run), rows, result);
   });
   return result;
 }

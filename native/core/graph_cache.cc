@@ -5,6 +5,7 @@
 #include <set>
 
 #include "failure.h"
+#include "memory.h"
 
 namespace clip_blip {
 
@@ -64,6 +65,22 @@ Caches& TheCaches() {
   return *caches;
 }
 
+/// With as many rows as there are graphs for; those behind the input's own are zeros, which any
+/// model takes.
+GraphInput FilledUp(const GraphInput& input) {
+  constexpr int64_t kStep = GraphCache::kRowsAGraph;
+  int64_t rows = input.sizes[0];
+  int64_t recorded = rows <= kStep ? rows : (rows + kStep - 1) / kStep * kStep;
+  if (recorded == rows) return input;
+  GraphInput filled_up = input;
+  filled_up.sizes[0] = recorded;
+  filled_up.fill = [fill = input.fill, rows, recorded](const at::Tensor& target) {
+    fill(target.narrow(0, 0, rows));
+    target.narrow(0, rows, recorded - rows).zero_();
+  };
+  return filled_up;
+}
+
 }  // namespace
 
 GraphCache::GraphCache(c10::Device device) : device_(device) {
@@ -101,14 +118,20 @@ at::Tensor GraphCache::Run(const std::string& name, const GraphInput& input,
   if (backend == nullptr || input.sizes[0] > kLargestBatch) return run(input.Make());
   std::lock_guard lock(mutex_);
   if (paused_) return run(input.Make());
-  auto key = std::make_pair(name, input.sizes);
+  GraphInput filled_up = FilledUp(input);
+  auto key = std::make_pair(name, filled_up.sizes);
   if (entries_.size() >= kMostGraphs && entries_.count(key) == 0) return run(input.Make());
   Counted& counted = entries_[key];
   // The first call of a shape also tells whether it fits into memory: recording is no place to
   // learn.
-  if (counted.runs++ <= 0) return run(input.Make());
+  if (counted.runs++ <= 0) {
+    at::Tensor result = run(input.Make());
+    counted.is_large = MemoryScope::PeakBytesSoFar() > kMostBytes;
+    return result;
+  }
+  if (counted.is_large) return run(input.Make());
   auto work = [run](const at::Tensor& tensor) { return std::vector<at::Tensor>{run(tensor)}; };
-  return counted.entry.Run(Memory(*backend), input, work)[0];
+  return counted.entry.Run(Memory(*backend), filled_up, work)[0].narrow(0, 0, input.sizes[0]);
 }
 
 GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& kind, int64_t bytes) {

@@ -206,6 +206,10 @@ int64_t MemoryScope::PeakBytes() const {
   return std::max<int64_t>(0, stats.allocated_bytes[0].peak - device_start_);
 }
 
+int64_t MemoryScope::PeakBytesSoFar() {
+  return innermost_scope == nullptr ? 0 : innermost_scope->PeakBytes();
+}
+
 DeviceMemory MemoryOf(c10::Device device) {
   DeviceMemory memory;
   if (device.is_cpu()) {

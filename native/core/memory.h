@@ -25,6 +25,8 @@ class MemoryScope {
 
   /// The most bytes held at a time since the scope began, above what was held then.
   int64_t PeakBytes() const;
+  /// The same of the calling thread's innermost scope; 0 where there is none.
+  static int64_t PeakBytesSoFar();
 
   /// From here on the longer blocks that the scope frees on the CPU are kept for later scopes, up
   /// to BlockCache::kMost, until EmptyCache() gives them back.

@@ -5,6 +5,7 @@
 
 #include <mutex>
 #include <tuple>
+#include <utility>
 
 namespace clip_blip {
 namespace {
@@ -33,6 +34,10 @@ void Release(const Chosen& chosen) {
 }  // namespace
 
 void MakeCublasWorkspace(c10::Device device) {
+  // Not by a guard, which sets no device that is the current one: a new thread has device 0 without
+  // its context, and LibTorch warns the user.
+  thread_local bool has_context = false;
+  if (!std::exchange(has_context, true)) c10::cuda::set_device(device.index(), /*force=*/true);
   c10::cuda::CUDAGuard guard(device);
   // Getting the handle gives it a workspace; cuBLASLt's may be the same one.
   at::cuda::getCurrentCUDABlasHandle();

@@ -20,16 +20,18 @@ describeEach("what a warm call needs of the stand-in", (standin) => {
       // Whoever asks for the device's memory waits for the driver.
       assert.deepEqual(part(what, "mem_info"), [0], what);
     }
-    // One picture or text: one graph, its input in, its vector out, and one wait.
-    for (const [what, nodes] of Object.entries({ "1 picture": MOST_LAUNCHES, "1 text": MOST_LAUNCHES + 1 })) {
-      assert.deepEqual(part(what, "launches", "graph_launches", "copies", "device_waits"), [0, 1, 2, 1], what);
+    // Up to 64 pictures or texts: one graph, its input in (8 MiB at a time), its vectors out, and one wait.
+    for (const what of ["1 picture", "64 pictures", "1 text", "64 texts"]) {
+      const nodes = what.includes("text") ? MOST_LAUNCHES + 1 : MOST_LAUNCHES;
+      const copies = what === "64 pictures" ? 3 : 2;
+      assert.deepEqual(part(what, "launches", "graph_launches", "copies", "device_waits"), [0, 1, copies, 1], what);
       assert.deepEqual(part(what, "mallocs", "frees"), [0, 0], what);
       assert.ok(part(what, "graph_nodes_launched")[0]! <= nodes, what);
     }
     // Many: all that the call takes in one block, which goes back behind the answer.
+    assert.deepEqual(part("256 pictures", "mallocs", "frees", "device_waits"), [1, 1, 1]);
+    assert.ok(part("256 pictures", "launches")[0]! <= MOST_LAUNCHES);
     for (const what of ["64 pictures", "256 pictures"]) {
-      assert.deepEqual(part(what, "mallocs", "frees", "device_waits"), [1, 1, 1], what);
-      assert.ok(part(what, "launches")[0]! <= MOST_LAUNCHES, what);
       const [bytes] = part(what, "host_to_device_bytes");
       assert.equal(bytes, Number.parseInt(what, 10) * 224 * 224 * 3, "bytes go to the device as they are");
     }

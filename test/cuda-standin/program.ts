@@ -42,6 +42,8 @@ export async function runProgram<T = Record<string, unknown>>(
     });
     assert.equal(signal, null, `${program}: ${said}`);
     assert.equal(code, 0, `${program}: ${said}\n${output}`);
+    // LibTorch's warnings go to whoever runs a service on this library.
+    assert.doesNotMatch(said, /^\[W/m, program);
     return output
       .split("\n")
       .filter((line) => line.startsWith("{"))

@@ -27,16 +27,45 @@ describe("recorded graphs", () => {
     await clip.close();
   });
 
-  it("are kept for each length of a text, and not for large batches", async () => {
-    const clip = await ClipModel.load("demo", { device: "cpu", dtype: "float32", maxBatchSize: 16 });
+  it("are kept for each length of a text", async () => {
+    const clip = await ClipModel.load("demo", { device: "cpu", dtype: "float32" });
     faults.recordOnCpu(true);
     const texts = ["a star", "a red circle on a white background"];
     const first = [await clip.encodeTexts([texts[0]!]), await clip.encodeTexts([texts[1]!])];
     const again = [await clip.encodeTexts([texts[0]!]), await clip.encodeTexts([texts[1]!])];
     assert.deepEqual(again, first);
     assert.equal(faults.graphCounts().recorded, 2);
-    for (let i = 0; i < 3; i++) await clip.encodeImages(demoPictures.slice(0, 9));
-    assert.equal(faults.graphCounts().recorded, 2, "nine pictures are no small batch");
+    await clip.close();
+  });
+
+  it("are shared by batches that are filled up to a multiple of eight", async () => {
+    const clip = await ClipModel.load("demo", { device: "cpu", dtype: "float32" });
+    const texts = Array.from({ length: 16 }, (_, index) => `a star ${index % 7}`);
+    faults.recordOnCpu(false);
+    const expected = await clip.encodeTexts(texts);
+    faults.recordOnCpu(true);
+    const counts = [];
+    for (const rows of [11, 16, 9, 13, 16]) {
+      const found = await clip.encodeTexts(texts.slice(0, rows));
+      counts.push(faults.graphCounts());
+      assert.equal(found.length, rows);
+      for (const [row, vector] of found.entries()) {
+        assert.ok(
+          vector.every((value, i) => Math.abs(value - expected[row]![i]!) < 1e-6),
+          `text ${row} of ${rows}`,
+        );
+      }
+    }
+    assert.deepEqual(
+      counts.map(({ recorded, replayed }) => [recorded, replayed]),
+      [
+        [0, 0],
+        [1, 1],
+        [1, 2],
+        [1, 3],
+        [1, 4],
+      ],
+    );
     await clip.close();
   });
 

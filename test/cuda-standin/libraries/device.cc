@@ -12,6 +12,7 @@ namespace standin {
 namespace {
 
 thread_local int current = 0;
+thread_local bool has_context = false;
 
 int DeviceCount() {
   const char* set = getenv("CUDA_STANDIN_DEVICES");
@@ -36,11 +37,15 @@ constexpr int kCudaVersion = 13000;
 
 int CurrentDevice() { return current; }
 
+bool HasContext() { return has_context; }
+
 cudaError_t WorkError(int device) {
+  has_context = true;
   return Fail(static_cast<cudaError_t>(Read(OfDevice(Slot::error_device0, device))));
 }
 
 cudaError_t LostDevice(int device) {
+  has_context = true;
   auto error = static_cast<cudaError_t>(Read(OfDevice(Slot::error_device0, device)));
   // The one error that a device gets over.
   return error == cudaErrorMemoryAllocation ? cudaSuccess : Fail(error);
@@ -72,6 +77,7 @@ cudaError_t cudaGetDevice(int* device) {
 cudaError_t cudaSetDevice(int device) {
   if (device < 0 || device >= DeviceCount()) return Fail(cudaErrorInvalidDevice);
   current = device;
+  has_context = true;
   return cudaSuccess;
 }
 

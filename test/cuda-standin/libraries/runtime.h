@@ -19,6 +19,8 @@ int CurrentDevice();
 
 /// What work on this device ends with; cudaSuccess where it works.
 cudaError_t WorkError(int device);
+/// Whether the calling thread has a context of a device: it has chosen one, or used one.
+bool HasContext();
 /// The same for what a lost device does not do, and one that ran out of memory does.
 cudaError_t LostDevice(int device);
 
