@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import type { GenerationResult } from "../../lib/native/types.js";
 import { demoPictures } from "../library/models.js";
+import { END, PAD, tableBlipSpec } from "../native/fake-blip.js";
+import { Checkpoint, GREEDY, CPU as ON_CPU, plainPictures, RUN, temporaryFolder } from "../native/helpers.js";
 import { withFaults } from "./addon.js";
 
-const { BlipModel, ClipModel, faults } = await withFaults();
+const { BlipModel, ClipModel, binding, faults } = await withFaults();
 
 // What surrounds recorded graphs, on the CPU: a "graph" of the test addon runs the same work again on the same memory.
 describe("recorded graphs", () => {
@@ -191,6 +195,65 @@ describe("recorded graphs", () => {
       assert.equal(blip.capabilities().memory.allocated, allocated);
       await blip.close();
     });
+  });
+
+  describe("of the steps of many texts", () => {
+    const LANES = 40;
+    const REDS = 3;
+    const checkpoint = new Checkpoint(join(temporaryFolder(), "weights"));
+    // Texts of one to twelve tokens: 7 times the index runs through all first tokens.
+    const prompts = Array.from({ length: LANES }, (_, index) => ({
+      ids: Int32Array.from(index % 5 === 0 ? [1, (7 * index) % 12] : [(7 * index) % 12]),
+      maxLength: 14 - (index % 3),
+      minLength: 0,
+      seed: index,
+    }));
+    const all = prompts.map((_, index) => index);
+
+    type Texts = Pick<GenerationResult, "sequences" | "scores">;
+    /** Scores up to what rounding makes of another number of rows. */
+    function assertSame(actual: Texts, expected: Texts) {
+      assert.deepEqual(actual.sequences, expected.sequences);
+      for (const [index, score] of actual.scores.entries()) {
+        assert.ok(Math.abs(score - expected.scores[index]!) < 1e-5, `score ${index}`);
+      }
+    }
+
+    for (const [name, options] of Object.entries({
+      "greedy search": {},
+      beams: { numBeams: 3, numReturnSequences: 2, earlyStopping: true },
+      "drawn tokens": { doSample: true, numReturnSequences: 2 },
+      "drawn beams": { doSample: true, numBeams: 2, earlyStopping: true },
+      "bad words": { badWords: [Int32Array.from([4]), Int32Array.from([2, 6])], noRepeatNgramSize: 2 },
+    })) {
+      it(`go on with half of the lanes where the others are done: ${name}`, async () => {
+        const module = await binding.buildModule(tableBlipSpec(checkpoint, REDS), { ...ON_CPU, prepare: true });
+        const generation = { ...GREEDY, endTokenId: END, padTokenId: PAD, ...options };
+        const write = async (chosen: number[]) => {
+          const batch = plainPictures(chosen.map((index) => [index % REDS, 0, 0]));
+          const chosenPrompts = chosen.map((index) => prompts[index]!);
+          const { sequences, scores } = await binding.caption(module, batch, chosenPrompts, generation, RUN);
+          return { sequences, scores };
+        };
+        faults.recordOnCpu(false);
+        const expected = await write(all);
+        const lengths = expected.sequences.map(({ length }) => length);
+        assert.ok(new Set(lengths).size > 3, "texts end one after another");
+
+        // As many, of which nearly all are long; the first two are for the same bounds.
+        const perLane = lengths.length / LANES;
+        const longest = Math.floor(lengths.indexOf(Math.max(...lengths)) / perLane);
+        const long = all.map((index) => (index < 2 ? index : longest));
+        faults.recordOnCpu(true);
+        for (let call = 0; call < 2; call++) await write(long);
+        const { recorded } = faults.graphCounts();
+        for (let call = 0; call < 3; call++) assertSame(await write(all), expected);
+        assert.ok(faults.graphCounts().recorded > recorded, "steps with fewer lanes have graphs of their own");
+        for (let call = 0; call < 2; call++) await write(long);
+        assertSame(await write(all), expected);
+        await binding.unloadModule(module);
+      });
+    }
   });
 
   it("leave nothing behind", async () => {

@@ -2,50 +2,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { native } from "../../lib/native/instance.js";
-import type { GenerationOptions, ModuleHandle, ModuleSpec } from "../../lib/native/types.js";
+import type { GenerationOptions, ModuleHandle } from "../../lib/native/types.js";
+import { END, fakeBlipSpec, PAD, VOCABULARY } from "./fake-blip.js";
 import { Checkpoint, CPU, GREEDY, plainPictures, RUN, rejects, temporaryFolder } from "./helpers.js";
 
-const VOCABULARY = 12;
-const END = 9;
-const PAD = 0;
 const OPTIONS: GenerationOptions = { ...GREEDY, endTokenId: END, padTokenId: PAD };
 const LENGTHS = { maxLength: 10, minLength: 0, seed: 0 };
-
-/**
- * A BLIP whose words are known beforehand. The cache keeps the token ids themselves, as keys of one layer, head and
- * number, so that the tests see what was fed where; the picture's red value is added to each step.
- *
- * After token t comes t + 1 + red; the second best is t + 3 + red.
- */
-function fakeBlipSpec(checkpoint: Checkpoint): ModuleSpec {
-  return {
-    source: `
-def encode_image(self, pixel_values: Tensor) -> Tensor:
-    return pixel_values.mean([2, 3])[:, :1].unsqueeze(1)
-
-def project(self, states: Tensor) -> Tuple[Tensor, Tensor]:
-    keys = states.unsqueeze(0).unsqueeze(2)
-    return keys, keys
-
-def decode(self, input_ids: Tensor, position: int, self_keys: Tensor, self_values: Tensor,
-           cross_keys: Tensor, cross_values: Tensor) -> Tensor:
-    length = input_ids.size(1)
-    self_keys[0, :, 0, position:position + length, 0] = input_ids.to(self_keys.dtype)
-    self_values[0, :, 0, position:position + length, 0] = input_ids.to(self_keys.dtype)
-    assert length == 1 or position == 0, "several positions, and not at the start"
-    red = cross_keys[0, :, 0, 0, 0].repeat_interleave(input_ids.size(0) // cross_keys.size(1))
-    last = self_keys[0, :, 0, position + length - 1, 0] + red
-    logits = torch.zeros([input_ids.size(0), self.vocab_size], dtype=self_keys.dtype, device=self_keys.device)
-    logits.scatter_(1, ((last + 3) % self.vocab_size).long().unsqueeze(1), 1.0)
-    logits.scatter_(1, ((last + 1) % self.vocab_size).long().unsqueeze(1), 2.0)
-    return logits * self.scale[0]
-`,
-    ints: { vocab_size: VOCABULARY, text_layers: 1, text_heads: 1, text_head_dim: 1 },
-    floats: {},
-    bools: {},
-    parameters: [checkpoint.parameter("scale", [1], [1])],
-  };
-}
 
 let blip: ModuleHandle;
 const checkpoint = new Checkpoint(join(temporaryFolder(), "weights"));

@@ -40,6 +40,16 @@ void ReorderCache(const at::Tensor& cache, const at::Tensor& parents, int64_t le
   read.copy_(read.index_select(1, parents));
 }
 
+void MoveLanes(const at::Tensor& tensor, int64_t dimension, int64_t width,
+               const std::vector<int64_t>& order) {
+  for (size_t i = 0; i < order.size(); ++i) {
+    auto lane = static_cast<int64_t>(i);
+    if (order[i] == lane) continue;
+    tensor.narrow(dimension, lane * width, width)
+        .copy_(tensor.narrow(dimension, order[i] * width, width));
+  }
+}
+
 Decoder::Decoder(const LoadedModule& module, const at::Tensor& states,
                  std::optional<at::Tensor> mask, int64_t texts, int64_t positions)
     : module_(module), texts_(texts), mask_(std::move(mask)) {
@@ -66,12 +76,7 @@ void Decoder::Reorder(const at::Tensor& parents, int64_t length) {
 void Decoder::Keep(const std::vector<int64_t>& order) {
   int64_t lanes = static_cast<int64_t>(order.size());
   auto keep = [&](at::Tensor& tensor, int64_t dimension, int64_t width) {
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      int64_t from = order[static_cast<size_t>(lane)];
-      if (from == lane) continue;
-      tensor.narrow(dimension, lane * width, width)
-          .copy_(tensor.narrow(dimension, from * width, width));
-    }
+    MoveLanes(tensor, dimension, width, order);
     tensor = tensor.narrow(dimension, 0, lanes * width);
   };
   keep(cross_keys_, 1, 1);

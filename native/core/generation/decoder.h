@@ -29,6 +29,11 @@ at::Tensor Decode(const LoadedModule& module, const at::Tensor& ids, int64_t pos
 /// Text i goes on from what text `parents[i]` [P * texts] has read in its first `length` tokens.
 void ReorderCache(const at::Tensor& cache, const at::Tensor& parents, int64_t length);
 
+/// Lane i, which is `width` rows of a dimension, becomes what lane `order[i]` is: none that comes
+/// from further ahead.
+void MoveLanes(const at::Tensor& tensor, int64_t dimension, int64_t width,
+               const std::vector<int64_t>& order);
+
 /// A model's decoder with what it keeps between steps: the keys and values of the texts,
 /// preallocated and written in place, and those of what the texts are about, projected once. There
 /// are P lanes of as many texts each; the texts of a lane look at the same thing, which is never

@@ -21,6 +21,24 @@ std::vector<int64_t> Prompts::BoundsOf(const std::vector<Prompt>& prompts) {
   return {shortest, longest, longest_minimum, positions};
 }
 
+std::vector<Prompt> Prompts::SomeOf(const std::vector<Prompt>& prompts, int64_t count) {
+  auto by_length = [](const Prompt& one, const Prompt& other) {
+    return one.ids.size() < other.ids.size();
+  };
+  auto by_minimum = [](const Prompt& one, const Prompt& other) {
+    return one.min_length < other.min_length;
+  };
+  auto by_maximum = [](const Prompt& one, const Prompt& other) {
+    return one.max_length < other.max_length;
+  };
+  std::vector<Prompt> some{*std::ranges::min_element(prompts, by_length),
+                           *std::ranges::max_element(prompts, by_length),
+                           *std::ranges::max_element(prompts, by_minimum),
+                           *std::ranges::max_element(prompts, by_maximum)};
+  some.resize(static_cast<size_t>(count), prompts.front());
+  return some;
+}
+
 Prompts::Prompts(const std::vector<Prompt>& prompts, c10::Device device) {
   std::vector<int64_t> bounds = BoundsOf(prompts);
   shortest_ = bounds[0];

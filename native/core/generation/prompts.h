@@ -47,6 +47,8 @@ class Prompts {
   at::Tensor& table() { return table_; }
   /// All that is not: steps that were recorded for some prompts serve others of the same bounds.
   static std::vector<int64_t> BoundsOf(const std::vector<Prompt>& prompts);
+  /// `count` of them, at least four, that have the same bounds.
+  static std::vector<Prompt> SomeOf(const std::vector<Prompt>& prompts, int64_t count);
 
  private:
   at::Tensor tokens() const { return table_.narrow(1, 0, longest_); }

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "../failure.h"
+#include "../transfer.h"
 #include "decoder.h"
 
 namespace clip_blip {
@@ -19,6 +21,9 @@ int64_t LanesFor(int64_t pictures) {
   while (lanes < pictures) lanes *= 2;
   return lanes >= 8 && pictures <= lanes / 4 * 3 ? lanes / 4 * 3 : lanes;
 }
+
+/// Lanes from which on fewer are no faster: a step is then as long as its kernels are many.
+constexpr int64_t kFewestLanes = 4;
 
 void Append(std::vector<int64_t>& key, const std::vector<int64_t>& numbers) {
   key.insert(key.end(), numbers.begin(), numbers.end());
@@ -111,11 +116,13 @@ std::optional<RecordedSteps> RecordedSteps::Find(const LoadedModule& module,
       if (failure->code() == ErrorCode::kDeviceLost) throw *failure;
       return std::nullopt;
     }
-    place->owner = std::move(search);
+    auto searches = std::make_shared<Searches>();
+    searches->emplace(lanes, std::move(search));
+    place->owner = std::move(searches);
   } else {
-    CopyState(*search, *static_cast<Search*>(place->owner.get()));
+    CopyState(*search, *static_cast<Searches*>(place->owner.get())->at(lanes));
   }
-  RecordedSteps steps(module, *place, *static_cast<Search*>(place->owner.get()));
+  RecordedSteps steps(module, *place, prompts, options);
   steps.Project(states);
   return steps;
 }
@@ -148,7 +155,8 @@ void RecordedSteps::Project(const at::Tensor& states) {
 
 at::Tensor RecordedSteps::Run(int64_t position, int64_t count) {
   int64_t length = position + count;
-  auto work = [module = module_, search = search_, read = place_->tensors, position, count,
+  std::vector<at::Tensor> caches = Caches();
+  auto work = [module = module_, search = search_, read = caches, position, count,
                length](const at::Tensor&) {
     at::Tensor scores = Decode(*module, search->Tokens(position, count), position, read);
     std::optional<at::Tensor> parents = AdvanceInPlace(*search, scores, length);
@@ -159,19 +167,68 @@ at::Tensor RecordedSteps::Run(int64_t position, int64_t count) {
     return std::vector<at::Tensor>{search->Done()};
   };
   // Run again, a step would begin with what it has written.
-  auto remember = [this, length]() -> std::function<void()> {
+  auto remember = [this, caches, length]() -> std::function<void()> {
     std::vector<std::pair<at::Tensor, at::Tensor>> kept;
     for (at::Tensor* tensor : search_->State()) kept.emplace_back(*tensor, tensor->clone());
     for (size_t i = 0; i < 2; ++i) {
-      at::Tensor read = place_->tensors[i].narrow(3, 0, length);
+      at::Tensor read = caches[i].narrow(3, 0, length);
       kept.emplace_back(read, read.clone());
     }
     return [kept] {
       for (const auto& [tensor, before] : kept) tensor.copy_(before);
     };
   };
-  return module_->graphs()->RunOn(*place_, "step", {count, position}, GraphInput::None(), work,
-                                  remember)[0];
+  return module_->graphs()->RunOn(*place_, "step", {count, position, search_->lanes()},
+                                  GraphInput::None(), work, remember)[0];
+}
+
+std::vector<at::Tensor> RecordedSteps::Caches() const {
+  int64_t lanes = search_->lanes(), rows = lanes * search_->texts();
+  const std::vector<at::Tensor>& all = place_->tensors;
+  return {all[0].narrow(1, 0, rows), all[1].narrow(1, 0, rows), all[2].narrow(1, 0, lanes),
+          all[3].narrow(1, 0, lanes)};
+}
+
+int64_t RecordedSteps::FewerLanes(size_t kept) const {
+  int64_t least = std::max(static_cast<int64_t>(kept), kFewestLanes), lanes = search_->lanes();
+  while (lanes % 2 == 0 && lanes / 2 >= least) lanes /= 2;
+  return lanes;
+}
+
+void RecordedSteps::Keep(const std::vector<int64_t>& kept, int64_t lanes, int64_t length) {
+  std::vector<int64_t> order(static_cast<size_t>(lanes));
+  std::iota(order.begin(), order.end(), 0);
+  std::copy(kept.begin(), kept.end(), order.begin());
+  int64_t texts = search_->texts();
+  for (size_t i = 0; i < 2; ++i) {
+    MoveLanes(place_->tensors[i].narrow(3, 0, length), 1, texts, order);
+    MoveLanes(place_->tensors[2 + i], 1, 1, order);
+  }
+  at::Tensor indices =
+      Upload(at::tensor(order, at::TensorOptions().dtype(at::kLong)), module_->device());
+  Search& fewer = SearchOf(lanes);
+  std::vector<at::Tensor*> source = search_->State();
+  auto next = source.begin();
+  for (at::Tensor* target : fewer.State()) {
+    const at::Tensor& from = **next++;
+    if (from.sizes() != target->sizes()) target->copy_(from.index_select(0, indices));
+  }
+  search_ = &fewer;
+}
+
+/// One that works on the first lanes of the search of all.
+Search& RecordedSteps::SearchOf(int64_t lanes) {
+  auto found = searches_->find(lanes);
+  if (found != searches_->end()) return *found->second;
+  std::unique_ptr<Search> made =
+      MakeSearch(Prompts::SomeOf(*prompts_, lanes), *options_, module_->device());
+  std::vector<at::Tensor*> all = searches_->rbegin()->second->State();
+  auto next = all.begin();
+  for (at::Tensor* tensor : made->State()) {
+    const at::Tensor& whole = **next++;
+    *tensor = whole.sizes() == tensor->sizes() ? whole : whole.narrow(0, 0, lanes);
+  }
+  return *searches_->emplace(lanes, std::move(made)).first->second;
 }
 
 }  // namespace clip_blip

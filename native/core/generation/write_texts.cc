@@ -49,9 +49,11 @@ class Results {
         scores_(at::empty_like(best.second, at::MemoryFormat::Contiguous)),
         pictures_(at::arange(texts_.size(0), texts_.options())) {}
 
+  /// Of the first lanes: there may be others behind them that nobody asks for.
   void Put(const std::pair<at::Tensor, at::Tensor>& best) {
-    texts_.index_copy_(0, pictures_, best.first);
-    scores_.index_copy_(0, pictures_, best.second);
+    int64_t lanes = pictures_.size(0);
+    texts_.index_copy_(0, pictures_, best.first.narrow(0, 0, lanes));
+    scores_.index_copy_(0, pictures_, best.second.narrow(0, 0, lanes));
   }
 
   /// Lane i becomes what lane `order[i]` is.
@@ -115,18 +117,34 @@ void Write(Decoder& decoder, Search& search, Results& results, c10::Device devic
   results.Put(search.Best());
 }
 
-/// The same with recorded steps, in which lanes stay to the end of the last one.
-void Write(RecordedSteps& steps, int64_t pictures, c10::Device device) {
+/// The same with recorded steps. Gives the best texts of all pictures.
+std::pair<at::Tensor, at::Tensor> Write(RecordedSteps& steps, int64_t pictures,
+                                        c10::Device device) {
   StopCheck stop_check(device);
-  Search& search = steps.search();
-  int64_t position = 0, length = search.shortest_prompt();
+  // Of lanes that have left.
+  std::optional<Results> results;
+  int64_t position = 0, length = steps.search().shortest_prompt();
   while (true) {
     at::Tensor all_done = steps.Run(position, length - position);
     position = length++;
-    if (length == search.positions()) return;
+    int64_t left = steps.search().positions() - length;
+    if (left == 0) break;
     std::optional<std::vector<bool>> done = stop_check.Next(all_done.narrow(0, 0, pictures));
-    if (done && std::all_of(done->begin(), done->end(), [](bool lane) { return lane; })) return;
+    std::vector<int64_t> kept = done ? LanesToKeep(*done) : std::vector<int64_t>();
+    if (done && kept.empty()) break;
+    if (!done || left <= kStepsThatPayForMove) continue;
+    int64_t lanes = steps.FewerLanes(kept.size());
+    if (lanes == steps.search().lanes()) continue;
+    if (!results) results.emplace(steps.search().Best());
+    results->Put(steps.search().Best());
+    results->Keep(Upload(at::tensor(kept, at::TensorOptions().dtype(at::kLong)), device));
+    steps.Keep(kept, lanes, position);
+    pictures = static_cast<int64_t>(kept.size());
+    stop_check.Forget();
   }
+  if (!results) return steps.search().Best();
+  results->Put(steps.search().Best());
+  return results->all();
 }
 
 }  // namespace
@@ -171,8 +189,7 @@ GenerationResult WriteTexts(const LoadedModule& module, at::Tensor states,
   c10::Device device = module.device();
   if (!mask) {
     if (auto steps = RecordedSteps::Find(module, states, prompts, options)) {
-      Write(*steps, states.size(0), device);
-      return ToResult(steps->search().Best(), prompts, options.end_token);
+      return ToResult(Write(*steps, states.size(0), device), prompts, options.end_token);
     }
   }
   std::unique_ptr<Search> search = MakeSearch(prompts, options, device);
