@@ -48,8 +48,8 @@ export interface LoadOptions {
    *
    * The CPU keeps up to 256 MB of what calls have freed, and gives it back at the latest when none has run for a second.
    *
-   * On an H200, with calls of 64 pictures to ViT-B/32 one after another, "after-call" took 6.6 % and "when-idle" 5.7 % more
-   * time than "on-out-of-memory", which kept 90 MB more (bench/results/GPU.md).
+   * On an H100, with calls of 256 pictures to ViT-B/32 in flight, a batch took 7.9 ms with "after-call" and 7.4 with
+   * "on-out-of-memory". Small batches run as graphs, which keep their memory, and differ by less than 2 % (bench/LIMITS.md).
    */
   releaseCache?: CacheRelease;
   /** Items waiting from which on the next call rejects with ERR_QUEUE_FULL. Default 1024. */

@@ -11,7 +11,7 @@ export interface BatchEvent {
   failed: number;
   /** Seconds that each item waited for the device, once it was decoded or tokenized. */
   waits: number[];
-  /** Seconds on the device, every try included. */
+  /** Seconds on the device, every try included; from the end of the batch before, where it was handed over ahead of that. */
   seconds: number;
   /** Forwards that ran out of memory, each of which was followed by smaller ones. */
   splits: number;
