@@ -196,7 +196,7 @@ bool FitsSmallTile(const at::Tensor& query, const at::Tensor& key, const at::Ten
   auto is_aligned = [](const at::Tensor& tensor) {
     return tensor.stride(3) == 1 && tensor.size(3) % kAligned == 0 &&
            tensor.stride(0) % kAligned == 0 && tensor.stride(1) % kAligned == 0 &&
-           tensor.stride(2) % kAligned == 0;
+           tensor.stride(2) % kAligned == 0 && tensor.storage_offset() % kAligned == 0;
   };
   return is_aligned(query) && is_aligned(key) && is_aligned(value);
 }

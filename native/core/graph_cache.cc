@@ -24,8 +24,8 @@ at::Tensor GraphInput::Make() const {
   return made;
 }
 
-std::vector<at::Tensor> GraphEntry::Run(GraphMemory& memory, const GraphInput& input,
-                                        const Work& work, const Remember& remember) {
+std::optional<std::vector<at::Tensor>> GraphEntry::Run(GraphMemory& memory, const GraphInput& input,
+                                                       const Work& work, const Remember& remember) {
   if (graph_ != nullptr) {
     input.fill(input_);
   } else if (!failed_) {
@@ -33,7 +33,7 @@ std::vector<at::Tensor> GraphEntry::Run(GraphMemory& memory, const GraphInput& i
     Record(memory, input, work);
     undo();
   }
-  if (graph_ == nullptr) return work(input.Make());
+  if (graph_ == nullptr) return std::nullopt;
   graph_->Replay();
   return outputs_;
 }
@@ -102,7 +102,7 @@ void GraphCache::ReleaseAll(c10::Device device) {
 
 void GraphCache::Release() {
   std::lock_guard lock(mutex_);
-  for (auto& [key, counted] : entries_) counted = {-kCallsWithout, {}};
+  for (auto& [key, counted] : entries_) counted = Counted{.runs = -kCallsWithout};
   for (auto& [kind, counted] : places_) counted = {-kCallsWithout, calls_, 0, nullptr};
   memory_.reset();
 }
@@ -131,7 +131,8 @@ at::Tensor GraphCache::Run(const std::string& name, const GraphInput& input,
   }
   if (counted.is_large) return run(input.Make());
   auto work = [run](const at::Tensor& tensor) { return std::vector<at::Tensor>{run(tensor)}; };
-  return counted.entry.Run(Memory(*backend), filled_up, work)[0].narrow(0, 0, input.sizes[0]);
+  auto outputs = counted.entry.Run(Memory(*backend), filled_up, work);
+  return outputs ? (*outputs)[0].narrow(0, 0, input.sizes[0]) : run(input.Make());
 }
 
 GraphPlace* GraphCache::PlaceFor(const std::vector<int64_t>& kind, int64_t bytes) {
@@ -180,7 +181,8 @@ std::vector<at::Tensor> GraphCache::RunOn(GraphPlace& place, const std::string& 
                                           const GraphEntry::Work& work,
                                           const GraphEntry::Remember& remember) {
   GraphEntry& entry = place.entries[{name, std::move(key)}];
-  return entry.Run(Memory(*BackendOf(device_)), input, work, remember);
+  auto outputs = entry.Run(Memory(*BackendOf(device_)), input, work, remember);
+  return outputs ? *outputs : work(input.Make());
 }
 
 }  // namespace clip_blip

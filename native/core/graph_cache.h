@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,10 +38,10 @@ class GraphEntry {
   /// it again changes nothing.
   using Remember = std::function<std::function<void()>()>;
 
-  /// `work(input)`, recorded first where that has not been tried. The results are good until the
-  /// next replay of any graph of the device.
-  std::vector<at::Tensor> Run(GraphMemory& memory, const GraphInput& input, const Work& work,
-                              const Remember& remember = {});
+  /// `work(input)` from its graph, which is recorded first where that has not been tried; nothing
+  /// where there is none. The results are good until the next replay of any graph of the device.
+  std::optional<std::vector<at::Tensor>> Run(GraphMemory& memory, const GraphInput& input,
+                                             const Work& work, const Remember& remember = {});
 
  private:
   void Record(GraphMemory& memory, const GraphInput& input, const Work& work);
@@ -61,9 +62,9 @@ struct GraphPlace {
   std::map<std::pair<std::string, std::vector<int64_t>>, GraphEntry> entries;
 };
 
-/// The recorded graphs of one module. Starting some 100 kernels one by one takes longer than a
-/// small batch's work; as one graph it does not. Large batches have nothing to gain: on an H100 it
-/// took 2.4 ms for ViT-B/32, the work on some 90 pictures.
+/// The recorded graphs of one module. To start some 100 kernels one by one takes longer than a
+/// small batch's work; as one graph it does not. Large batches have nothing to gain: beside an H100
+/// it took 2.4 ms to start those of ViT-B/32, which is its work on some 90 pictures.
 class GraphCache {
  public:
   /// While it is there nothing of a cache is recorded, replayed or counted. Null: it does nothing.
