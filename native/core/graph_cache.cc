@@ -102,7 +102,10 @@ void GraphCache::ReleaseAll(c10::Device device) {
 
 void GraphCache::Release() {
   std::lock_guard lock(mutex_);
-  for (auto& [key, counted] : entries_) counted = Counted{.runs = -kCallsWithout};
+  for (auto& [key, counted] : entries_) {
+    counted = {};
+    counted.runs = -kCallsWithout;
+  }
   for (auto& [kind, counted] : places_) counted = {-kCallsWithout, calls_, 0, nullptr};
   memory_.reset();
 }
