@@ -227,6 +227,31 @@ describe("a BLIP model", () => {
     assert.equal(captions[0]!.text, captions[demoPictures.length]!.text);
   });
 
+  it("captions raw pictures of its size from where they lie, or as they were when the call began", async () => {
+    const { imageSize } = blip.capabilities();
+    const raw = async (path: string) => {
+      const data = await sharp(path).removeAlpha().resize(imageSize!, imageSize!, { fit: "fill" }).raw().toBuffer();
+      return { data, width: imageSize!, height: imageSize!, channels: 3 as const };
+    };
+    const pictures = await Promise.all(demoPictures.slice(0, 5).map(raw));
+    const decoded = await Promise.all(
+      pictures.map(({ data, ...size }) => sharp(data, { raw: size }).png({ compressionLevel: 0 }).toBuffer()),
+    );
+    const expected = await blip.caption(decoded);
+    const shared = pictures.map(({ data, ...size }) => {
+      const copy = new Uint8Array(new SharedArrayBuffer(data.length));
+      copy.set(data);
+      return { data: copy, ...size };
+    });
+    assert.deepEqual(await blip.caption(shared), expected);
+    for (let call = 0; call < 2; call++) {
+      const own = pictures.map(({ data, ...size }) => ({ data: new Uint8Array(data), ...size }));
+      const captions = blip.caption(own);
+      for (const { data } of own) data.fill(0);
+      assert.deepEqual(await captions, expected);
+    }
+  });
+
   it("captions a stream in order", async () => {
     const texts: string[] = [];
     for await (const result of blip.captionStream(demoPictures)) {
