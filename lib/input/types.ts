@@ -19,7 +19,8 @@ export interface RawPixels {
  *
  * Leave the memory of a call's pictures as it is until the call has settled: what does not fit into the first two batches
  * is read when its turn comes. Memory that is transferred or resized before that makes the call reject. Raw RGB of the
- * model's size is embedded without a copy where it lies in a `SharedArrayBuffer`: the fastest way for many pictures.
+ * model's size is embedded and captioned without a copy where it lies in a `SharedArrayBuffer`: the fastest way for many
+ * pictures.
  */
 export type ImageInput =
   | string
