@@ -1,5 +1,6 @@
-// The one thread of each device under the sanitizers: pool threads that hand work to it, as the calls of all JavaScript
-// threads do, with a turn and without. The devices are plain numbers, so that two threads at work on one are a data race.
+// The one thread of each device under the sanitizers: pool threads that hand work to it, as the
+// calls of all JavaScript threads do, with a turn and without. The devices are plain numbers, so
+// that two threads at work on one are a data race.
 #include "../../native/core/device_thread.h"
 
 #include <array>
@@ -15,10 +16,14 @@
 #include <thread>
 #include <vector>
 
+#include "../../native/core/device_backend.h"
 #include "../../native/core/device_turns.h"
 
 using clip_blip::DeviceTurns;
 using clip_blip::RunOnDeviceThread;
+
+// What the CPU has: no limits and no graphs.
+clip_blip::DeviceBackend* clip_blip::BackendOf(c10::Device) { return nullptr; }
 
 namespace {
 
@@ -35,7 +40,8 @@ struct FakeDevice {
 };
 std::array<FakeDevice, 2> devices;
 
-/// A "forward": it reads what the caller prepared and writes the answer where the caller waits for it.
+/// A "forward": it reads what the caller prepared and writes the answer where the caller waits for
+/// it.
 long Forward(FakeDevice& device, const std::vector<int>& input) {
   if (device.thread && *device.thread != std::this_thread::get_id()) {
     std::fprintf(stderr, "two threads have the device\n");

@@ -50,7 +50,7 @@ const programs = [
   {
     what: "the thread of a device, on a fake device",
     name: "device_thread",
-    sources: [core("device_turns.cc"), core("memory.cc"), core("block_cache.cc")],
+    sources: [core("device_turns.cc"), core("memory.cc"), core("block_cache.cc"), core("failure.cc")],
     subject: core("device_thread.cc"),
     done: /^24000 calls\n$/,
     mistake: "let callers in",
