@@ -32,7 +32,8 @@ describe("the page", () => {
     await ready(service.url);
   });
   afterEach(async () => {
-    for (const one of open.splice(0)) await one.close();
+    // Last opened, first closed: a server waits for the connections that a browser has opened and not used yet.
+    for (const one of open.splice(0).reverse()) await one.close();
   });
   after(async () => {
     await browser.close();
