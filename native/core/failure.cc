@@ -1,6 +1,7 @@
 #include "failure.h"
 
 #include <c10/util/Exception.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +17,15 @@ namespace {
 bool ContainsAny(std::string_view text, std::initializer_list<std::string_view> needles) {
   for (std::string_view needle : needles) {
     if (text.find(needle) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+// Whether a text is of CUDA, of its libraries or of the allocator. Every other text may quote what
+// somebody else has written: the name of a file, a record of an archive.
+bool IsOfDevice(std::string_view text) {
+  for (std::string_view start : {"CUDA ", "cuDNN ", "CUDNN_", "[enforce fail at alloc_cpu"}) {
+    if (text.rfind(start, 0) == 0) return true;
   }
   return false;
 }
@@ -51,7 +61,7 @@ bool SaysDeviceLost(std::string_view text) {
                             "illegal instruction was encountered", "invalid program counter",
                             "not supported on global/shared address space", "hardware stack error",
                             "ECC error", "NVLink error", "CUDA error: unknown error",
-                            "device is lost", "GPU is lost", "Fallen off the bus"});
+                            "CUDA driver error: unknown error"});
 }
 
 // Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames.
@@ -70,6 +80,7 @@ std::string FirstPart(std::string text) {
 }
 
 ErrorCode CodeOfText(std::string_view text, ErrorCode fallback) {
+  if (!IsOfDevice(text)) return fallback;
   // In this order: a fault's text may go on about memory.
   if (SaysDeviceLost(text)) return ErrorCode::kDeviceLost;
   if (SaysOutOfMemory(text)) return ErrorCode::kOutOfMemory;
@@ -115,6 +126,9 @@ Failure CurrentFailure(ErrorCode fallback) noexcept {
     if (IsDeviceLost(number)) fallback = ErrorCode::kDeviceLost;
     if (number == kCudaOutOfMemory) fallback = ErrorCode::kOutOfMemory;
     return Failure(fallback, FirstPart(error.what_without_backtrace()));
+  } catch (const torch::jit::JITException& error) {
+    // What a module raises by itself, in its own words.
+    return Failure(fallback, FirstPart(error.what()));
   } catch (const c10::Error& error) {
     std::string text = FirstPart(error.what_without_backtrace());
     ErrorCode code = CodeOfText(text, fallback);

@@ -83,3 +83,16 @@ test("files that are no archives are refused", async () => {
     await rejects(native().readExtraFiles(other, ["a"]), "MODEL_INVALID");
   }
 });
+
+test("an archive that quotes a device's error is refused like any other", async () => {
+  for (const words of ["CUDA error: an illegal memory access was encountered", "CUDA out of memory"]) {
+    const quoting = join(folder, `${words}.pt`);
+    await native().saveModule(module, quoting, extraFiles);
+    // Its records lie in a folder of the archive's name. One is moved to another, and LibTorch's message names both.
+    const content = readFileSync(quoting, "latin1").replaceAll(/\.pt(?=[^/]*\/extra\/empty)/g, ".px");
+    writeFileSync(quoting, content, "latin1");
+    const reason = new RegExp(`not in a subdirectory ${words}`);
+    await rejects(native().readExtraFiles(quoting, ["empty"]), "MODEL_INVALID", reason);
+    await rejects(native().loadModule(quoting, CPU), "MODEL_INVALID", reason);
+  }
+});

@@ -123,3 +123,17 @@ test("twenty calls at once, of different sizes", async () => {
   });
   await Promise.all(calls);
 });
+
+test("what a module raises is its own failure, whatever it says", async () => {
+  for (const words of ["CUDA error: an illegal memory access was encountered", "CUDA out of memory"]) {
+    const spec = tinyClipSpec(checkpoint);
+    spec.source = `
+def encode_text(self, input_ids: Tensor) -> Tensor:
+    assert input_ids.size(0) == 1, "${words}"
+    return torch.embedding(self.text, input_ids).sum(1)
+`;
+    const raising = await native().buildModule(spec, CPU);
+    await native().encodeTexts(raising, Int32Array.of(1), 1, false, RUN);
+    await rejects(native().encodeTexts(raising, Int32Array.of(1, 2), 2, false, RUN), "INTERNAL", new RegExp(words));
+  }
+});
