@@ -56,12 +56,12 @@ bool IsDeviceLost(int32_t cuda_error) {
 
 // The second net, for such faults that arrive as plain text.
 bool SaysDeviceLost(std::string_view text) {
-  return ContainsAny(text, {"illegal memory access", "device-side assert", "misaligned address",
-                            "unspecified launch failure", "launch timed out",
-                            "illegal instruction was encountered", "invalid program counter",
-                            "not supported on global/shared address space", "hardware stack error",
-                            "ECC error", "NVLink error", "CUDA error: unknown error",
-                            "CUDA driver error: unknown error"});
+  return ContainsAny(
+      text, {"illegal memory access", "device-side assert", "misaligned address",
+             "unspecified launch failure", "launch timed out",
+             "illegal instruction was encountered", "invalid program counter",
+             "not supported on global/shared address space", "hardware stack error", "ECC error",
+             "NVLink error", "CUDA error: unknown error", "CUDA driver error: unknown error"});
 }
 
 // Texts of exceptions that passed through the TorchScript interpreter may carry the C++ frames.

@@ -1,5 +1,6 @@
 #include "faults.h"
 
+#include <c10/core/impl/alloc_cpu.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -73,9 +74,18 @@ const std::map<std::string, std::function<void()>>& Kinds() {
          TORCH_CHECK(false,
                      "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`");
        }},
+      {"cudnn-allocation", [] { TORCH_CHECK(false, "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"); }},
+      {"cudnn-backend",
+       [] {
+         throw std::runtime_error(
+             "CUDNN_BACKEND_TENSOR_DESCRIPTOR cudnnFinalize failed cudnn_status: "
+             "CUDNN_STATUS_NOT_INITIALIZED");
+       }},
+      {"cpu-allocator", [] { c10::alloc_cpu(size_t{1} << 60); }},
       {"bad-alloc", [] { throw std::bad_alloc(); }},
       {"illegal-address",
        [] { TORCH_CHECK(false, "CUDA error: an illegal memory access was encountered"); }},
+      {"driver-fault", [] { TORCH_CHECK(false, "CUDA driver error: unknown error"); }},
       {"device-assert",
        [] { throw std::runtime_error("CUDA error: device-side assert triggered"); }},
       {"capture-as-text",
@@ -85,6 +95,11 @@ const std::map<std::string, std::function<void()>>& Kinds() {
        }},
       {"runtime-error",
        [] { throw std::runtime_error("mat1 and mat2 shapes cannot be multiplied"); }},
+      // What quotes a name is no fault of the device.
+      {"quoted-fault",
+       [] { TORCH_CHECK(false, "no file \"CUDA error: an illegal memory access.pt\""); }},
+      {"quoted-out-of-memory",
+       [] { throw std::runtime_error("no file \"CUDA out of memory.pt\""); }},
       {"empty-message", [] { throw std::runtime_error(""); }},
       {"no-exception-type", [] { throw 7; }},
   };

@@ -10,11 +10,22 @@ export const OUT_OF_MEMORY = [
   "out-of-memory-as-text",
   "cublas-allocation",
   "cublas-handle",
+  "cudnn-allocation",
+  "cudnn-backend",
   "cuda-2",
+  "cpu-allocator",
   "bad-alloc",
 ] as const;
-export const FATAL = ["illegal-address", "device-assert"] as const;
-export const OTHER = ["runtime-error", "cuda-900", "capture-as-text", "empty-message", "no-exception-type"] as const;
+export const FATAL = ["illegal-address", "device-assert", "driver-fault"] as const;
+export const OTHER = [
+  "runtime-error",
+  "quoted-fault",
+  "quoted-out-of-memory",
+  "cuda-900",
+  "capture-as-text",
+  "empty-message",
+  "no-exception-type",
+] as const;
 
 /** What the addon for tests has beside the other one's functions. It is one for all threads of the process. */
 export interface Faults {
