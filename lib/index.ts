@@ -1,3 +1,12 @@
+export type { BlipTask } from "./checkpoint/description.js";
+export { ClipBlipError, type ClipBlipErrorOptions, type ErrorCode } from "./common/errors.js";
+export type { Progress } from "./engine/pipeline.js";
+export type { ImageInput, RawPixels } from "./input/types.js";
+export type { Answer } from "./models/blip/answer.js";
+export type { Caption } from "./models/blip/caption.js";
+export type { GeneratedText } from "./models/blip/generation.js";
+export type { GenerationOptions } from "./models/blip/generation-options.js";
+export type { Match } from "./models/blip/match.js";
 export {
   type AnswerOptions,
   BlipModel,
@@ -5,11 +14,7 @@ export {
   type CaptionOptions,
   type CaptionStreamOptions,
   type MatchOptions,
-} from "./blip.js";
-export type { Answer } from "./blip-answer.js";
-export type { Caption } from "./blip-caption.js";
-export type { Match } from "./blip-match.js";
-export type { BlipTask } from "./checkpoint/description.js";
+} from "./models/blip/model.js";
 export {
   type ClassifyOptions,
   ClipModel,
@@ -19,14 +24,9 @@ export {
   type EncodeTextsOptions,
   type LabelScore,
   type SimilarityOptions,
-} from "./clip.js";
-export { type Device, devices, type MemoryInfo } from "./devices.js";
-export type { Progress } from "./engine/pipeline.js";
-export { ClipBlipError, type ClipBlipErrorOptions, type ErrorCode } from "./errors.js";
-export { type ExportOptions, exportCheckpoint } from "./export.js";
-export type { GeneratedText } from "./generation.js";
-export type { GenerationOptions } from "./generation-options.js";
-export type { ImageInput, RawPixels } from "./input/types.js";
-export type { Capabilities } from "./model.js";
-export type { ClipLoadOptions, LoadOptions, LoadProgress } from "./options.js";
-export { cosineSimilarity, similarityMatrix } from "./similarity.js";
+} from "./models/clip/model.js";
+export { cosineSimilarity, similarityMatrix } from "./models/clip/similarity.js";
+export { type Device, devices, type MemoryInfo } from "./models/devices.js";
+export { type ExportOptions, exportCheckpoint } from "./models/export.js";
+export type { ClipLoadOptions, LoadOptions, LoadProgress } from "./models/load-options.js";
+export type { Capabilities } from "./models/model.js";

@@ -26,7 +26,7 @@ async function prepare(forceBuild) {
   const wanted = forceBuild || binaryTime(localBuild) > 0 || binaryTime(prebuilt) === 0;
   const built = wanted && buildAddon(location);
   if (!installed && !built) return;
-  const { checkLibTorch } = await import("../dist/libtorch/check.js");
+  const { checkLibTorch } = await import("../dist/native/check.js");
   const check = await checkLibTorch({ env: { ...process.env, LIBTORCH: location.root } });
   if (!check.ok) throw new Error(check.error.message);
   say(`ready: LibTorch ${check.report.torchVersion} on ${check.report.devices.map(({ name }) => name).join(", ")}`);
@@ -39,11 +39,11 @@ async function prepareSanitized() {
 }
 
 async function libTorch() {
-  const { findLibTorch } = await import("../dist/libtorch/find.js");
+  const { findLibTorch } = await import("../dist/native/libtorch/find.js");
   const found = findLibTorch();
   if (found) return { location: found, installed: false };
-  const { installLibTorch } = await import("../dist/libtorch/install.js");
-  const { hasNvidiaDriver } = await import("../dist/libtorch/driver.js");
+  const { installLibTorch } = await import("../dist/setup/install.js");
+  const { hasNvidiaDriver } = await import("../dist/native/libtorch/driver.js");
   const variant = hasNvidiaDriver() ? "cuda" : "cpu";
   say(`no LibTorch on this machine: installing the ${variant} build into your cache folder`);
   // The addon that would check it is built next, with its headers.

@@ -1,7 +1,8 @@
 // What is below the public library, for figures of its parts. All that the benchmarks know of it is in this file.
+
+import { readPreprocessorConfig } from "../../dist/checkpoint/preprocessor-config.js";
 import { decodeImage } from "../../dist/input/decode.js";
-import { readPreprocessorConfig } from "../../dist/input/preprocessor-config.js";
-import { openModel } from "../../dist/model-source.js";
+import { openModel } from "../../dist/models/model-source.js";
 import { native } from "../../dist/native/instance.js";
 import { createClipTokenizer } from "../../dist/text/clip-tokenizer.js";
 

@@ -1,7 +1,7 @@
 import type { EmbeddingFunction, EmbeddingFunctionSpace } from "chromadb";
+import { invalidArgument } from "../common/validate.js";
 import type { ImageInput } from "../input/types.js";
-import type { LoadOptions } from "../options.js";
-import { invalidArgument } from "../validate.js";
+import type { LoadOptions } from "../models/load-options.js";
 import { type AdapterOptions, Embedder } from "./embedder.js";
 
 /** What Chroma knows the function by. */

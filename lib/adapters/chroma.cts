@@ -1,4 +1,4 @@
-import { requirePeer } from "../peer.js";
+import { requirePeer } from "../common/peer.js";
 import { ClipEmbeddingFunction, NAME } from "./chroma-function.js";
 
 export { ClipEmbeddingFunction, type ClipEmbeddingFunctionConfig } from "./chroma-function.js";

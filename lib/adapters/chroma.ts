@@ -1,4 +1,4 @@
-import { importPeer } from "../peer.js";
+import { importPeer } from "../common/peer.js";
 import { ClipEmbeddingFunction, NAME } from "./chroma-function.js";
 
 export { ClipEmbeddingFunction, type ClipEmbeddingFunctionConfig } from "./chroma-function.js";

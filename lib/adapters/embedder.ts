@@ -1,6 +1,6 @@
+import { invalidArgument } from "../common/validate.js";
 import type { ImageInput } from "../input/types.js";
-import type { LoadOptions } from "../options.js";
-import { invalidArgument } from "../validate.js";
+import type { LoadOptions } from "../models/load-options.js";
 
 /** What the adapters use of a model; `ClipModel` has it. */
 export interface EmbeddingModel {
@@ -63,7 +63,7 @@ function loadOnce(source: string, options: LoadOptions): Promise<EmbeddingModel>
   const key = JSON.stringify([source, Object.entries(options).sort()]);
   let model = loaded.get(key);
   if (!model) {
-    model = import("../clip.js").then(({ ClipModel }) => ClipModel.load(source, options));
+    model = import("../models/clip/model.js").then(({ ClipModel }) => ClipModel.load(source, options));
     loaded.set(key, model);
     // The next call tries again.
     model.catch(() => loaded.delete(key));

@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
 import type { Float } from "apache-arrow";
+import { requirePeer } from "../common/peer.js";
 import type { ImageInput } from "../input/types.js";
-import type { LoadOptions } from "../options.js";
-import { requirePeer } from "../peer.js";
+import type { LoadOptions } from "../models/load-options.js";
 import { Embedder } from "./embedder.js";
 
 // LanceDB is a CommonJS package, so that `require` gives the classes that its users have, however they load it; and a

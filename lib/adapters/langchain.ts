@@ -1,5 +1,5 @@
 import type { Embeddings } from "@langchain/core/embeddings";
-import { importPeer } from "../peer.js";
+import { importPeer } from "../common/peer.js";
 import { clipEmbeddings } from "./langchain-embeddings.js";
 
 export type { ClipEmbeddingsMethods, ClipEmbeddingsOptions } from "./langchain-embeddings.js";

@@ -1,5 +1,5 @@
 import type { MultiModalEmbedding } from "@llamaindex/core/embeddings";
-import { requirePeer } from "../peer.js";
+import { requirePeer } from "../common/peer.js";
 import { clipEmbedding } from "./llamaindex-embedding.js";
 
 export type { ClipEmbeddingMethods, ClipEmbeddingOptions } from "./llamaindex-embedding.js";

@@ -1,5 +1,5 @@
 import type { MultiModalEmbedding } from "@llamaindex/core/embeddings";
-import { importPeer } from "../peer.js";
+import { importPeer } from "../common/peer.js";
 import { clipEmbedding } from "./llamaindex-embedding.js";
 
 export type { ClipEmbeddingMethods, ClipEmbeddingOptions } from "./llamaindex-embedding.js";

@@ -1,7 +1,6 @@
 import type { ModuleSpec } from "../native/types.js";
 import type { ModelDescription } from "./description.js";
-import { descriptionText, type ExtraFiles } from "./extra-files.js";
-import type { RecipeOutput } from "./recipe.js";
+import type { RecipeOutput } from "./recipes/recipe.js";
 
 /** A checkpoint that was read and understood; the weights themselves are still in their files. */
 export interface Checkpoint {
@@ -24,4 +23,21 @@ export function toCheckpoint(
     if (text !== undefined) extraFiles[name as keyof ExtraFiles] = text;
   }
   return { ...output, extraFiles };
+}
+
+/** Names of the text files that an archive may carry beside the weights. */
+export const EXTRA_FILES = [
+  "clip-blip.json",
+  "preprocessor_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "generation_config.json",
+] as const;
+
+/** The text files of a model, by name. */
+export type ExtraFiles = Partial<Record<(typeof EXTRA_FILES)[number], string>>;
+
+/** Text of clip-blip.json. */
+export function descriptionText(description: ModelDescription): string {
+  return `${JSON.stringify(description, null, 2)}\n`;
 }

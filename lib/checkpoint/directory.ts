@@ -1,16 +1,15 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { type Checkpoint, toCheckpoint } from "./checkpoint.js";
 import { fileSize, readTextIfPresent } from "./files.js";
 import { invalidModel } from "./invalid.js";
 import { JsonObject } from "./json.js";
 import { isOpenClip, openOpenClip } from "./open-clip.js";
-import { readPreprocessorText } from "./preprocessor-text.js";
-import { chooseRecipe } from "./recipes.js";
-import { SpecialTokens } from "./special-tokens.js";
-import { readTokenizerText } from "./tokenizer-text.js";
-import { openWeights, WEIGHT_FORMATS } from "./weights.js";
+import { chooseRecipe } from "./recipes/recipes.js";
+import { SpecialTokens } from "./tokenizers/special-tokens.js";
+import { readTokenizerText } from "./tokenizers/tokenizer-text.js";
+import { openWeights, WEIGHT_FORMATS } from "./weights/weights.js";
 
 /**
  * Reads a checkpoint directory of Hugging Face transformers, or of open_clip where it holds that alone: configuration,
@@ -63,4 +62,20 @@ async function assertDirectory(path: string): Promise<void> {
     throw new ClipBlipError("ERR_MODEL_NOT_FOUND", `There is no checkpoint directory ${path}`, { cause });
   });
   if (!found.isDirectory()) throw invalidModel(`${path} is not a directory`);
+}
+
+/**
+ * Text of preprocessor_config.json. Processors saved by transformers 5 keep the same values as `image_processor` in
+ * processor_config.json instead.
+ * @throws ClipBlipError ERR_MODEL_INVALID when neither file is there
+ */
+export async function readPreprocessorText(directory: string): Promise<string> {
+  const text = await readTextIfPresent(join(directory, "preprocessor_config.json"));
+  if (text !== undefined) return text;
+  const processor = await readTextIfPresent(join(directory, "processor_config.json"));
+  if (processor !== undefined) {
+    const image = JsonObject.parse(processor, "processor_config.json").object("image_processor");
+    if (image !== undefined) return `${JSON.stringify(Object.fromEntries(image.entries()), null, 2)}\n`;
+  }
+  throw invalidModel(`${directory} has no preprocessor_config.json, which says how pictures are prepared`);
 }

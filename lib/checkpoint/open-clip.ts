@@ -3,11 +3,10 @@ import type { Checkpoint } from "./checkpoint.js";
 import { fileSize, readTextIfPresent } from "./files.js";
 import { invalidModel, quote } from "./invalid.js";
 import { JsonObject } from "./json.js";
-import { openOpenAiCheckpoint } from "./openai-checkpoint.js";
-import { OPENAI_OPTIONS } from "./openai-config.js";
-import { readSafetensors } from "./safetensors.js";
-import type { WeightReader } from "./sharded.js";
-import { readTorchBin } from "./torch-bin.js";
+import { OPENAI_OPTIONS, openOpenAiCheckpoint } from "./openai.js";
+import { readSafetensors } from "./weights/safetensors.js";
+import type { WeightReader } from "./weights/sharded.js";
+import { readTorchBin } from "./weights/torch-bin.js";
 
 /** What a repository of open_clip calls its configuration. */
 export const OPEN_CLIP_CONFIG = "open_clip_config.json";

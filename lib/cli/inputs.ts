@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { convertPathToPattern } from "tinyglobby";
-import { findPictures } from "../find-pictures.js";
+import { findPictures } from "../input/find-pictures.js";
 import type { Failure, Subject } from "./outcome.js";
 
 /** What the arguments of a command stand for. */

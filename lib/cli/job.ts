@@ -1,5 +1,5 @@
 import type { CliContext } from "./context.js";
-import { FailureList } from "./failure-list.js";
+import { FailureList } from "./failures.js";
 import { expandInputs } from "./inputs.js";
 import type { StreamItem } from "./library.js";
 import { type Failure, failure, keyOf, type Outcome, type Subject } from "./outcome.js";

@@ -1,6 +1,6 @@
-import type { ClipBlipError } from "../errors.js";
+import type { ClipBlipError } from "../common/errors.js";
 import type { ImageInput } from "../input/types.js";
-import type { LoadOptions, LoadProgress } from "../options.js";
+import type { LoadOptions, LoadProgress } from "../models/load-options.js";
 
 /** One picture of a stream: its value, or what was wrong with it alone. */
 export type StreamItem<V extends object> = { input: unknown } & (V | { error: ClipBlipError });

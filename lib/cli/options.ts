@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { LoadOptions } from "../options.js";
+import type { LoadOptions } from "../models/load-options.js";
 import type { CliContext } from "./context.js";
-import { whileLoading } from "./loading.js";
+import { whileLoading } from "./progress.js";
 
 /** Where a model runs. */
 export interface DeviceFlags {

@@ -1,4 +1,4 @@
-import type { ClipBlipError } from "../errors.js";
+import type { ClipBlipError } from "../common/errors.js";
 
 /** What a line of results is about: a picture, or a text. */
 export type Subject = { input: string } | { text: string };

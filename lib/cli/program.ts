@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { packagePath } from "../package-path.js";
+import { packagePath } from "../common/package-path.js";
 import { addBench } from "./commands/bench.js";
 import { addCaption } from "./commands/caption.js";
 import { addClassify } from "./commands/classify.js";
@@ -12,7 +12,7 @@ import { addServe } from "./commands/serve.js";
 import { addSetup } from "./commands/setup.js";
 import { addWorker } from "./commands/worker.js";
 import type { CliContext } from "./context.js";
-import { exitCodeOf, failureText } from "./failure-text.js";
+import { exitCodeOf, failureText } from "./failures.js";
 
 /** Runs a command line, without the program's name; resolves with the exit code. */
 export async function runProgram(args: string[], context: CliContext): Promise<number> {

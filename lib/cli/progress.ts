@@ -1,3 +1,4 @@
+import type { LoadProgress } from "../models/load-options.js";
 import type { CliContext } from "./context.js";
 
 /** How far a command has come, as the user sees it. */
@@ -51,4 +52,39 @@ export async function showProgress(
       stop();
     },
   };
+}
+
+const ERASE_LINE = "\r\x1b[2K";
+
+/** Runs `load` while one line on a terminal's standard error says what it is at; the line is gone afterwards. */
+export async function whileLoading<T>(
+  { stderr }: CliContext,
+  load: (onProgress: (progress: LoadProgress) => void) => Promise<T>,
+): Promise<T> {
+  if (!stderr.isTTY) return load(() => {});
+  try {
+    return await load((progress) => stderr.write(`${ERASE_LINE}${describe(progress)}`));
+  } finally {
+    stderr.write(ERASE_LINE);
+  }
+}
+
+function describe({ phase, file, loaded, total }: LoadProgress): string {
+  if (phase === "load") return "Loading the weights";
+  if (phase === "probe") return "Measuring how much fits into memory";
+  const part = loaded !== undefined && total ? ` ${formatBytes(loaded)} of ${formatBytes(total)}` : "";
+  return `Downloading ${file ?? "the model"}${part}`;
+}
+
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
+
+/** Bytes for people: "338 MB", "1.5 GB". */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
 }

@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 
 /** Counts the items that were accepted and are not finished; refuses new calls when too many wait. */
 export class Admission {

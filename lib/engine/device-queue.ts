@@ -1,5 +1,6 @@
-import type { ClipBlipError } from "../errors.js";
-import { deviceLost } from "./native-error.js";
+import type { ClipBlipError } from "../common/errors.js";
+import { deviceLost } from "../native/errors.js";
+import type { NativeBinding } from "../native/types.js";
 
 /** Who may use a device: one holder at a time, the others in the order in which they came. */
 export interface DeviceTurns {
@@ -52,4 +53,23 @@ export class DeviceQueue {
       this.#turns.release();
     }
   }
+}
+
+const queues = new Map<string, DeviceQueue>();
+
+/** The one queue of a device in this thread; the turns come from the addon, which every thread of the process shares. */
+export function deviceQueue(binding: NativeBinding, device: string): DeviceQueue {
+  let queue = queues.get(device);
+  if (!queue) {
+    queue = new DeviceQueue({
+      tryAcquire: () => binding.tryAcquireDevice(device),
+      acquire: () => binding.acquireDevice(device),
+      release: () => binding.releaseDevice(device),
+      waiting: () => binding.waitingForDevice(device),
+      lostReason: () => binding.lostReason(device),
+      markLost: (reason) => binding.markDeviceLost(device, reason),
+    });
+    queues.set(device, queue);
+  }
+  return queue;
 }

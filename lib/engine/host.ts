@@ -1,7 +1,7 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
+import { fromNative } from "../native/errors.js";
 import type { CacheRelease, ModuleHandle, NativeBinding, RunOptions } from "../native/types.js";
 import type { DeviceQueue } from "./device-queue.js";
-import { fromNative } from "./native-error.js";
 
 /** What a model's weights need to come, stay and go. */
 export interface HostOptions {

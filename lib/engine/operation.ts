@@ -1,8 +1,7 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import type { ModuleHandle, RunOptions, RunStats } from "../native/types.js";
 import type { Admission } from "./admission.js";
-import { batchBuckets } from "./batch-buckets.js";
-import { BatchLimit } from "./batch-limit.js";
+import { BatchLimit, batchBuckets } from "./batch-limit.js";
 import { Batcher } from "./batcher.js";
 import type { DeviceQueue } from "./device-queue.js";
 import { type BatchEvent, batchChannel } from "./events.js";

@@ -1,7 +1,7 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
+import { orderedMap } from "../common/ordered-map.js";
 import type { Admission } from "./admission.js";
 import type { Batcher, Call } from "./batcher.js";
-import { orderedMap } from "./ordered-map.js";
 
 /** How far a call has come. */
 export interface Progress {

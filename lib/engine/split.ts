@@ -1,5 +1,5 @@
-import { ClipBlipError } from "../errors.js";
-import { bucketBelow } from "./batch-buckets.js";
+import { ClipBlipError } from "../common/errors.js";
+import { bucketBelow } from "./batch-limit.js";
 
 /** What became of one item of a batch. */
 export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };

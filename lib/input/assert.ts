@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { asBytes, isBinary, isBlob, isBytes, isRawPixels, isReadable, isSharp, isWebStream } from "./kinds.js";
 import { locate } from "./location.js";
 import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";

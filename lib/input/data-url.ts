@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
 
 /**

@@ -1,10 +1,9 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { orAbort } from "./abort.js";
 import { assertDecodeOptions, assertImageInput } from "./assert.js";
 import { decodeEncoded } from "./encoded.js";
 import { checkPixels, DEFAULT_MAX_PIXELS } from "./limits.js";
-import { rgbPixels, undecodable } from "./pixels.js";
-import { decodeRaw } from "./raw.js";
+import { decodeRaw, rgbPixels, undecodable } from "./pixels.js";
 import { type ImageSource, openSource } from "./source.js";
 import type { DecodedImage, DecodedPart, DecodeOptions, ImageInput, WantedColumns } from "./types.js";
 

@@ -1,5 +1,5 @@
 import type { Metadata, Sharp } from "sharp";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { cmykToRgb } from "./cmyk.js";
 import { detectFormat } from "./format.js";
 import { decodeGif } from "./gif.js";

@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 
 /** The formats that are read, in sharp's names. AVIF is "heif" there. */
 export type ImageFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "heif";

@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 
 /** Pixels of a picture where the caller sets no `maxPixels`: 150 MB of RGB. */
 export const DEFAULT_MAX_PIXELS = 50_000_000;

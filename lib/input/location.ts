@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 
 /** Where a string or a URL points to. */
 export type Location = { kind: "file"; path: string } | { kind: "data"; url: string } | { kind: "remote"; url: URL };

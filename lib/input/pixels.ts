@@ -1,7 +1,7 @@
 import type { Sharp, SharpOptions } from "sharp";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { loadSharp } from "./sharp.js";
-import type { DecodedImage } from "./types.js";
+import type { DecodedImage, RawPixels } from "./types.js";
 
 /**
  * How files are opened. What Pillow refuses is refused (truncated data), what it lets pass passes (warnings); embedded
@@ -30,4 +30,20 @@ export function undecodable(name: string, cause: unknown): ClipBlipError {
 
 function plain(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+/**
+ * Raw pixels as RGB: grey is repeated, alpha dropped. The conversion runs on a pool thread.
+ *
+ * @param pixels checked already; their memory is taken over
+ */
+export async function decodeRaw(pixels: RawPixels & { data: Uint8Array }, name: string): Promise<DecodedImage> {
+  const { data, width, height, channels } = pixels;
+  if (channels === 3) return { data, width, height };
+  const sharp = await loadSharp();
+  try {
+    return await rgbPixels(sharp(data, { raw: { width, height, channels }, limitInputPixels: false }));
+  } catch (error) {
+    throw undecodable(name, error);
+  }
 }

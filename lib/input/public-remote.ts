@@ -1,7 +1,7 @@
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
-import { ClipBlipError, type ErrorCode } from "../errors.js";
+import { ClipBlipError, type ErrorCode } from "../common/errors.js";
 import { checkBytes, MAX_REMOTE_BYTES, REMOTE_TIMEOUT } from "./limits.js";
 import { collectStream } from "./stream.js";
 

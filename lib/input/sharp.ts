@@ -1,5 +1,5 @@
 import type sharp from "sharp";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 
 export type SharpModule = typeof sharp;
 

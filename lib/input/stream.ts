@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { asBytes, isBinary } from "./kinds.js";
 import { checkBytes } from "./limits.js";
 

@@ -1,4 +1,4 @@
-import { locateLibTorch } from "../libtorch/find.js";
+import { locateLibTorch } from "./libtorch/find.js";
 import { loadNative } from "./load.js";
 import type { NativeBinding } from "./types.js";
 

@@ -3,9 +3,9 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ClipBlipError } from "../errors.js";
-import type { LibTorchLocation } from "../libtorch/find.js";
-import { minorOf } from "../libtorch/version.js";
+import { ClipBlipError } from "../common/errors.js";
+import type { LibTorchLocation } from "./libtorch/find.js";
+import { minorOf } from "./libtorch/version.js";
 import type { NativeBinding } from "./types.js";
 
 /** What the loader addon exports: it has no LibTorch in it, and opens LibTorch for the addon that has. */

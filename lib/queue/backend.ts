@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { ClipBlipError } from "../errors.js";
-import type { JobBackend, JobRequest, JobStatus, JobType } from "../server/jobs.js";
-import { assertFunction, assertInteger, assertOptions } from "../validate.js";
+import { ClipBlipError } from "../common/errors.js";
+import { assertFunction, assertInteger, assertOptions } from "../common/validate.js";
+import type { JobBackend, JobRequest, JobStatus, JobType } from "../models/jobs.js";
 import { type Chunk, splitIntoChunks } from "./chunks.js";
 import { Names, type QueueNames } from "./names.js";
 import { connect, queuePackages } from "./redis.js";

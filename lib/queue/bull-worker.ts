@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
 import type { Job } from "bullmq";
 import type { Redis } from "ioredis";
-import { asClipBlipError } from "../errors.js";
-import type { JobType } from "../server/jobs.js";
+import { asClipBlipError } from "../common/errors.js";
+import type { JobType } from "../models/jobs.js";
 import { type ChunkRunner, UnfinishedError } from "./chunk-runner.js";
 import type { Chunk } from "./chunks.js";
 import { Intake } from "./intake.js";

@@ -1,5 +1,5 @@
 import type { LimitFunction } from "p-limit";
-import { asClipBlipError, ClipBlipError } from "../errors.js";
+import { asClipBlipError, ClipBlipError } from "../common/errors.js";
 import type { ImageInput } from "../input/types.js";
 import type { Chunk } from "./chunks.js";
 import { isFailure, type Outcome } from "./outcome.js";

@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { optionalPackage } from "../optional-package.js";
+import { optionalPackage } from "../common/optional-package.js";
 import { JOB_TYPES } from "./request.js";
 import type { WorkerOptions } from "./worker-options.js";
 

@@ -1,5 +1,5 @@
-import type { JobType } from "../server/jobs.js";
-import { invalidArgument } from "../validate.js";
+import { invalidArgument } from "../common/validate.js";
+import type { JobType } from "../models/jobs.js";
 
 /** Which queue is meant; the service and its workers have to agree. */
 export interface QueueNames {

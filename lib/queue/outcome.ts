@@ -1,7 +1,7 @@
-import type { Caption } from "../blip-caption.js";
-import type { ClipBlipError } from "../errors.js";
-import type { JobResult } from "../server/jobs.js";
-import { shortNumbers } from "../short-numbers.js";
+import type { ClipBlipError } from "../common/errors.js";
+import { shortNumbers } from "../common/numbers.js";
+import type { Caption } from "../models/blip/caption.js";
+import type { JobResult } from "../models/jobs.js";
 import { isData, type Picture } from "./request.js";
 
 /** What became of one picture, as a worker has it. */

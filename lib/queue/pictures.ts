@@ -1,7 +1,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { readImageFile } from "../input/file.js";
 import { describe } from "../input/location.js";
 import { publicFetcher } from "../input/public-remote.js";

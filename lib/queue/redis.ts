@@ -1,7 +1,7 @@
 import type { Redis, RedisOptions } from "ioredis";
-import { ClipBlipError } from "../errors.js";
-import { optionalPackage } from "../optional-package.js";
-import { invalidArgument } from "../validate.js";
+import { ClipBlipError } from "../common/errors.js";
+import { optionalPackage } from "../common/optional-package.js";
+import { invalidArgument } from "../common/validate.js";
 
 /** The packages of the queue, loaded when one is used. */
 export async function queuePackages() {

@@ -1,7 +1,7 @@
-import { ClipBlipError } from "../errors.js";
-import { assertGenerationOptions, GENERATION_OPTIONS } from "../generation-options.js";
-import type { JobRequest, JobType } from "../server/jobs.js";
-import { assertArray, assertBoolean, assertOneOf, assertOptions, invalidArgument } from "../validate.js";
+import { ClipBlipError } from "../common/errors.js";
+import { assertArray, assertBoolean, assertOneOf, assertOptions, invalidArgument } from "../common/validate.js";
+import { assertGenerationOptions, GENERATION_OPTIONS } from "../models/blip/generation-options.js";
+import type { JobRequest, JobType } from "../models/jobs.js";
 
 /** A picture with its place in the request. */
 export interface Picture {

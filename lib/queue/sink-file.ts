@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 
 const BLOCK = 64 * 1024;
 const NEWLINE = 0x0a;

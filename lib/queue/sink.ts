@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { isFailure, type Outcome } from "./outcome.js";
 import type { Picture } from "./request.js";
 import { SinkFile } from "./sink-file.js";

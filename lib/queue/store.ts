@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import type { JobResult, JobStatus } from "../server/jobs.js";
+import type { JobResult, JobStatus } from "../models/jobs.js";
 import type { Names } from "./names.js";
 import { decodeOutcome, encodeOutcome, encodeSinkMarker, isFailure, type Outcome, sinkLine } from "./outcome.js";
 import type { ParsedRequest, Picture } from "./request.js";

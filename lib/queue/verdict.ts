@@ -1,4 +1,4 @@
-import { ClipBlipError, type ErrorCode } from "../errors.js";
+import { ClipBlipError, type ErrorCode } from "../common/errors.js";
 import { FetchError } from "../input/public-remote.js";
 
 /**

@@ -1,6 +1,3 @@
-import type { BlipModel } from "../blip.js";
-import type { ClipModel } from "../clip.js";
-import type { JobType } from "../server/jobs.js";
 import {
   assertBoolean,
   assertFunction,
@@ -9,7 +6,10 @@ import {
   assertSignal,
   assertStrings,
   invalidArgument,
-} from "../validate.js";
+} from "../common/validate.js";
+import type { BlipModel } from "../models/blip/model.js";
+import type { ClipModel } from "../models/clip/model.js";
+import type { JobType } from "../models/jobs.js";
 import type { QueueNames } from "./names.js";
 import type { PictureAccess } from "./pictures.js";
 

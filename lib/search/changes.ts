@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { findPictures } from "../find-pictures.js";
+import { findPictures } from "../input/find-pictures.js";
 import type { FileState, IndexedFile, UnreadableFile } from "./records.js";
 
 /** Files whose state is asked for at a time: libuv has four threads for it. */

@@ -1,4 +1,4 @@
-import { cosineSimilarity } from "../similarity.js";
+import { cosineSimilarity } from "../models/clip/similarity.js";
 import type { IndexableModel } from "./model.js";
 
 /**

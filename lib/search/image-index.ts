@@ -1,9 +1,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { orderedMap } from "../engine/ordered-map.js";
-import type { Progress } from "../engine/pipeline.js";
-import { ClipBlipError } from "../errors.js";
-import type { ImageInput } from "../input/types.js";
+import { ClipBlipError } from "../common/errors.js";
+import { orderedMap } from "../common/ordered-map.js";
 import {
   assertArray,
   assertBoolean,
@@ -14,7 +12,9 @@ import {
   assertSignal,
   assertStrings,
   invalidArgument,
-} from "../validate.js";
+} from "../common/validate.js";
+import type { Progress } from "../engine/pipeline.js";
+import type { ImageInput } from "../input/types.js";
 import { type Changes, findChanges, statesOf } from "./changes.js";
 import { identify, isSameModel, type ModelIdentity } from "./identity.js";
 import type { IndexableModel } from "./model.js";

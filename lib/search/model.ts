@@ -1,4 +1,4 @@
-import type { ClipBlipError } from "../errors.js";
+import type { ClipBlipError } from "../common/errors.js";
 import type { ImageInput } from "../input/types.js";
 
 interface CallOptions {

@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import Fastify, { type FastifyInstance } from "fastify";
-import { answerClientError } from "./client-error.js";
-import { sendError } from "./error-handling.js";
+import { answerClientError, sendError } from "./error-handling.js";
 import { asServiceError } from "./errors.js";
 import type { ServerOptions } from "./options.js";
 import { clipBlipService } from "./plugin.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import { packagePath } from "../package-path.js";
+import { packagePath } from "../common/package-path.js";
 import type { App } from "./service.js";
 
 /** Collects the schemas of the routes that are added from now on. */

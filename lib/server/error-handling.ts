@@ -1,3 +1,5 @@
+import { type ServerResponse, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { FastifyReply } from "fastify";
 import { asServiceError, errorBody, ServiceError } from "./errors.js";
 import type { App } from "./service.js";
@@ -21,4 +23,38 @@ export function addErrorHandling(app: App): void {
 export function sendError(reply: FastifyReply, failure: ServiceError): FastifyReply {
   if (failure.retryAfter !== undefined) reply.header("retry-after", failure.retryAfter);
   return reply.code(failure.statusCode).send(errorBody(failure));
+}
+
+/** What Node's parser finds, by its codes; whatever else it finds is no HTTP. */
+const FAILURES: Record<string, [status: number, sentence: string]> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not come in time."],
+  HPE_HEADER_OVERFLOW: [431, "The headers are larger than the service takes."],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "The body's chunks have more extensions than the service takes."],
+};
+
+interface ClientError extends Error {
+  code?: string;
+}
+
+/** With the answer that is under way on it, which Node's own handler looks at, too. */
+type Connection = Socket & { _httpMessage?: ServerResponse };
+
+/**
+ * Answers what never becomes a request in the shape of every other failure, and hangs up. Where an answer has begun,
+ * another one would only be taken for a part of it.
+ */
+export function answerClientError(error: ClientError, socket: Connection): void {
+  if (error.code !== "ECONNRESET" && socket.writable && !socket._httpMessage?.headersSent) {
+    const [status, sentence] = FAILURES[error.code ?? ""] ?? [400, "This is not a request of HTTP."];
+    const body = JSON.stringify(errorBody(new ServiceError(status, "ERR_INVALID_ARGUMENT", sentence)));
+    const headers = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      "Connection: close",
+      "Content-Type: application/json; charset=utf-8",
+      "X-Content-Type-Options: nosniff",
+      `Content-Length: ${Buffer.byteLength(body)}`,
+    ];
+    socket.write(`${headers.join("\r\n")}\r\n\r\n${body}`);
+  }
+  socket.destroy(error);
 }

@@ -1,6 +1,6 @@
-import { asClipBlipError, ClipBlipError } from "../errors.js";
-import type { Capabilities } from "../model.js";
-import type { LoadOptions } from "../options.js";
+import { asClipBlipError, ClipBlipError } from "../common/errors.js";
+import type { LoadOptions } from "../models/load-options.js";
+import type { Capabilities } from "../models/model.js";
 import { fromLibrary, isServerFault, RETRY_LATER, ServiceError } from "./errors.js";
 import { Gate } from "./gate.js";
 import type { AnyServiceModel, ModelOrigin } from "./models.js";

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { BlipModel } from "../blip.js";
-import { isHubId } from "../checkpoint/hub.js";
-import { ClipModel } from "../clip.js";
-import type { LoadOptions } from "../options.js";
+import { isHubId } from "../hub/hub.js";
+import { BlipModel } from "../models/blip/model.js";
+import { ClipModel } from "../models/clip/model.js";
+import type { LoadOptions } from "../models/load-options.js";
 
 /** What the service uses of a CLIP model. */
 export type ServiceClip = Pick<

@@ -1,7 +1,6 @@
 import type { RateLimitOptions } from "@fastify/rate-limit";
 import type { FastifyServerOptions } from "fastify";
-import { ClipBlipError } from "../errors.js";
-import type { LoadOptions } from "../options.js";
+import { ClipBlipError } from "../common/errors.js";
 import {
   assertArray,
   assertBoolean,
@@ -9,8 +8,9 @@ import {
   assertInteger,
   assertOptions,
   invalidArgument,
-} from "../validate.js";
-import type { JobBackend } from "./jobs.js";
+} from "../common/validate.js";
+import type { JobBackend } from "../models/jobs.js";
+import type { LoadOptions } from "../models/load-options.js";
 import { isModel, type ModelOption, type ServiceBlip, type ServiceClip } from "./models.js";
 
 /** What one request may ask for; more is refused with 413 or 422. */

@@ -6,10 +6,10 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from "fastify";
-import type { ClipBlipError } from "../errors.js";
+import type { ClipBlipError } from "../common/errors.js";
 import { type Fetcher, publicFetcher } from "../input/public-remote.js";
-import { BodyBudget } from "./body-budget.js";
 import { drainingError, type ServiceError } from "./errors.js";
+import { BodyBudget } from "./gate.js";
 import { HostedModel } from "./hosted-model.js";
 import { Lifecycle } from "./lifecycle.js";
 import { blipOrigin, clipOrigin, type ServiceBlip, type ServiceClip } from "./models.js";

@@ -1,5 +1,5 @@
 import type { FastifySchemaValidationError } from "fastify";
-import { quote } from "../quote.js";
+import { quote } from "../common/quote.js";
 
 /** Names that are unknown are told up to this many. */
 const MOST_NAMES = 5;

@@ -1,7 +1,7 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { loadTokenizer } from "./load-tokenizer.js";
 import { lowerSigma, separateIdeographs } from "./python-parity.js";
-import { normaliseText } from "./text.js";
+import { normaliseText } from "./text-tokenizer.js";
 
 /** What the tokenizer has to know of the model. */
 export interface BlipTokenizerOptions {

@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

@@ -1,5 +1,5 @@
 import { Tokenizer } from "@huggingface/tokenizers";
-import { ClipBlipError } from "../errors.js";
+import { ClipBlipError } from "../common/errors.js";
 import { splitByteLevel } from "./python-parity.js";
 
 /** A part of tokenizer.json, or the whole of it. */

@@ -3,8 +3,7 @@ import type { AddedToken } from "./added-tokens.js";
 import { invalidTokenizer, type JsonPart, parseTokenizerFile } from "./load-tokenizer.js";
 import { bpeEncoder } from "./siglip-bpe.js";
 import { unigramEncoder } from "./siglip-unigram.js";
-import { normaliseText } from "./text.js";
-import { padRows, type TextTokenizer, tooLong } from "./text-tokenizer.js";
+import { normaliseText, padRows, type TextTokenizer, tooLong } from "./text-tokenizer.js";
 
 /** What the tokenizer has to know of the model. */
 export interface SiglipTokenizerOptions {

@@ -1,8 +1,7 @@
 import { type AddedToken, splitAtTokens } from "./added-tokens.js";
 import { Charsmap } from "./charsmap.js";
 import { invalidTokenizer, type JsonPart } from "./load-tokenizer.js";
-import { normalizeForPieces, SPACE_SYMBOL } from "./sentencepiece-normalizer.js";
-import { canonicalText } from "./siglip-canonical.js";
+import { collapseSpace, strip } from "./python-parity.js";
 import { Unigram } from "./unigram.js";
 
 /** What the pieces of SigLIP's vocabulary are chosen by. */
@@ -72,4 +71,37 @@ function readCharsmap(normalizer: unknown): Charsmap {
     if (Array.isArray(part.normalizers)) parts.push(...(part.normalizers as JsonPart[]));
   }
   return new Charsmap(new Uint8Array());
+}
+
+/** ASCII's punctuation: `string.punctuation` in Python. */
+const PUNCTUATION = /[!-/:-@[-`{-~]/g;
+
+/**
+ * A text as SigLIP was trained on texts, `canonicalize_text` of transformers' SiglipTokenizer: small letters, no
+ * punctuation, and single blanks.
+ */
+export function canonicalText(text: string, { lowerCase }: { lowerCase: boolean }): string {
+  const letters = lowerCase ? text.toLowerCase() : text;
+  return strip(collapseSpace(letters.replace(PUNCTUATION, "")));
+}
+
+/** What SentencePiece puts in the place of a blank. */
+export const SPACE_SYMBOL = "\u2581";
+
+/**
+ * Normalises a text as SentencePiece does with its usual options (`Normalizer::Normalize`, add_dummy_prefix,
+ * remove_extra_whitespaces and escape_whitespaces on): replacements of the table, single blanks, none at the end, one in
+ * front, all of them visible.
+ */
+export function normalizeForPieces(text: string, charsmap: Charsmap): string {
+  let normalized = "";
+  let afterSpace = true;
+  for (const piece of charsmap.replace(text)) {
+    const visible: string = afterSpace ? piece.replace(/^ +/, "") : piece;
+    if (visible === "") continue;
+    normalized += visible.replaceAll(" ", SPACE_SYMBOL);
+    afterSpace = visible.endsWith(" ");
+  }
+  const trimmed = normalized.replace(/\u2581+$/, "");
+  return trimmed === "" ? "" : SPACE_SYMBOL + trimmed;
 }

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { importPeer, requirePeer } from "../../lib/peer.js";
+import { importPeer, requirePeer } from "../../lib/common/peer.js";
 import { repositoryPath } from "../library/models.js";
 
 /** A folder in which the package is installed with its dependencies, and without any peer. */

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { cacheRoot } from "../../lib/libtorch/cache.js";
-import { readVersion } from "../../lib/libtorch/version.js";
+import { cacheRoot } from "../../lib/native/libtorch/cache.js";
+import { readVersion } from "../../lib/native/libtorch/version.js";
 import { Missing } from "./missing.js";
 import { pip, run } from "./shell.js";
 

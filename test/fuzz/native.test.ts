@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { findLibTorch } from "../../dist/libtorch/find.js";
+import { findLibTorch } from "../../dist/native/libtorch/find.js";
 import { repositoryPath } from "../library/models.js";
 import { SECONDS } from "./seconds.js";
 

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ClipBlipError } from "../../lib/errors.js";
+import { ClipBlipError } from "../../lib/common/errors.js";
 import { assertDecodeOptions, assertImageInput } from "../../lib/input/assert.js";
 import { decodeImage } from "../../lib/input/decode.js";
 import { publicFetcher } from "../../lib/input/public-remote.js";
 import type { ImageInput } from "../../lib/input/types.js";
-import { assertLoadOptions, type LoadOptions } from "../../lib/options.js";
+import { assertLoadOptions, type LoadOptions } from "../../lib/models/load-options.js";
 
 const RUNS = { numRuns: Number(process.env.CLIP_BLIP_PROPERTY_RUNS ?? 1000) };
 

@@ -140,7 +140,7 @@ describe("the documentation", () => {
   });
 
   it("explains every error code once, and no other", () => {
-    const codes = [...readFileSync(repositoryPath("lib/errors.ts"), "utf8").matchAll(/\| "(ERR_\w+)"/g)];
+    const codes = [...readFileSync(repositoryPath("lib/common/errors.ts"), "utf8").matchAll(/\| "(ERR_\w+)"/g)];
     const explained = readFileSync(repositoryPath(`${GUIDES}/troubleshooting.md`), "utf8");
     assert.ok(codes.length >= 15);
     const rows = [...explained.matchAll(/^\| `(ERR_\w+)` \| [^|]+\. \| [^|]+ \|$/gm)].map(([, code]) => code!);
@@ -159,7 +159,7 @@ describe("the documentation", () => {
   });
 
   it("promises no code in a doc comment that there is not", () => {
-    const codes = new Set(readFileSync(repositoryPath("lib/errors.ts"), "utf8").match(/ERR_\w+/g));
+    const codes = new Set(readFileSync(repositoryPath("lib/common/errors.ts"), "utf8").match(/ERR_\w+/g));
     const files = readdirSync(repositoryPath("lib"), { recursive: true, encoding: "utf8" });
     let promised = 0;
     for (const name of files.filter((name) => /\.c?ts$/.test(name))) {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import sharp, { type Sharp } from "sharp";
-import { preparePixels } from "../../dist/images.js";
+import type { PreprocessPlan } from "../../dist/checkpoint/preprocessor-config.js";
 import { decodeImage } from "../../dist/input/decode.js";
-import type { PreprocessPlan } from "../../dist/input/preprocessor-config.js";
+import { preparePixels } from "../../dist/models/images.js";
 import { native } from "../../dist/native/instance.js";
 import type { NativeBinding } from "../../dist/native/types.js";
 import { random } from "../unit/support/engine.js";

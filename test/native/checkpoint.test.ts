@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseDescription } from "../../lib/checkpoint/description.js";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
-import { readTorchBin } from "../../lib/checkpoint/torch-bin.js";
+import { readTorchBin } from "../../lib/checkpoint/weights/torch-bin.js";
 import { native } from "../../lib/native/instance.js";
 import type { ModelDtype, ModuleHandle, PixelBatch, Prompt } from "../../lib/native/types.js";
 import { CPU, GREEDY, RUN, readerSpec, temporaryFolder } from "./helpers.js";

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { findLibTorch } from "../../dist/libtorch/find.js";
+import { findLibTorch } from "../../dist/native/libtorch/find.js";
 import {
   bareEnvironment,
   CAPTION_ESM,

@@ -8,7 +8,7 @@ import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/co
 import { build } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { findLibTorch } from "../../dist/libtorch/find.js";
+import { findLibTorch } from "../../dist/native/libtorch/find.js";
 import {
   bareEnvironment,
   CAPTION_CJS,
@@ -165,7 +165,7 @@ describe("the package, installed without scripts and without a compiler", () => 
       ([, input]) => input.bytesInOutput > 0,
     );
     const names = inputs.map(([name]) => name);
-    assert.ok(names.some((name) => name.endsWith("dist/similarity.js")));
+    assert.ok(names.some((name) => name.endsWith("dist/models/clip/similarity.js")));
     assert.ok(!names.some((name) => /native\/load|clip\.js|blip\.js|sharp/.test(name)), names.join("\n"));
   });
 

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { findLibTorch } from "../../dist/libtorch/find.js";
+import { findLibTorch } from "../../dist/native/libtorch/find.js";
 import { repositoryPath } from "../library/models.js";
 import { folder, runSanitized } from "./support.js";
 

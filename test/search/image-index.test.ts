@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { ClipBlipError } from "../../lib/errors.js";
+import { ClipBlipError } from "../../lib/common/errors.js";
 import { ImageIndex, type UpdateResult } from "../../lib/search/index.js";
 import { standIn } from "./support.js";
 

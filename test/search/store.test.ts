@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { cosineSimilarity } from "../../lib/models/clip/similarity.js";
 import { Store } from "../../lib/search/store.js";
-import { cosineSimilarity } from "../../lib/similarity.js";
 import { vectorOf } from "./support.js";
 
 const ROWS = 12_000;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { ClipBlipError } from "../../lib/errors.js";
+import { ClipBlipError } from "../../lib/common/errors.js";
 import type { IndexableModel } from "../../lib/search/index.js";
 
 /** How the stand-in for a model behaves. */

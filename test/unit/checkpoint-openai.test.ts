@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
-import { openWeightsFile } from "../../lib/checkpoint/weights-file.js";
+import { openWeightsFile } from "../../lib/checkpoint/open.js";
 import type { TensorSlice } from "../../lib/native/types.js";
 import { createClipTokenizer } from "../../lib/text/clip-tokenizer.js";
 import { editJson, fileOf, fixture, rejectsInvalid, temporaryDirectory } from "./support/checkpoint.js";

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readPickle } from "../../lib/checkpoint/pickle.js";
-import { PickleDict, PickleList, PickleModule, PickleTensor, PickleTuple } from "../../lib/checkpoint/pickle-values.js";
-import { ClipBlipError } from "../../lib/errors.js";
+import { readPickle } from "../../lib/checkpoint/weights/pickle.js";
+import {
+  PickleDict,
+  PickleList,
+  PickleModule,
+  PickleTensor,
+  PickleTuple,
+} from "../../lib/checkpoint/weights/pickle-values.js";
+import { ClipBlipError } from "../../lib/common/errors.js";
 
 /** Puts a pickle together; text stands for its bytes. */
 function pickle(...parts: (string | readonly number[])[]): Buffer {

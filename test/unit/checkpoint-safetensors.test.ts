@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { readSafetensors } from "../../lib/checkpoint/safetensors.js";
+import { readSafetensors } from "../../lib/checkpoint/weights/safetensors.js";
 import { fileOf, fixture, rejectsInvalid, survivesDamage, valuesOf } from "./support/checkpoint.js";
 
 /** A file with this header and so many bytes of data. */

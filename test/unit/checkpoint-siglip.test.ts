@@ -5,9 +5,9 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseDescription } from "../../lib/checkpoint/description.js";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
-import { readSentencePiece } from "../../lib/checkpoint/sentencepiece.js";
-import { buildSiglipTokenizer } from "../../lib/checkpoint/siglip-tokenizer-json.js";
-import { readPreprocessorConfig } from "../../lib/input/preprocessor-config.js";
+import { readPreprocessorConfig } from "../../lib/checkpoint/preprocessor-config.js";
+import { readSentencePiece } from "../../lib/checkpoint/tokenizers/sentencepiece.js";
+import { buildSiglipTokenizer } from "../../lib/checkpoint/tokenizers/siglip.js";
 import { editJson, openClip, rejectsInvalid, survivesDamage, temporaryDirectory } from "./support/checkpoint.js";
 
 const siglip = (name: string) => fileURLToPath(new URL(`../fixtures/siglip/${name}`, import.meta.url));

@@ -3,8 +3,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { isHubId } from "../../lib/checkpoint/hub.js";
-import { locateModel } from "../../lib/checkpoint/source.js";
+import { isHubId } from "../../lib/hub/hub.js";
+import { locateModel } from "../../lib/hub/source.js";
 import { fileOf, fixture, rejectsWith, temporaryDirectory } from "./support/checkpoint.js";
 
 test("a file is an archive where it says so, else weights; a directory is a checkpoint", async (t) => {

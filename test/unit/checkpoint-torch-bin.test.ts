@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { readTorchBin } from "../../lib/checkpoint/torch-bin.js";
-import { readZipRecords } from "../../lib/checkpoint/zip.js";
+import { readTorchBin } from "../../lib/checkpoint/weights/torch-bin.js";
+import { readZipRecords } from "../../lib/checkpoint/weights/zip.js";
 import { fileOf, fixture, rejectsInvalid, survivesDamage, valuesOf } from "./support/checkpoint.js";
 import { type Stored, zip } from "./support/zip.js";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { after, before, describe, test } from "node:test";
-import { ClipBlipError } from "../../lib/errors.js";
+import { ClipBlipError } from "../../lib/common/errors.js";
 import { jsonLines, run } from "./support/cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-program-"));

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { batchBuckets, bucketAbove, bucketBelow } from "../../lib/engine/batch-buckets.js";
-import { BatchLimit } from "../../lib/engine/batch-limit.js";
+import { BatchLimit, batchBuckets, bucketAbove, bucketBelow } from "../../lib/engine/batch-limit.js";
 
 describe("batch buckets", () => {
   it("are powers of two with the largest batch on top", () => {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { ClipBlipError } from "../../lib/common/errors.js";
 import { Admission } from "../../lib/engine/admission.js";
 import { Batcher } from "../../lib/engine/batcher.js";
 import { DeviceQueue } from "../../lib/engine/device-queue.js";
 import { ModelHost } from "../../lib/engine/host.js";
 import { Pipeline } from "../../lib/engine/pipeline.js";
-import { ClipBlipError } from "../../lib/errors.js";
 import type { ModuleHandle } from "../../lib/native/types.js";
 import { localTurns } from "./support/engine.js";
 

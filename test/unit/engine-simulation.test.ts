@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
+import { ClipBlipError } from "../../lib/common/errors.js";
 import { closedError } from "../../lib/engine/host.js";
-import { ClipBlipError } from "../../lib/errors.js";
 import { random } from "./support/engine.js";
 import {
   FakeDevice,

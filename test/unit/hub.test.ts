@@ -13,10 +13,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
-import { fetchFromHub } from "../../lib/checkpoint/hub.js";
-import type { DownloadProgress } from "../../lib/checkpoint/hub-download.js";
-import { readHubSettings } from "../../lib/checkpoint/hub-settings.js";
-import { locateModel } from "../../lib/checkpoint/source.js";
+import { readHubSettings } from "../../lib/hub/client.js";
+import type { DownloadProgress } from "../../lib/hub/download.js";
+import { fetchFromHub } from "../../lib/hub/hub.js";
+import { locateModel } from "../../lib/hub/source.js";
 import { fixture, rejectsWith } from "./support/checkpoint.js";
 import { COMMIT, filesOf, startHub } from "./support/hub.js";
 

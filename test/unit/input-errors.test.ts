@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import sharp from "sharp";
-import type { ErrorCode } from "../../lib/errors.js";
+import type { ErrorCode } from "../../lib/common/errors.js";
 import { decodeImage } from "../../lib/input/decode.js";
 import { MAX_ENCODED_BYTES } from "../../lib/input/limits.js";
 import type { DecodeOptions, ImageInput } from "../../lib/input/types.js";

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
-import { ClipBlipError } from "../../lib/errors.js";
-import { cacheRoot } from "../../lib/libtorch/cache.js";
-import { findLibTorch, locateLibTorch, searchLibTorch } from "../../lib/libtorch/find.js";
+import { ClipBlipError } from "../../lib/common/errors.js";
+import { cacheRoot } from "../../lib/native/libtorch/cache.js";
+import { findLibTorch, locateLibTorch, searchLibTorch } from "../../lib/native/libtorch/find.js";
 
 const library =
   { win32: "torch_cpu.dll", darwin: "libtorch_cpu.dylib" }[process.platform as string] ?? "libtorch_cpu.so";

@@ -14,12 +14,12 @@ import { hostname, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { ClipBlipError } from "../../lib/errors.js";
-import { cacheFolder, cacheRoot } from "../../lib/libtorch/cache.js";
-import { installLibTorch } from "../../lib/libtorch/install.js";
-import { pipArguments, pipAttempts } from "../../lib/libtorch/pip.js";
-import { PINNED_LIBTORCH } from "../../lib/libtorch/version.js";
-import { withLock } from "../../lib/lock.js";
+import { ClipBlipError } from "../../lib/common/errors.js";
+import { withLock } from "../../lib/common/lock.js";
+import { cacheFolder, cacheRoot } from "../../lib/native/libtorch/cache.js";
+import { PINNED_LIBTORCH } from "../../lib/native/libtorch/version.js";
+import { installLibTorch } from "../../lib/setup/install.js";
+import { pipArguments, pipAttempts } from "../../lib/setup/pip.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "clip-blip-install-"));
 const saved = { ...process.env };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { minorOf, parseVersion, readVersion } from "../../lib/libtorch/version.js";
+import { minorOf, parseVersion, readVersion } from "../../lib/native/libtorch/version.js";
 
 const root = mkdtempSync(join(tmpdir(), "clip-blip-version-"));
 after(() => rmSync(root, { recursive: true, force: true }));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertModelSize, isModelInput, readPreprocessorConfig } from "../../lib/input/preprocessor-config.js";
+import { assertModelSize, isModelInput, readPreprocessorConfig } from "../../lib/checkpoint/preprocessor-config.js";
 
 const MEAN = [0.48145466, 0.4578275, 0.40821073];
 const STD = [0.26862954, 0.26130258, 0.27577711];

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { imageOperation } from "../../lib/clip-operations.js";
 import { Admission } from "../../lib/engine/admission.js";
 import { DeviceQueue } from "../../lib/engine/device-queue.js";
 import { ModelHost } from "../../lib/engine/host.js";
 import type { ImageInput, RawPixels } from "../../lib/input/types.js";
-import type { Runtime } from "../../lib/model.js";
+import { imageOperation } from "../../lib/models/clip/operations.js";
+import type { Runtime } from "../../lib/models/model.js";
 import type { ModuleHandle, NativeBinding, PixelBatch } from "../../lib/native/types.js";
 import { localTurns } from "./support/engine.js";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { buildSiglipTokenizer } from "../../lib/checkpoint/siglip-tokenizer-json.js";
+import { buildSiglipTokenizer } from "../../lib/checkpoint/tokenizers/siglip.js";
 import { Charsmap } from "../../lib/text/charsmap.js";
 import { createSiglipTokenizer } from "../../lib/text/siglip-tokenizer.js";
 import { Unigram } from "../../lib/text/unigram.js";

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import { packagePath } from "../../package-path.js";
+import { packagePath } from "../../common/package-path.js";
 import { measure, type Timing } from "../bench/measure.js";
 import type { CliContext } from "../context.js";
+import { UsageError } from "../failures.js";
 import { expandInputs } from "../inputs.js";
 import { addBothModelsOptions, type BothModelsFlags, loadModel, wholeNumber } from "../options.js";
-import { UsageError } from "../usage-error.js";
 
 interface BenchFlags extends BothModelsFlags {
   seconds: number;

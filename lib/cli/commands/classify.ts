@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import { ClipBlipError } from "../../errors.js";
+import { ClipBlipError } from "../../common/errors.js";
 import type { CliContext } from "../context.js";
+import { UsageError } from "../failures.js";
 import { runJob } from "../job.js";
 import type { CliClip } from "../library.js";
 import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
@@ -8,7 +9,6 @@ import { failure, type Outcome } from "../outcome.js";
 import { jsonl } from "../output/jsonl.js";
 import { openRecords } from "../output/open.js";
 import { describeRun } from "../output/run.js";
-import { UsageError } from "../usage-error.js";
 
 type Classified = { labels: { label: string; score: number }[] };
 

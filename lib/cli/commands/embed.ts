@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
-import { shortNumbers } from "../../short-numbers.js";
+import { shortNumbers } from "../../common/numbers.js";
 import type { CliContext } from "../context.js";
+import { UsageError } from "../failures.js";
 import { outcomeOf, runJob } from "../job.js";
 import type { CliClip } from "../library.js";
 import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
@@ -13,7 +14,6 @@ import { openBeside, openRecords } from "../output/open.js";
 import type { ParquetValue } from "../output/parquet.js";
 import { describeRun } from "../output/run.js";
 import type { RecordFormat, ResultWriter } from "../output/writer.js";
-import { UsageError } from "../usage-error.js";
 
 type Embedded = { embedding: Float32Array };
 

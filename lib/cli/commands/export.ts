@@ -1,9 +1,8 @@
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import type { CliContext } from "../context.js";
-import { formatBytes } from "../format-bytes.js";
-import { whileLoading } from "../loading.js";
 import { wholeNumber } from "../options.js";
+import { formatBytes, whileLoading } from "../progress.js";
 
 /** `clip-blip export`: a checkpoint to one file. */
 export function addExport(program: Command, context: CliContext, done: (exitCode: number) => void): void {

@@ -1,12 +1,11 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { importPeer } from "../../peer.js";
+import { importPeer } from "../../common/peer.js";
 import type { ImageIndex, SearchResult } from "../../search/index.js";
 import type { CliContext } from "../context.js";
-import { FailureList } from "../failure-list.js";
+import { FailureList, UsageError } from "../failures.js";
 import { addModelOptions, loadModel, type ModelFlags, wholeNumber } from "../options.js";
 import { type ProgressDisplay, showProgress } from "../progress.js";
-import { UsageError } from "../usage-error.js";
 
 interface SearchFlags extends ModelFlags {
   top: number;

@@ -4,13 +4,13 @@ import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { FastifyInstance } from "fastify";
-import { ClipBlipError } from "../../errors.js";
-import type { LoadOptions } from "../../options.js";
-import { packagePath } from "../../package-path.js";
+import { ClipBlipError } from "../../common/errors.js";
+import { packagePath } from "../../common/package-path.js";
+import type { LoadOptions } from "../../models/load-options.js";
 import type { ServerOptions } from "../../server/index.js";
 import type { CliContext } from "../context.js";
+import { UsageError } from "../failures.js";
 import { addBothModelsOptions, type BothModelsFlags, wholeNumber } from "../options.js";
-import { UsageError } from "../usage-error.js";
 
 interface ServeFlags extends BothModelsFlags {
   port: number;

@@ -24,8 +24,8 @@ Environment:
 }
 
 async function setup(context: CliContext, wanted: { cpu?: boolean; cuda?: boolean }): Promise<number> {
-  const { hasNvidiaDriver } = await import("../../libtorch/driver.js");
-  const { installLibTorch } = await import("../../libtorch/install.js");
+  const { hasNvidiaDriver } = await import("../../native/libtorch/driver.js");
+  const { installLibTorch } = await import("../../setup/install.js");
   const { stdout, stderr, signal, env } = context;
   const { report } = await installLibTorch({
     variant: wanted.cuda || (!wanted.cpu && hasNvidiaDriver(env)) ? "cuda" : "cpu",

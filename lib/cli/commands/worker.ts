@@ -3,8 +3,8 @@ import type { BlipModel, ClipModel } from "../../index.js";
 import type { JobWorker } from "../../queue/index.js";
 import type { PictureAccess } from "../../queue/pictures.js";
 import type { CliContext } from "../context.js";
+import { UsageError } from "../failures.js";
 import { addBothModelsOptions, type BothModelsFlags, loadModel, wholeNumber } from "../options.js";
-import { UsageError } from "../usage-error.js";
 
 interface WorkerFlags extends BothModelsFlags {
   redis?: string;

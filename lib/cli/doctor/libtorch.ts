@@ -1,10 +1,10 @@
 import { createRequire } from "node:module";
-import { checkLibTorch, type LibTorchReport } from "../../libtorch/check.js";
-import { hasNvidiaDriver } from "../../libtorch/driver.js";
-import { type LibTorchSearch, searchLibTorch } from "../../libtorch/find.js";
-import { minorOf } from "../../libtorch/version.js";
-import { packagePath } from "../../package-path.js";
-import { formatBytes } from "../format-bytes.js";
+import { packagePath } from "../../common/package-path.js";
+import { checkLibTorch, type LibTorchReport } from "../../native/check.js";
+import { hasNvidiaDriver } from "../../native/libtorch/driver.js";
+import { type LibTorchSearch, searchLibTorch } from "../../native/libtorch/find.js";
+import { minorOf } from "../../native/libtorch/version.js";
+import { formatBytes } from "../progress.js";
 import type { Check } from "./check.js";
 
 /** The addon, LibTorch, and the devices that the two of them can use. */

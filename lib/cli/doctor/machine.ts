@@ -1,6 +1,6 @@
 import { arch, availableParallelism, cpus, platform, release } from "node:os";
-import { availableMemory, totalMemory } from "../../system-memory.js";
-import { formatBytes } from "../format-bytes.js";
+import { availableMemory, totalMemory } from "../../common/system-memory.js";
+import { formatBytes } from "../progress.js";
 import type { Check } from "./check.js";
 
 /** The oldest Node that this package runs on. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { packagePath } from "../../package-path.js";
+import { packagePath } from "../../common/package-path.js";
 import type { Check } from "./check.js";
 
 /** The demo models, what CLIP_MODEL and BLIP_MODEL name, and what the hub's cache has of their kind. */

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { UsageError } from "../usage-error.js";
+import { UsageError } from "../failures.js";
 
 /** Opens a file for reading and writing, and makes it where it is not there. */
 export async function openForUpdate(path: string): Promise<FileHandle> {

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { UsageError } from "../usage-error.js";
+import { UsageError } from "../failures.js";
 
 /** Formats that are written at more than one place of a file. */
 const NEED_A_FILE = new Map([

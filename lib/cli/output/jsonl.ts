@@ -1,4 +1,4 @@
-import { shortNumbers } from "../../short-numbers.js";
+import { shortNumbers } from "../../common/numbers.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
 import type { RecordFormat } from "./writer.js";
 

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
+import { UsageError } from "../failures.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
-import { UsageError } from "../usage-error.js";
 import { openForUpdate, readRange, writeAll } from "./file.js";
 import { FileWriter } from "./file-writer.js";
 import { RecordFile } from "./record-file.js";

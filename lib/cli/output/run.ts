@@ -1,6 +1,6 @@
 import { readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { UsageError } from "../usage-error.js";
+import { UsageError } from "../failures.js";
 
 /** What made a file of results: another run may go on with it only where all of this is the same. */
 export interface Run {

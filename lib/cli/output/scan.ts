@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { UsageError } from "../usage-error.js";
+import { UsageError } from "../failures.js";
 import type { DecodedRecord, RecordFormat } from "./writer.js";
 
 /** What a file of an earlier run holds. Offsets are in bytes. */

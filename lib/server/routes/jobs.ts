@@ -1,6 +1,6 @@
+import type { JobImage, JobRequest } from "../../models/jobs.js";
 import { refuseWhileDraining } from "../admission.js";
 import { ServiceError } from "../errors.js";
-import type { JobImage, JobRequest } from "../jobs.js";
 import { isDataUrl } from "../pictures.js";
 import { responses } from "../schemas/common.js";
 import { jobSchemas } from "../schemas/jobs.js";

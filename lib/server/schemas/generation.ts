@@ -1,5 +1,5 @@
 import { type TSchema, Type } from "@fastify/type-provider-typebox";
-import type { GenerationOptions } from "../../generation-options.js";
+import type { GenerationOptions } from "../../models/blip/generation-options.js";
 import type { Limits } from "../options.js";
 
 /** With factors beyond these a score is infinite, or no number, and JSON has neither. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DTYPE_BYTES } from "../../../lib/checkpoint/dtypes.js";
-import { readPickle } from "../../../lib/checkpoint/pickle.js";
-import { readSafetensors } from "../../../lib/checkpoint/safetensors.js";
-import { readSharded } from "../../../lib/checkpoint/sharded.js";
-import { readTorchBin } from "../../../lib/checkpoint/torch-bin.js";
-import { ClipBlipError } from "../../../lib/errors.js";
+import { readPickle } from "../../../lib/checkpoint/weights/pickle.js";
+import { readSafetensors } from "../../../lib/checkpoint/weights/safetensors.js";
+import { readSharded } from "../../../lib/checkpoint/weights/sharded.js";
+import { DTYPE_BYTES } from "../../../lib/checkpoint/weights/tensors.js";
+import { readTorchBin } from "../../../lib/checkpoint/weights/torch-bin.js";
+import { ClipBlipError } from "../../../lib/common/errors.js";
 import type { TensorSlice } from "../../../lib/native/types.js";
 import { zip } from "../../unit/support/zip.js";
 import type { Target } from "./fuzzer.js";

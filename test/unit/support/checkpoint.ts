@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Checkpoint } from "../../../lib/checkpoint/checkpoint.js";
 import type { BlipWriterDescription, ClipDescription } from "../../../lib/checkpoint/description.js";
 import { openCheckpoint } from "../../../lib/checkpoint/directory.js";
-import { ClipBlipError, type ErrorCode } from "../../../lib/errors.js";
+import { ClipBlipError, type ErrorCode } from "../../../lib/common/errors.js";
 import type { TensorSlice } from "../../../lib/native/types.js";
 
 /** Path of something in test/fixtures/checkpoint. */

@@ -2,8 +2,8 @@ import { PassThrough } from "node:stream";
 import type { CliContext } from "../../../lib/cli/context.js";
 import type { CliBlip, CliClip, Library } from "../../../lib/cli/library.js";
 import { runProgram } from "../../../lib/cli/program.js";
-import { ClipBlipError } from "../../../lib/errors.js";
-import type { LoadOptions } from "../../../lib/options.js";
+import { ClipBlipError } from "../../../lib/common/errors.js";
+import type { LoadOptions } from "../../../lib/models/load-options.js";
 
 /** What a command line did. */
 export interface Ran {

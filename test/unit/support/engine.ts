@@ -1,5 +1,5 @@
+import { ClipBlipError } from "../../../lib/common/errors.js";
 import type { DeviceTurns } from "../../../lib/engine/device-queue.js";
-import { ClipBlipError } from "../../../lib/errors.js";
 
 /** Turns within one thread, and what they have seen. */
 export interface LocalTurns extends DeviceTurns {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
+import { ClipBlipError } from "../../../lib/common/errors.js";
 import { Admission } from "../../../lib/engine/admission.js";
 import { type DeviceQueue, DeviceQueue as Queue } from "../../../lib/engine/device-queue.js";
 import { ModelHost } from "../../../lib/engine/host.js";
 import { Operation } from "../../../lib/engine/operation.js";
-import { ClipBlipError } from "../../../lib/errors.js";
 import type { CacheRelease, ModuleHandle, NativeErrorCode, RunOptions } from "../../../lib/native/types.js";
 import { type LocalTurns, localTurns } from "./engine.js";
 

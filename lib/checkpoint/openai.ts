@@ -1,0 +1,152 @@
+import { readFile } from "node:fs/promises";
+import { packagePath } from "../common/package-path.js";
+import type { TensorSlice } from "../native/types.js";
+import { type Checkpoint, toCheckpoint } from "./checkpoint.js";
+import { invalidModel } from "./invalid.js";
+import { JsonObject } from "./json.js";
+import { clipRecipe } from "./recipes/clip.js";
+import { buildClipTokenizerFromMerges } from "./tokenizers/clip.js";
+import { SpecialTokens } from "./tokenizers/special-tokens.js";
+import { OpenAiWeights } from "./weights/openai.js";
+import { WeightTable } from "./weights/weights.js";
+
+/** Ids of CLIP's tokenizer. */
+const VOCABULARY = 49408;
+
+const TOKENIZER_CONFIG = {
+  tokenizer_class: "CLIPTokenizer",
+  bos_token: "<|startoftext|>",
+  eos_token: "<|endoftext|>",
+  pad_token: "<|endoftext|>",
+  unk_token: "<|endoftext|>",
+};
+
+/**
+ * A CLIP whose weights have the names of OpenAI's code. Its tokenizer is the one that this package ships,
+ * models/clip-tokenizer.
+ *
+ * @param tensors of the file `path`
+ * @param preprocessor what preprocessor_config.json says beside, or in place of, the size of pictures in pixels
+ * @throws ClipBlipError ERR_MODEL_INVALID
+ */
+export async function openOpenAiCheckpoint(
+  tensors: ReadonlyMap<string, TensorSlice>,
+  path: string,
+  options: OpenAiOptions,
+  preprocessor: (imageSize: number) => object = () => ({}),
+): Promise<Checkpoint> {
+  const config = openAiConfig(new WeightTable(tensors, path), options);
+  const tokenizer = await shippedTokenizer();
+  const tokenizerConfig = `${JSON.stringify(TOKENIZER_CONFIG, null, 2)}\n`;
+  const output = await clipRecipe.build({
+    config,
+    generation: undefined,
+    weights: new OpenAiWeights(tensors, path, "the shape of another tensor"),
+    tokens: new SpecialTokens(tokenizer, tokenizerConfig),
+  });
+  const { vocabularySize, imageSize } = output.description;
+  if (vocabularySize !== VOCABULARY) {
+    throw invalidModel(
+      `${path} has ${vocabularySize} tokens, and CLIP's tokenizer has ${VOCABULARY}: convert it to a checkpoint of transformers with its own tokenizer`,
+    );
+  }
+  return toCheckpoint(output, {
+    "preprocessor_config.json": preprocessorText(imageSize!, preprocessor(imageSize!)),
+    "tokenizer.json": tokenizer,
+    "tokenizer_config.json": tokenizerConfig,
+  });
+}
+
+function preprocessorText(imageSize: number, more: object): string {
+  const square = { height: imageSize, width: imageSize };
+  const config = {
+    image_processor_type: "CLIPImageProcessor",
+    size: { shortest_edge: imageSize },
+    crop_size: square,
+    ...more,
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+async function shippedTokenizer(): Promise<string> {
+  return buildClipTokenizerFromMerges(await readFile(packagePath("models/clip-tokenizer/merges.txt"), "utf8"));
+}
+
+/** What the weights of a CLIP do not say about it. */
+export interface OpenAiOptions {
+  activation: "quick_gelu" | "gelu";
+  /** Numbers of a head of the image tower. */
+  visionHeadWidth: number;
+  /** Heads of the text tower; one for each 64 numbers when left out. */
+  textHeads?: number;
+}
+
+/** What OpenAI's code takes where only weights are given: `build_model` in clip/model.py. */
+export const OPENAI_OPTIONS: OpenAiOptions = { activation: "quick_gelu", visionHeadWidth: 64 };
+
+const HEAD_WIDTH = 64;
+
+/**
+ * The sizes of a CLIP as the shapes of its weights tell them, as a config.json of transformers.
+ * `weights`: under OpenAI's names.
+ * @throws ClipBlipError ERR_MODEL_INVALID for the weights of something else
+ */
+export function openAiConfig(weights: WeightTable, options: OpenAiOptions): JsonObject {
+  const { path } = weights;
+  const shapeOf = (name: string, rank: number) => {
+    const shape = weights.get(name)?.shape;
+    if (shape?.length === rank && !shape.includes(0)) return shape as [number, number];
+    throw invalidModel(`${path} has no tensor "${name}" of ${rank} dimensions: it is no CLIP with OpenAI's names`);
+  };
+  const layersOf = (encoder: string) =>
+    weights.names().reduce((layers, name) => {
+      const index = name.startsWith(`${encoder}.`) ? /^\d+/.exec(name.slice(encoder.length + 1)) : null;
+      return index === null ? layers : Math.max(layers, Number(index[0]) + 1);
+    }, 0);
+  const tower = (encoder: string, width: number) => ({
+    hidden_size: width,
+    intermediate_size: shapeOf(`${encoder}.0.mlp.c_fc.weight`, 2)[0],
+    num_hidden_layers: layersOf(encoder),
+    hidden_act: options.activation,
+  });
+
+  assertVisionTransformer(weights);
+  const [visionWidth] = shapeOf("visual.conv1.weight", 4);
+  const patchSize = weights.get("visual.conv1.weight")!.shape[3]!;
+  const [places] = shapeOf("visual.positional_embedding", 2);
+  const side = Math.round(Math.sqrt(places - 1));
+  const [vocabulary, textWidth] = shapeOf("token_embedding.weight", 2);
+  return new JsonObject(
+    {
+      projection_dim: shapeOf("text_projection", 2)[1],
+      vision_config: {
+        ...tower("visual.transformer.resblocks", visionWidth),
+        num_attention_heads: Math.floor(visionWidth / options.visionHeadWidth),
+        image_size: side * patchSize,
+        patch_size: patchSize,
+      },
+      text_config: {
+        ...tower("transformer.resblocks", textWidth),
+        num_attention_heads: options.textHeads ?? Math.floor(textWidth / HEAD_WIDTH),
+        vocab_size: vocabulary,
+        max_position_embeddings: shapeOf("positional_embedding", 2)[0],
+        // The end token is the largest id of a text.
+        eos_token_id: 2,
+      },
+    },
+    path,
+  );
+}
+
+function assertVisionTransformer(weights: WeightTable): void {
+  if (weights.names().some((name) => name.startsWith("visual.layer1."))) {
+    throw invalidModel(
+      `${weights.path} is a CLIP with a ResNet (RN50 and kin), which is not supported: take one of the ViT models`,
+    );
+  }
+  if (weights.names().some((name) => name.startsWith("vision_model."))) {
+    throw invalidModel(
+      `${weights.path} has the names of Hugging Face transformers: load the directory with its config.json instead`,
+    );
+  }
+}

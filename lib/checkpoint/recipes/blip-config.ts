@@ -1,0 +1,88 @@
+import { type GenerationDefaults, readEarlyStopping } from "../description.js";
+import { JsonObject } from "../json.js";
+import { type PatchGrid, readPatchGrid, readTowerSizes, type TowerSizes } from "./tower.js";
+
+/** Class defaults of transformers: BlipVisionConfig and BlipTextConfig. */
+const DEFAULTS = {
+  vision: { layers: 12, heads: 12, width: 768, hidden: 3072, epsilon: 1e-5, activation: "gelu" },
+  grid: { imageSize: 384, patchSize: 16 },
+  text: { layers: 12, heads: 8, width: 768, hidden: 3072, epsilon: 1e-12, activation: "gelu" },
+  vocabulary: 30524,
+  positions: 512,
+  startTokenId: 30522,
+  endTokenId: 102,
+  padTokenId: 0,
+};
+
+/** What config.json says of any BLIP. */
+export interface BlipConfig {
+  /** The text part of config.json. */
+  textConfig: JsonObject;
+  vision: TowerSizes;
+  grid: PatchGrid;
+  text: TowerSizes;
+  vocabulary: number;
+  positions: number;
+  startTokenId: number;
+  endTokenId: number;
+  padTokenId: number;
+  /** Sentences about what may be wrong, each with what to do. */
+  warnings: string[];
+}
+
+/** @throws ClipBlipError ERR_MODEL_INVALID */
+export function readBlipConfig(config: JsonObject): BlipConfig {
+  const visionConfig = config.object("vision_config") ?? new JsonObject({}, `${config.where}: vision_config`);
+  const textConfig = config.object("text_config") ?? new JsonObject({}, `${config.where}: text_config`);
+  const text = readTowerSizes(textConfig, DEFAULTS.text);
+  const vocabulary = textConfig.integer("vocab_size", { fallback: DEFAULTS.vocabulary, min: 1 });
+  const token = (key: string, fallback: number) => textConfig.integer(key, { fallback, max: vocabulary - 1 });
+  return {
+    textConfig,
+    vision: readTowerSizes(visionConfig, DEFAULTS.vision),
+    grid: readPatchGrid(visionConfig, DEFAULTS.grid),
+    text,
+    vocabulary,
+    positions: textConfig.integer("max_position_embeddings", { fallback: DEFAULTS.positions, min: 2 }),
+    startTokenId: token("bos_token_id", DEFAULTS.startTokenId),
+    endTokenId: token("sep_token_id", DEFAULTS.endTokenId),
+    padTokenId: token("pad_token_id", DEFAULTS.padTokenId),
+    warnings: headWarnings(text),
+  };
+}
+
+/** Until April 2023 the published configurations lacked the number of heads, and the class default is another. */
+function headWarnings({ width, heads }: TowerSizes): string[] {
+  if (width !== 768 || heads !== 8) return [];
+  return [
+    "config.json gives BLIP's text decoder 8 attention heads at width 768: every published BLIP has 12, and with 8 its " +
+      'captions are worse. Set "num_attention_heads": 12 in text_config, or download the checkpoint again, unless you ' +
+      "trained it with 8.",
+  ];
+}
+
+/**
+ * The generation options of a checkpoint: each from `generation_config.json`; where it says nothing, from the text part
+ * of `config.json`, where older checkpoints keep them; else the class default of transformers.
+ * @throws ClipBlipError ERR_MODEL_INVALID for a value of a wrong type
+ */
+export function readGenerationDefaults(generation: JsonObject | undefined, textConfig: JsonObject): GenerationDefaults {
+  const source = (key: string) => (generation?.raw(key) === undefined ? textConfig : generation);
+  return {
+    maxLength: source("max_length").integer("max_length", { fallback: 20, min: 1 }),
+    minLength: source("min_length").integer("min_length", { fallback: 0 }),
+    numBeams: source("num_beams").integer("num_beams", { fallback: 1, min: 1 }),
+    numReturnSequences: source("num_return_sequences").integer("num_return_sequences", { fallback: 1, min: 1 }),
+    repetitionPenalty: source("repetition_penalty").number("repetition_penalty", {
+      fallback: 1,
+      min: Number.MIN_VALUE,
+    }),
+    lengthPenalty: source("length_penalty").number("length_penalty", { fallback: 1 }),
+    earlyStopping: readEarlyStopping(source("early_stopping"), "early_stopping", false),
+    noRepeatNgramSize: source("no_repeat_ngram_size").integer("no_repeat_ngram_size", { fallback: 0 }),
+    doSample: source("do_sample").boolean("do_sample", false),
+    temperature: source("temperature").number("temperature", { fallback: 1, min: 0 }),
+    topK: source("top_k").integer("top_k", { fallback: 50 }),
+    topP: source("top_p").number("top_p", { fallback: 1, min: 0, max: 1 }),
+  };
+}

@@ -1,0 +1,73 @@
+import { readFile } from "node:fs/promises";
+import { packagePath } from "../../common/package-path.js";
+import type { ModuleSpec } from "../../native/types.js";
+import { invalidModel, quote } from "../invalid.js";
+import type { ParameterBuilder } from "./parameters.js";
+import type { TowerSizes } from "./tower.js";
+
+/** What a tower adds to a TorchScript module beside its parameters. */
+export interface ModulePart {
+  /** Methods. */
+  source: string;
+  ints: Record<string, number>;
+  floats: Record<string, number>;
+  bools: Record<string, boolean>;
+}
+
+/** The encoder of a tower, models/torchscript/encoder.py, with its constants. */
+export async function encoderPart(
+  tower: "vision" | "text",
+  sizes: TowerSizes,
+  { causal }: { causal: boolean },
+): Promise<ModulePart> {
+  const encoder = await torchscriptSource(["encoder"], []);
+  return {
+    source: [encoder.replaceAll("TOWER", tower), activationMethod(`${tower}_activation`, sizes.activation)].join(
+      "\n\n",
+    ),
+    ints: { [`${tower}_layers`]: sizes.layers, [`${tower}_heads`]: sizes.heads },
+    floats: { [`${tower}_epsilon`]: sizes.epsilon },
+    bools: { [`${tower}_causal`]: causal },
+  };
+}
+
+/** A module of all the parts, with what every encoder calls. */
+export async function joinParts(parts: readonly ModulePart[], builder: ParameterBuilder): Promise<ModuleSpec> {
+  const merge = <Value>(records: Record<string, Value>[]): Record<string, Value> => Object.assign({}, ...records);
+  return {
+    source: [await torchscriptSource(["layers"], []), ...parts.map((part) => part.source)].join("\n\n"),
+    ints: merge(parts.map((part) => part.ints)),
+    floats: merge(parts.map((part) => part.floats)),
+    bools: merge(parts.map((part) => part.bools)),
+    parameters: builder.parameters,
+  };
+}
+
+/** Activation functions by their name in transformers, in TorchScript. */
+const ACTIVATIONS: Readonly<Record<string, string>> = {
+  gelu: "torch.gelu(x)",
+  quick_gelu: "x * torch.sigmoid(1.702 * x)",
+  gelu_pytorch_tanh: 'torch.gelu(x, approximate="tanh")',
+  gelu_new: "0.5 * x * (1.0 + torch.tanh(0.7978845608028654 * (x + 0.044715 * torch.pow(x, 3.0))))",
+  relu: "torch.relu(x)",
+  silu: "torch.silu(x)",
+};
+
+/**
+ * A TorchScript method of one line that applies an activation function.
+ * @throws ClipBlipError ERR_MODEL_INVALID for a function that is not known here
+ */
+export function activationMethod(method: string, activation: string): string {
+  if (!Object.hasOwn(ACTIVATIONS, activation)) {
+    throw invalidModel(
+      `config.json: hidden_act ${quote(activation)} is not supported; known are ${Object.keys(ACTIVATIONS).join(", ")}`,
+    );
+  }
+  return `def ${method}(self, x: Tensor) -> Tensor:\n    return ${ACTIVATIONS[activation]}\n`;
+}
+
+/** TorchScript text that the package ships, by the names of its files, followed by the methods that a recipe adds. */
+export async function torchscriptSource(files: readonly string[], methods: readonly string[]): Promise<string> {
+  const texts = await Promise.all(files.map((file) => readFile(packagePath(`models/torchscript/${file}.py`), "utf8")));
+  return [...texts, ...methods].join("\n\n");
+}

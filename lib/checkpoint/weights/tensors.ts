@@ -1,0 +1,63 @@
+import type { ModelDtype, TensorDtype, TensorSlice } from "../../native/types.js";
+
+/** Bytes of one element. */
+export const DTYPE_BYTES: Readonly<Record<TensorDtype, number>> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
+
+/** What weights can be stored in; the rest are integers. */
+export const FLOAT_DTYPES: Readonly<Partial<Record<TensorDtype, ModelDtype | "float64">>> = {
+  F64: "float64",
+  F32: "float32",
+  F16: "float16",
+  BF16: "bfloat16",
+};
+
+/** More dimensions than a tensor of PyTorch can have. */
+export const MAX_DIMENSIONS = 64;
+
+export function isTensorDtype(text: string): text is TensorDtype {
+  return Object.hasOwn(DTYPE_BYTES, text);
+}
+
+/** Elements of a tensor of this shape; undefined when the number is too large to count exactly. */
+export function elementCount(shape: readonly number[]): number | undefined {
+  let count = 1;
+  // A zero anywhere makes the tensor empty, however large the other sizes.
+  if (shape.includes(0)) return 0;
+  for (const size of shape) {
+    count *= size;
+    if (!Number.isSafeInteger(count)) return undefined;
+  }
+  return count;
+}
+
+/** The same tensor with its dimensions in the opposite order. */
+export function transpose(tensor: TensorSlice): TensorSlice {
+  return { ...tensor, shape: [...tensor.shape].reverse(), strides: stridesOf(tensor).reverse() };
+}
+
+/** Rows `from` to `to`, the latter not included. */
+export function rowsOf(tensor: TensorSlice, from: number, to: number): TensorSlice {
+  const shape = [to - from, ...tensor.shape.slice(1)];
+  const step = stridesOf(tensor)[0]!;
+  if (tensor.strides) return { ...tensor, shape, storageOffset: (tensor.storageOffset ?? 0) + from * step };
+  // Side by side in the file: no more than the rows is read.
+  const bytes = step * DTYPE_BYTES[tensor.dtype];
+  return { ...tensor, shape, offset: tensor.offset + from * bytes, byteLength: (to - from) * bytes };
+}
+
+/** In elements. */
+function stridesOf({ shape, strides }: TensorSlice): number[] {
+  if (strides) return [...strides];
+  return shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+}

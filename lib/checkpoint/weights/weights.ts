@@ -1,0 +1,126 @@
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import type { TensorSlice } from "../../native/types.js";
+import { fileSize, readExactly } from "../files.js";
+import { invalidModel, quote } from "../invalid.js";
+import { readSafetensors } from "./safetensors.js";
+import { readSharded, type WeightReader } from "./sharded.js";
+import { DTYPE_BYTES, FLOAT_DTYPES } from "./tensors.js";
+import { readTorchBin } from "./torch-bin.js";
+
+/** Kinds of weight files, in the order in which transformers looks for them. */
+export const WEIGHT_FORMATS: readonly { file: string; index: boolean; read: WeightReader }[] = [
+  { file: "model.safetensors", index: false, read: readSafetensors },
+  { file: "model.safetensors.index.json", index: true, read: readSafetensors },
+  { file: "pytorch_model.bin", index: false, read: readTorchBin },
+  { file: "pytorch_model.bin.index.json", index: true, read: readTorchBin },
+];
+
+/** The tensors of a checkpoint, by name. */
+export class WeightTable {
+  readonly #tensors: ReadonlyMap<string, TensorSlice>;
+  /** The weight file, or the index of several. */
+  readonly path: string;
+  readonly #configuration: string;
+
+  /** `configuration`: what says how large the tensors have to be, in messages. */
+  constructor(tensors: ReadonlyMap<string, TensorSlice>, path: string, configuration = "config.json") {
+    this.#tensors = tensors;
+    this.path = path;
+    this.#configuration = configuration;
+  }
+
+  get(name: string): TensorSlice | undefined {
+    return this.#tensors.get(name);
+  }
+
+  names(): string[] {
+    return [...this.#tensors.keys()];
+  }
+
+  /**
+   * A tensor of floating-point numbers with exactly this shape.
+   * @throws ClipBlipError ERR_MODEL_INVALID with the name, the expected and the found shape
+   */
+  require(name: string, shape: readonly number[]): TensorSlice {
+    const tensor = this.#tensors.get(name);
+    const expected = `[${shape.join(", ")}]`;
+    if (tensor === undefined) {
+      throw invalidModel(`Tensor ${quote(name)} of shape ${expected} is missing in ${this.path}`);
+    }
+    if (tensor.shape.length !== shape.length || tensor.shape.some((size, axis) => size !== shape[axis])) {
+      throw invalidModel(
+        `Tensor ${quote(name)} in ${this.path} has shape [${tensor.shape.join(", ")}], but ${this.#configuration} makes it ${expected}`,
+      );
+    }
+    if (FLOAT_DTYPES[tensor.dtype] === undefined) {
+      throw invalidModel(
+        `Tensor ${quote(name)} in ${this.path} has dtype ${tensor.dtype}: quantised checkpoints are not supported`,
+      );
+    }
+    return tensor;
+  }
+
+  /** The value of a tensor with one number; undefined when there is no such tensor. */
+  async scalar(name: string): Promise<number | undefined> {
+    const found = this.#tensors.get(name);
+    if (found === undefined) return undefined;
+    const { file: path, offset, storageOffset = 0, dtype } = this.require(name, found.shape.length === 1 ? [1] : []);
+    await using file = await open(path);
+    const bytes = await readExactly(file, offset + storageOffset * DTYPE_BYTES[dtype], DTYPE_BYTES[dtype], path);
+    return decodeFloat(bytes, dtype);
+  }
+
+  /** Whether two tensors hold the same bytes: as one place in the file, or copied. */
+  async same(a: TensorSlice, b: TensorSlice): Promise<boolean> {
+    if (a.dtype !== b.dtype || a.byteLength !== b.byteLength || a.strides !== undefined || b.strides !== undefined) {
+      return false;
+    }
+    if (a.file === b.file && a.offset === b.offset) return true;
+    await using first = await open(a.file);
+    await using second = await open(b.file);
+    const step = 1 << 22;
+    for (let start = 0; start < a.byteLength; start += step) {
+      const length = Math.min(step, a.byteLength - start);
+      const [one, other] = await Promise.all([
+        readExactly(first, a.offset + start, length, a.file),
+        readExactly(second, b.offset + start, length, b.file),
+      ]);
+      if (!one.equals(other)) return false;
+    }
+    return true;
+  }
+}
+
+/**
+ * Reads where the weights of a checkpoint directory are, from the first kind of file that transformers would take.
+ * @throws ClipBlipError ERR_MODEL_INVALID when there is none, or it is damaged or hostile
+ */
+export async function openWeights(directory: string): Promise<WeightTable> {
+  for (const { file, index, read } of WEIGHT_FORMATS) {
+    const path = join(directory, file);
+    if ((await fileSize(path)) === undefined) continue;
+    return new WeightTable(index ? await readSharded(path, read) : await read(path), path);
+  }
+  const names = WEIGHT_FORMATS.map(({ file }) => file).join(", ");
+  throw invalidModel(`${directory} has no weights: none of ${names} is there`);
+}
+
+function decodeFloat(bytes: Buffer, dtype: TensorSlice["dtype"]): number {
+  if (dtype === "F64") return bytes.readDoubleLE();
+  if (dtype === "F32") return bytes.readFloatLE();
+  const bits = bytes.readUInt16LE();
+  if (dtype === "BF16") return decodeFloat32Bits(bits << 16);
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  const sign = bits >> 15 ? -1 : 1;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+function decodeFloat32Bits(bits: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setInt32(0, bits);
+  return view.getFloat32(0);
+}

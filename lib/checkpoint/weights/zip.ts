@@ -1,0 +1,82 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
+import { ClipBlipError } from "../../common/errors.js";
+import { invalidModel, quote } from "../invalid.js";
+
+/** A record of a zip file. */
+export interface ZipRecord {
+  /** First byte of its data in the file. */
+  offset: number;
+  /** Of the data as it lies in the file. */
+  byteLength: number;
+  /** False for what is compressed or encrypted. */
+  stored: boolean;
+}
+
+/** A checkpoint has one record for each tensor, CLIP L/14 about 600; each takes a few reads. */
+const MAX_RECORDS = 10_000;
+
+/**
+ * Finds the records of a zip file, by name. Their data is not read.
+ * @throws ClipBlipError ERR_MODEL_INVALID for a damaged file, and for records that are named twice or reach beyond it
+ */
+export async function readZipRecords(path: string): Promise<Map<string, ZipRecord>> {
+  try {
+    return await readRecords(path);
+  } catch (error) {
+    if (error instanceof ClipBlipError) throw error;
+    // The text may have a name out of the file in it.
+    const reason = quote(error instanceof Error ? error.message : String(error));
+    throw invalidModel(`${path} is damaged or cut off: ${reason}`, error);
+  }
+}
+
+async function readRecords(path: string): Promise<Map<string, ZipRecord>> {
+  const records = new Map<string, ZipRecord>();
+  await using file = await open(path);
+  const { size } = await file.stat();
+  const zip = await fromRandomAccessReaderPromise(new CheckedReader(file), size, { autoClose: false });
+  try {
+    if (zip.entryCount > MAX_RECORDS) throw invalidModel(`${path} has ${zip.entryCount} records: too many for a model`);
+    for await (const entry of zip.eachEntry()) {
+      const { fileName, compressionMethod, compressedSize, uncompressedSize } = entry;
+      const where = `Record ${quote(fileName)} in ${path}`;
+      if (records.has(fileName)) throw invalidModel(`${where} is there twice`);
+      const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
+      if (fileDataStart + compressedSize > zip.fileSize)
+        throw invalidModel(`${where} reaches beyond the end of the file`);
+      const stored = compressionMethod === 0 && !entry.isEncrypted() && compressedSize === uncompressedSize;
+      records.set(fileName, { offset: fileDataStart, byteLength: compressedSize, stored });
+    }
+  } finally {
+    zip.close();
+  }
+  return records;
+}
+
+/**
+ * yauzl reads wherever the file tells it to. Above 2^53 Node throws, which out of the callbacks of yauzl's own reader ends
+ * the process, or takes the position for none.
+ */
+class CheckedReader extends RandomAccessReader {
+  readonly #file: FileHandle;
+
+  constructor(file: FileHandle) {
+    super();
+    this.#file = file;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, bytesRead?: number) => void,
+  ): void {
+    if (!Number.isSafeInteger(position)) {
+      setImmediate(callback, new Error(`there is no byte ${position}`));
+      return;
+    }
+    this.#file.read(buffer, offset, length, position).then(({ bytesRead }) => callback(null, bytesRead), callback);
+  }
+}

@@ -1,0 +1,42 @@
+import { stat } from "node:fs/promises";
+import { quote } from "../checkpoint/invalid.js";
+import type { ModelLocation } from "../checkpoint/open.js";
+import { readZipRecords } from "../checkpoint/weights/zip.js";
+import { ClipBlipError } from "../common/errors.js";
+import { fetchFromHub, type HubOptions, isHubId } from "./hub.js";
+
+/**
+ * Finds the files that a source means: a file is an archive or holds weights, a directory is a checkpoint, and what does
+ * not exist on disk but looks like `organisation/name` is looked up on the Hugging Face hub.
+ * @throws ClipBlipError ERR_MODEL_NOT_FOUND that says what was tried; ERR_OFFLINE, ERR_MODEL_INVALID; `signal.reason`
+ */
+export async function locateModel(
+  source: string,
+  { signal, onProgress }: Pick<HubOptions, "signal" | "onProgress"> = {},
+): Promise<ModelLocation> {
+  const found = await stat(source).catch(() => undefined);
+  if (found?.isFile()) return { kind: (await isArchive(source)) ? "archive" : "weights", path: source };
+  if (found?.isDirectory()) return { kind: "directory", path: source };
+  if (!isHubId(source)) {
+    throw new ClipBlipError(
+      "ERR_MODEL_NOT_FOUND",
+      `There is no file or directory ${quote(source)}, and it is not a hub id such as "openai/clip-vit-base-patch32": check the path`,
+    );
+  }
+  try {
+    return { kind: "directory", path: await fetchFromHub(source, { signal, onProgress }) };
+  } catch (error) {
+    if (error instanceof ClipBlipError && ["ERR_MODEL_NOT_FOUND", "ERR_OFFLINE"].includes(error.code)) {
+      throw new ClipBlipError(error.code, `There is no file or directory ${quote(source)}. ${error.message}`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** Whether a file says of itself that this package wrote it; one that cannot be read says nothing. */
+async function isArchive(path: string): Promise<boolean> {
+  const records = await readZipRecords(path).catch(() => undefined);
+  return records !== undefined && [...records.keys()].some((name) => /^[^/]+\/extra\/clip-blip\.json$/.test(name));
+}

@@ -1,0 +1,153 @@
+import { randomInt } from "node:crypto";
+import type { BlipWriterDescription, GenerationDefaults } from "../../checkpoint/description.js";
+import { ClipBlipError } from "../../common/errors.js";
+import { invalidArgument } from "../../common/validate.js";
+import type { GenerationResult, GenerationOptions as NativeOptions, Prompt } from "../../native/types.js";
+import type { BlipTokenizer } from "../../text/blip-tokenizer.js";
+import type { GenerationOptions } from "./generation-options.js";
+
+/** A text that was written about a picture. */
+export interface GeneratedText {
+  /** The text without special tokens; prompt included. */
+  text: string;
+  /** What `generate` of transformers gives: start token, prompt, new tokens, end token where it was reached. */
+  tokenIds: number[];
+  /**
+   * Beam search: `sequences_scores` of transformers, the sum of the log-probabilities of the new tokens divided by
+   * their number to the power of `lengthPenalty`. Without beams: their mean log-probability, the end token included,
+   * each in the distribution that it was chosen from (after the penalties, bans, temperature, `topK` and `topP`).
+   */
+  score: number;
+}
+
+/** How the texts of one call are written. */
+export interface GenerationPlan {
+  native: NativeOptions;
+  /** Texts of plans with the same key may be written in one batch. */
+  key: string;
+  /**
+   * A prompt as the addon takes it. `ids`: start token first.
+   * @throws ClipBlipError ERR_TEXT_TOO_LONG when it leaves no room for a word
+   */
+  prompt: (ids: number[]) => Prompt;
+}
+
+/** Seeds that are drawn are below this: what `randomInt` can give. */
+const SEEDS = 2 ** 48 - 1;
+
+/**
+ * The options of a call, already checked each by itself, over those of the checkpoint.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT for options that do not go together
+ */
+export function planGeneration(
+  options: GenerationOptions,
+  description: BlipWriterDescription,
+  tokenizer: BlipTokenizer,
+): GenerationPlan {
+  const defaults = description.generation;
+  const native = nativeOptions(options, description, tokenizer);
+  assertTogether(native);
+  const { seed } = options;
+  const { badWords, ...rest } = native;
+  return {
+    native,
+    key: JSON.stringify([rest, badWords.map((ids) => [...ids])]),
+    prompt: (ids) => ({
+      ids: Int32Array.from(ids),
+      ...lengths(options, defaults, ids.length, description.contextLength),
+      seed: seed ?? (native.doSample ? randomInt(SEEDS) : 0),
+    }),
+  };
+}
+
+/** Rows of the decoder that a picture takes: its beams, or its samples. */
+export function rowsOf({ native: { numBeams, numReturnSequences } }: GenerationPlan): number {
+  return numBeams > 1 ? numBeams : numReturnSequences;
+}
+
+/** The texts of each prompt, best first (samples in the order in which they were drawn). */
+export function generatedTexts(
+  { sequences, scores }: GenerationResult,
+  { native: { numReturnSequences } }: GenerationPlan,
+  tokenizer: BlipTokenizer,
+): GeneratedText[][] {
+  const texts = sequences.map((sequence, index): GeneratedText => {
+    const tokenIds = Array.from(sequence);
+    return { text: tokenizer.decode(tokenIds), tokenIds, score: scores[index]! };
+  });
+  return Array.from({ length: texts.length / numReturnSequences }, (_, index) =>
+    texts.slice(index * numReturnSequences, (index + 1) * numReturnSequences),
+  );
+}
+
+function nativeOptions(
+  options: GenerationOptions,
+  { generation: defaults, endTokenId, padTokenId }: BlipWriterDescription,
+  tokenizer: BlipTokenizer,
+): NativeOptions {
+  const numBeams = options.numBeams ?? defaults.numBeams;
+  const doSample = options.doSample ?? defaults.doSample;
+  const common = {
+    endTokenId,
+    padTokenId,
+    numBeams,
+    doSample,
+    numReturnSequences: options.numReturnSequences ?? defaults.numReturnSequences,
+    repetitionPenalty: options.repetitionPenalty ?? defaults.repetitionPenalty,
+    noRepeatNgramSize: options.noRepeatNgramSize ?? defaults.noRepeatNgramSize,
+    badWords: (options.badWords ?? []).map((word, index) => badWordIds(word, index, tokenizer)),
+  };
+  // What does not apply is neutral, so that calls which differ in nothing else share a batch.
+  return {
+    ...common,
+    lengthPenalty: numBeams > 1 ? (options.lengthPenalty ?? defaults.lengthPenalty) : 1,
+    earlyStopping: numBeams > 1 ? (options.earlyStopping ?? defaults.earlyStopping) : false,
+    temperature: doSample ? (options.temperature ?? defaults.temperature) : 1,
+    topK: doSample ? (options.topK ?? defaults.topK) : 0,
+    topP: doSample ? (options.topP ?? defaults.topP) : 1,
+  };
+}
+
+function assertTogether({ numBeams, numReturnSequences, doSample }: NativeOptions): void {
+  if (numReturnSequences === 1) return;
+  if (numBeams === 1 && !doSample) {
+    const expected = "1, or numBeams of at least as many, or doSample: greedy search writes one text for each picture,";
+    throw invalidArgument("options.numReturnSequences", expected, numReturnSequences);
+  }
+  if (numBeams > 1 && numReturnSequences > numBeams) {
+    throw invalidArgument("options.numReturnSequences", `at most numBeams, ${numBeams},`, numReturnSequences);
+  }
+}
+
+function badWordIds(word: string, index: number, tokenizer: BlipTokenizer): Int32Array {
+  const ids = tokenizer.encodeWords(word);
+  if (ids.length === 0) throw invalidArgument(`options.badWords[${index}]`, "a word", word);
+  return Int32Array.from(ids);
+}
+
+/** Of the whole text, whichever way the call counts them. */
+function lengths(
+  { maxLength, maxNewTokens, minLength, minNewTokens }: GenerationOptions,
+  defaults: GenerationDefaults,
+  promptLength: number,
+  contextLength: number,
+): Pick<Prompt, "maxLength" | "minLength"> {
+  const longest =
+    maxNewTokens === undefined
+      ? (maxLength ?? Math.min(defaults.maxLength, contextLength))
+      : promptLength + maxNewTokens;
+  if (promptLength >= longest) throw promptTooLong(promptLength, `maxLength is ${longest}`, "raise maxLength");
+  if (longest > contextLength) {
+    const problem = `${maxNewTokens} new tokens are asked for, where the model takes ${contextLength} in all`;
+    throw promptTooLong(promptLength, problem, "lower maxNewTokens");
+  }
+  const shortest = minNewTokens === undefined ? (minLength ?? defaults.minLength) : promptLength + minNewTokens;
+  return { maxLength: longest, minLength: shortest };
+}
+
+function promptTooLong(tokens: number, problem: string, remedy: string): ClipBlipError {
+  return new ClipBlipError(
+    "ERR_TEXT_TOO_LONG",
+    `The prompt has ${tokens} tokens with the start token, and ${problem}: shorten it, or ${remedy}`,
+  );
+}

@@ -1,0 +1,316 @@
+import { type ClipDescription, textFields } from "../../checkpoint/description.js";
+import { ClipBlipError } from "../../common/errors.js";
+import {
+  assertArray,
+  assertBoolean,
+  assertFunction,
+  assertIterable,
+  assertOptions,
+  assertSignal,
+  assertStrings,
+  invalidArgument,
+} from "../../common/validate.js";
+import type { CallOptions } from "../../engine/pipeline.js";
+import type { ImageInput } from "../../input/types.js";
+import type { TextTokenizer } from "../../text/text-tokenizer.js";
+import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "../images.js";
+import type { ClipLoadOptions } from "../load-options.js";
+import { Model, openRuntime, type Runtime } from "../model.js";
+import { type ImageRequest, imageOperation, textOperation, textTokenizer } from "./operations.js";
+import { type Scoring, scoringOf } from "./scoring.js";
+import { rowsOfOneBuffer, similarityMatrix } from "./similarity.js";
+import { averageSentences, fillTemplates, readTemplates } from "./zero-shot.js";
+
+/** Options of `encodeImages`. */
+export interface EncodeImagesOptions extends ImageCallOptions {
+  /** Scale each embedding to length 1, so that a dot product is a cosine. Default true. */
+  normalize?: boolean;
+}
+
+/** Options of `encodeTexts`. */
+export interface EncodeTextsOptions extends CallOptions {
+  /** Scale each embedding to length 1. Default true. */
+  normalize?: boolean;
+  /** Cut a text that is longer than the model's context. Default true; false rejects with ERR_TEXT_TOO_LONG. */
+  truncate?: boolean;
+}
+
+/** Options of `classify`. */
+export interface ClassifyOptions extends ImageCallOptions {
+  /**
+   * The sentence that each label is put into, at `{}`. Of several, the embeddings are averaged, which is more robust
+   * than any one of them. Default "a photo of {}".
+   */
+  template?: string | string[];
+}
+
+/** Options of `similarity`. */
+export interface SimilarityOptions extends ImageCallOptions {
+  /**
+   * Give logits in place of cosines: cosines times the checkpoint's temperature, for SigLIP plus its bias, as
+   * `logits_per_image` of transformers.
+   * Default false.
+   */
+  logits?: boolean;
+}
+
+/** An embedding that was made before: of `dimension` numbers, of any length other than 0. */
+export type Embedding = Float32Array | Float64Array | number[];
+
+/** One label and how probable it is among the labels that were asked for. */
+export interface LabelScore {
+  label: string;
+  /** From 0 to 1. The scores of a picture sum to 1; SigLIP's do not, each is how probable that label is by itself. */
+  score: number;
+}
+
+/** One picture of a stream. */
+export type EmbeddedImage =
+  | { index: number; input: ImageInput; embedding: Float32Array }
+  | { index: number; input: ImageInput; error: ClipBlipError };
+
+type ImageOperation = ReturnType<typeof imageOperation>;
+type TextOperation = ReturnType<typeof textOperation>;
+
+/** A CLIP or SigLIP model: pictures and texts to vectors of one space. */
+export class ClipModel extends Model {
+  /** Undefined in a model that has no tower for them. */
+  readonly #images: ImageOperation | undefined;
+  readonly #texts: TextOperation | undefined;
+  readonly #tokenizer: TextTokenizer | undefined;
+  readonly #dimension: number;
+  readonly #scoring: Scoring | undefined;
+
+  private constructor(
+    runtime: Runtime<ClipDescription>,
+    images: ImageOperation | undefined,
+    texts: TextOperation | undefined,
+    tokenizer: TextTokenizer | undefined,
+  ) {
+    super(
+      runtime,
+      [images, texts].filter((operation) => operation !== undefined),
+    );
+    this.#images = images;
+    this.#texts = texts;
+    this.#tokenizer = tokenizer;
+    this.#dimension = runtime.description.dimension;
+    this.#scoring = scoringOf(runtime.description);
+  }
+
+  /**
+   * Loads a model.
+   *
+   * `source`: "demo", the path of an archive, the path of a checkpoint directory of Hugging Face transformers or of
+   * open_clip, a CLIP as OpenAI published it (`ViT-B-32.pt`; its code is not run), or a hub id such as
+   * "openai/clip-vit-base-patch32". An archive runs code of its own: load only those that you trust.
+   * SigLIP and SigLIP 2 are loaded the same way, NaFlex aside. Half a checkpoint (CLIPVisionModelWithProjection,
+   * CLIPTextModelWithProjection, SiglipVisionModel, SiglipTextModel) embeds only pictures, or only texts.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,
+   * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_NOT_FOUND, ERR_OUT_OF_MEMORY
+   */
+  static async load(source: string, options: ClipLoadOptions = {}): Promise<ClipModel> {
+    const runtime = await openRuntime(source, "clip", options);
+    try {
+      const { imageSize } = runtime.description;
+      const text = textFields(runtime.description);
+      const tokenizer = text && textTokenizer(runtime, text);
+      const model = new ClipModel(
+        runtime,
+        imageSize === undefined ? undefined : imageOperation(runtime, imageSize),
+        tokenizer && textOperation(runtime, text, tokenizer),
+        tokenizer,
+      );
+      await model.firstProbe();
+      return model;
+    } catch (error) {
+      await runtime.host.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Embeds pictures: one Float32Array of `dimension` numbers a picture, in the order given, rows of one buffer.
+   * One picture that cannot be read rejects the call with an error whose `index` says which.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY,
+   * ERR_DEVICE_LOST, ERR_CLOSED
+   */
+  async encodeImages(images: ImageInput[], options: EncodeImagesOptions = {}): Promise<Float32Array[]> {
+    assertOptions(options, "options", ["normalize", ...IMAGE_CALL_OPTIONS]);
+    assertImageCallOptions(options);
+    assertBoolean(options.normalize, "options.normalize");
+    assertImages(images, options);
+    this.assertOpen();
+    const { pipeline } = this.#imageTower("encodeImages");
+    const requests = images.map((image) => ({ image, options }));
+    return rowsOfOneBuffer(await pipeline.map(requests, options), this.#dimension);
+  }
+
+  /**
+   * Embeds texts: one Float32Array of `dimension` numbers a text, in the order given, rows of one buffer.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_TEXT_TOO_LONG, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST,
+   * ERR_CLOSED
+   */
+  async encodeTexts(texts: string[], options: EncodeTextsOptions = {}): Promise<Float32Array[]> {
+    assertStrings(texts, "texts");
+    assertOptions(options, "options", ["normalize", "truncate", "signal", "onProgress"]);
+    assertSignal(options.signal, "options.signal");
+    assertFunction(options.onProgress, "options.onProgress");
+    assertBoolean(options.normalize, "options.normalize");
+    assertBoolean(options.truncate, "options.truncate");
+    this.assertOpen();
+    const { pipeline } = this.#textTower("encodeTexts");
+    const requests = texts.map((text) => ({ text, options }));
+    return rowsOfOneBuffer(await pipeline.map(requests, options), this.#dimension);
+  }
+
+  /**
+   * Counts the tokens that the model reads of each text, start and end token included.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_CLOSED
+   */
+  countTokens(texts: string[]): number[] {
+    assertStrings(texts, "texts");
+    this.assertOpen();
+    this.#textTower("countTokens");
+    return texts.map((text) => this.#tokenizer!.encode(text).length);
+  }
+
+  /**
+   * Scores labels for each picture without any training: the softmax over the labels of the cosine similarities times
+   * the checkpoint's temperature, as in section 3.1.2 of the CLIP paper (Radford et al., 2021). Best label first.
+   * SigLIP takes the sigmoid in place of the softmax, so that a picture may be everything or nothing of what was asked.
+   * @throws ClipBlipError as encodeImages and encodeTexts
+   */
+  async classify(images: ImageInput[], labels: string[], options: ClassifyOptions = {}): Promise<LabelScore[][]> {
+    assertStrings(labels, "labels");
+    assertOptions(options, "options", ["template", ...IMAGE_CALL_OPTIONS]);
+    const { template = "a photo of {}", ...imageOptions } = options;
+    const templates = readTemplates(template);
+    if (labels.length === 0) throw invalidArgument("labels", "at least one label", labels);
+    this.#imageTower("classify");
+    this.#textTower("classify");
+    const [pictures, sentences] = await Promise.all([
+      this.encodeImages(images, imageOptions),
+      this.encodeTexts(fillTemplates(labels, templates), { signal: imageOptions.signal }),
+    ]);
+    const scoring = this.#requireScoring();
+    const cosines = similarityMatrix(pictures, [...averageSentences(sentences, templates.length)]);
+    return cosines.map((row) => {
+      const scores = scoring.scores(Array.from(row, scoring.logit));
+      return labels
+        .map((label, index) => ({ label, score: scores[index]! }))
+        .sort((one, other) => other.score - one.score);
+    });
+  }
+
+  /**
+   * Compares every picture with every text: a row for each picture, in it a number for each text, rows of one buffer.
+   * Where a list holds embeddings (`Float32Array`, `Float64Array` or arrays of numbers), they are taken as they are.
+   * @throws ClipBlipError as encodeImages and encodeTexts; ERR_INVALID_ARGUMENT for embeddings of another dimension
+   */
+  async similarity(
+    images: ImageInput[] | Embedding[],
+    texts: string[] | Embedding[],
+    options: SimilarityOptions = {},
+  ): Promise<Float32Array[]> {
+    assertOptions(options, "options", ["logits", ...IMAGE_CALL_OPTIONS]);
+    const { logits, ...imageOptions } = options;
+    assertBoolean(logits, "options.logits");
+    this.assertOpen();
+    // Checked before the pictures are begun.
+    const scoring = logits ? this.#requireScoring() : undefined;
+    if (!this.#isEmbeddings(texts, "texts")) {
+      assertStrings(texts, "texts");
+      if (texts.length > 0) this.#textTower("similarity with texts");
+    }
+    const [pictures, sentences] = await Promise.all([
+      this.#isEmbeddings(images, "images") ? images : this.encodeImages(images, imageOptions),
+      this.#isEmbeddings(texts, "texts") ? texts : this.encodeTexts(texts, { signal: imageOptions.signal }),
+    ]);
+    const cosines = similarityMatrix(pictures, sentences);
+    return scoring
+      ? rowsOfOneBuffer(
+          cosines.map((row) => row.map(scoring.logit)),
+          cosines[0]?.length ?? 0,
+        )
+      : cosines;
+  }
+
+  /**
+   * Embeds the pictures of any iterable, with bounded memory: results come in order, and a picture that cannot be
+   * read is a result with an `error`.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
+   */
+  encodeImageStream(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    options: Omit<EncodeImagesOptions, "onProgress"> = {},
+  ): AsyncGenerator<EmbeddedImage, void, undefined> {
+    assertIterable(images, "images");
+    assertOptions(options, "options", ["normalize", ...IMAGE_CALL_OPTIONS]);
+    assertImageCallOptions(options);
+    assertBoolean(options.normalize, "options.normalize");
+    this.assertOpen();
+    const { pipeline } = this.#imageTower("encodeImageStream");
+    return embeddedImages(pipeline.stream(requests(images, options), options));
+  }
+
+  #imageTower(call: string): ImageOperation {
+    if (this.#images) return this.#images;
+    throw missing("image", call, "an image half such as CLIPVisionModelWithProjection");
+  }
+
+  #textTower(call: string): TextOperation {
+    if (this.#texts) return this.#texts;
+    throw missing("text", call, "a text half such as CLIPTextModelWithProjection");
+  }
+
+  #requireScoring(): Scoring {
+    if (this.#scoring) return this.#scoring;
+    throw new ClipBlipError(
+      "ERR_INVALID_ARGUMENT",
+      "Half a checkpoint does not come with the temperature of logits: load the whole, or ask for cosines",
+    );
+  }
+
+  /** Whether a list holds embeddings and nothing else; of this model's dimension. */
+  #isEmbeddings<Input>(items: Input[] | Embedding[], name: string): items is Embedding[] {
+    assertArray(items, name);
+    if (!isEmbedding(items[0])) return false;
+    for (let index = 0; index < items.length; index++) {
+      const item: unknown = items[index];
+      if (isEmbedding(item) && item.length === this.#dimension) continue;
+      throw invalidArgument(`${name}[${index}]`, `an embedding of ${this.#dimension} numbers`, item).at(index);
+    }
+    return true;
+  }
+}
+
+function missing(tower: string, call: string, half: string): ClipBlipError {
+  return new ClipBlipError(
+    "ERR_INVALID_ARGUMENT",
+    `This checkpoint has no ${tower} tower: ${call} needs a whole checkpoint, or ${half}`,
+  );
+}
+
+async function* embeddedImages(
+  results: ReturnType<ImageOperation["pipeline"]["stream"]>,
+): AsyncGenerator<EmbeddedImage, void, undefined> {
+  for await (const result of results) {
+    const { index, input } = result;
+    yield "error" in result
+      ? { index, input: input.image, error: result.error }
+      : { index, input: input.image, embedding: result.value.slice() };
+  }
+}
+
+/** Typed arrays of other kinds are the bytes of pictures. */
+function isEmbedding(value: unknown): value is Embedding {
+  return value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
+}
+
+async function* requests(
+  images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+  options: EncodeImagesOptions,
+): AsyncGenerator<ImageRequest, void, undefined> {
+  for await (const image of images) yield { image, options };
+}

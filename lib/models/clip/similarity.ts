@@ -1,0 +1,94 @@
+import { ClipBlipError } from "../../common/errors.js";
+import { assertArray, invalidArgument } from "../../common/validate.js";
+
+/**
+ * Cosine of the angle between two vectors, from -1 to 1: their dot product over the product of their lengths.
+ * A vector of zeros has no direction; its similarity is 0.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT where the lengths differ
+ */
+export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  assertVector(a, "a");
+  assertVector(b, "b");
+  assertSameLength(a, b);
+  let dot = 0;
+  let squaresA = 0;
+  let squaresB = 0;
+  for (let index = 0; index < a.length; index++) {
+    const x = a[index]!;
+    const y = b[index]!;
+    dot += x * y;
+    squaresA += x * x;
+    squaresB += y * y;
+  }
+  return squaresA === 0 || squaresB === 0 ? 0 : dot / Math.sqrt(squaresA * squaresB);
+}
+
+/**
+ * Cosine similarity of every vector of `a` with every vector of `b`: `a.length` rows of `b.length` numbers, rows of one
+ * buffer. It runs on the calling thread, with one multiplication for each number of each pair.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT where the lengths of the vectors differ
+ */
+export function similarityMatrix(a: ArrayLike<number>[], b: ArrayLike<number>[]): Float32Array[] {
+  assertVectors(a, "a");
+  assertVectors(b, "b");
+  const first = a[0] ?? b[0];
+  for (const vector of first ? [...a, ...b] : []) assertSameLength(first!, vector);
+  const directions = b.map(direction);
+  const rows = rowsOf(a.length, b.length);
+  for (const [index, vector] of a.entries()) {
+    const from = direction(vector);
+    for (let column = 0; column < directions.length; column++) rows[index]![column] = dot(from, directions[column]!);
+  }
+  return rows;
+}
+
+/** A copy of length 1, in double precision; of length 0 where it has no direction. */
+function direction(vector: ArrayLike<number>): Float64Array {
+  const copy = Float64Array.from(vector);
+  const length = Math.sqrt(dot(copy, copy));
+  return length === 0 ? copy : copy.map((value) => value / length);
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index++) sum += a[index]! * b[index]!;
+  return sum;
+}
+
+function assertVector(value: unknown, name: string): asserts value is ArrayLike<number> {
+  if (!isVector(value)) throw invalidArgument(name, "a vector of numbers", value);
+}
+
+function assertVectors(value: unknown, name: string): asserts value is ArrayLike<number>[] {
+  assertArray(value, name);
+  for (let index = 0; index < value.length; index++) {
+    if (!isVector(value[index])) {
+      throw invalidArgument(`${name}[${index}]`, "a vector of numbers", value[index]).at(index);
+    }
+  }
+}
+
+function assertSameLength(a: ArrayLike<number>, b: ArrayLike<number>): void {
+  if (a.length === b.length) return;
+  throw new ClipBlipError(
+    "ERR_INVALID_ARGUMENT",
+    `Vectors of ${a.length} and of ${b.length} numbers cannot be compared: they come from different models`,
+  );
+}
+
+function isVector(value: unknown): value is ArrayLike<number> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+/** `count` rows of `length` zeros each, one behind the other in one buffer. */
+export function rowsOf(count: number, length: number): Float32Array[] {
+  const matrix = new Float32Array(count * length);
+  return Array.from({ length: count }, (_, row) => matrix.subarray(row * length, (row + 1) * length));
+}
+
+/** The vectors of several batches, copied into one buffer in the order of the call. */
+export function rowsOfOneBuffer(vectors: readonly Float32Array[], length: number): Float32Array[] {
+  const rows = rowsOf(vectors.length, length);
+  for (const [index, vector] of vectors.entries()) rows[index]!.set(vector);
+  return rows;
+}

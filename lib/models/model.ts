@@ -1,0 +1,229 @@
+import type { ExtraFiles } from "../checkpoint/checkpoint.js";
+import type { BlipTask, ClipDescription, ModelDescription } from "../checkpoint/description.js";
+import { Admission } from "../engine/admission.js";
+import { type DeviceQueue, deviceQueue } from "../engine/device-queue.js";
+import { closedError, type HostState, ModelHost } from "../engine/host.js";
+import type { MeasuredBatch, Operation } from "../engine/operation.js";
+import type { MemoryModel } from "../engine/probe.js";
+import { native } from "../native/instance.js";
+import type { ModelDtype, NativeBinding } from "../native/types.js";
+import { deviceMemory, type MemoryInfo, resolveDevice, resolveDtype } from "./devices.js";
+import { assertLoadOptions, type ClipLoadOptions, type LoadOptions } from "./load-options.js";
+import { type Descriptions, openModel } from "./model-source.js";
+
+/** What a model is, where it runs and how much it can take at a time. */
+export interface Capabilities {
+  architecture: ModelDescription["architecture"];
+  /** What it was trained for; BLIP only. */
+  task?: BlipTask;
+  /** "cpu", "cuda:0", … */
+  device: string;
+  dtype: ModelDtype;
+  /** What can be embedded: both, but for the halves of a CLIP; CLIP only. */
+  embeds?: ("image" | "text")[];
+  /** Numbers in an embedding; CLIP only. */
+  dimension?: number;
+  /** Side of the square that pictures are brought to, in pixels; absent where no pictures are read. */
+  imageSize?: number;
+  /** Pictures that fit into one forward, as measured by the probe. */
+  safeBatchSize: number;
+  /**
+   * Bytes of activations that each further picture of a batch takes, as measured by the probe; an upper bound where it
+   * stopped early because memory is plenty.
+   */
+  bytesPerItem: number;
+  memory: MemoryInfo;
+  /** Version of LibTorch. */
+  libtorch: string;
+  state: HostState;
+}
+
+/** A model that is being loaded: what both architectures need before their operations exist. */
+export interface Runtime<Description extends ModelDescription = ModelDescription> {
+  native: NativeBinding;
+  device: string;
+  dtype: ModelDtype;
+  queue: DeviceQueue;
+  host: ModelHost;
+  admission: Admission;
+  description: Description;
+  extraFiles: ExtraFiles;
+  options: LoadOptions;
+  /** The same for every load of the same model, dtype, device and limit. */
+  probeKey: string;
+}
+
+/** Finds a model, resolves device and dtype, and puts the weights on the device. */
+export async function openRuntime<Family extends keyof Descriptions>(
+  source: string,
+  family: Family,
+  options: ClipLoadOptions,
+): Promise<Runtime<Descriptions[Family]>> {
+  assertLoadOptions(options, family);
+  options.signal?.throwIfAborted();
+  const binding = native();
+  const device = resolveDevice(binding, options.device);
+  const dtype = resolveDtype(binding, device, options.dtype);
+  const opened = await openModel(binding, source, family, options);
+  const queue = deviceQueue(binding, device);
+  const admission = new Admission(options.maxQueue ?? 1024);
+  const host = new ModelHost({
+    native: binding,
+    device,
+    queue,
+    load: () => opened.place({ device, dtype, prepare: true }),
+    measureBudget: () => activationBudget(binding, device, options),
+    releaseCache: options.releaseCache ?? "after-call",
+    idleUnload: options.idleUnload,
+    isBusy: () => admission.accepted > 0,
+  });
+  options.onProgress?.({ phase: "load" });
+  await host.ensureLoaded();
+  if (options.signal?.aborted) {
+    await host.close();
+    throw options.signal.reason;
+  }
+  return {
+    native: binding,
+    device,
+    dtype,
+    queue,
+    host,
+    admission,
+    description: opened.description,
+    extraFiles: opened.extraFiles,
+    options,
+    probeKey: JSON.stringify([
+      opened.path,
+      opened.description,
+      dtype,
+      device,
+      [options.memoryLimit, options.memoryFraction, options.maxBatchSize],
+    ]),
+  };
+}
+
+/** What an operation of any model offers to its owner. */
+type AnyOperation = Pick<Operation<never, never, never>, "probe" | "adopt" | "warmup" | "close">;
+
+/** Results of earlier probes in this process. */
+const probed = new Map<string, MemoryModel[]>();
+
+/** What CLIP and BLIP models have in common: memory, life and what they tell of themselves. */
+export abstract class Model {
+  readonly #runtime: Runtime;
+  readonly #operations: AnyOperation[];
+  #memory: MeasuredBatch = { bytesPerItem: 0, fixedBytes: 0, safeBatchSize: 1 };
+  #closing: Promise<void> | undefined;
+
+  /** `operations`: the one on pictures first; its measurements are those that capabilities() tells. */
+  protected constructor(runtime: Runtime, operations: AnyOperation[]) {
+    this.#runtime = runtime;
+    this.#operations = operations;
+  }
+
+  /** What this model is, where it runs and how much it can take at a time. */
+  capabilities(): Capabilities {
+    const { native, device, dtype, description, host } = this.#runtime;
+    return {
+      architecture: description.architecture,
+      device,
+      dtype,
+      ...(description.architecture === "blip"
+        ? { task: description.task }
+        : { embeds: embeds(description), dimension: description.dimension }),
+      ...(description.imageSize === undefined ? {} : { imageSize: description.imageSize }),
+      safeBatchSize: this.#memory.safeBatchSize,
+      bytesPerItem: this.#memory.bytesPerItem,
+      memory: deviceMemory(native, device),
+      libtorch: native.torchVersion(),
+      state: host.state,
+    };
+  }
+
+  /**
+   * Measures again how many items fit into the memory that is free now.
+   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY where not even one item fits
+   */
+  async probe(): Promise<Capabilities> {
+    this.assertOpen();
+    await this.#measure();
+    return this.capabilities();
+  }
+
+  /**
+   * Loads the weights if they are not there, and runs every batch bucket once: the powers of two below the largest batch
+   * that is run, and that one. The first calls of users then meet no lazy initialisation.
+   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY where not even one item fits
+   */
+  async warmup(): Promise<void> {
+    this.assertOpen();
+    await this.#runtime.host.ensureLoaded();
+    for (const operation of this.#operations) await operation.warmup();
+  }
+
+  /** Waits for the call that runs, then takes the weights off the device. The next call brings them back. */
+  async unload(): Promise<void> {
+    this.#assertNotClosed();
+    await this.#runtime.host.unload();
+  }
+
+  /**
+   * Ends the model: calls that wait reject with ERR_CLOSED, what runs on the device finishes, the weights leave it.
+   * Calling it again gives the same promise.
+   */
+  close(): Promise<void> {
+    if (!this.#closing) {
+      for (const operation of this.#operations) operation.close(closedError());
+      this.#closing = this.#runtime.host.close();
+    }
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** The probe of a load: taken over from an earlier load of the same model where there was one. */
+  protected async firstProbe(): Promise<void> {
+    const known = probed.get(this.#runtime.probeKey);
+    if (!known) {
+      this.#runtime.options.onProgress?.({ phase: "probe" });
+      await this.#measure(this.#runtime.options.signal);
+      return;
+    }
+    [this.#memory] = this.#operations.map((operation, index) => operation.adopt(known[index]!)) as [MeasuredBatch];
+  }
+
+  /** @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST */
+  protected assertOpen(): void {
+    this.#assertNotClosed();
+    const { lost } = this.#runtime.queue;
+    if (lost) throw lost;
+  }
+
+  #assertNotClosed(): void {
+    if (this.#closing) throw closedError();
+  }
+
+  async #measure(signal?: AbortSignal): Promise<void> {
+    const results: MeasuredBatch[] = [];
+    for (const operation of this.#operations) results.push(await operation.probe(signal));
+    signal?.throwIfAborted();
+    probed.set(this.#runtime.probeKey, results);
+    this.#memory = results[0]!;
+  }
+}
+
+function embeds({ imageSize, contextLength }: ClipDescription): ("image" | "text")[] {
+  return [
+    ...(imageSize === undefined ? [] : ["image" as const]),
+    ...(contextLength === undefined ? [] : ["text" as const]),
+  ];
+}
+
+/** Bytes that activations may take: a part of what is free now, and never more than the user allows. */
+function activationBudget(binding: NativeBinding, device: string, options: LoadOptions): number {
+  const free = deviceMemory(binding, device).free * (options.memoryFraction ?? 0.8);
+  return Math.floor(Math.min(free, options.memoryLimit ?? Number.POSITIVE_INFINITY));
+}

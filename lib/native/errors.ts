@@ -1,0 +1,33 @@
+import { ClipBlipError, type ErrorCode } from "../common/errors.js";
+import type { NativeError, NativeErrorCode } from "./types.js";
+
+const CODES: Record<NativeErrorCode, ErrorCode> = {
+  OUT_OF_MEMORY: "ERR_OUT_OF_MEMORY",
+  DEVICE_LOST: "ERR_DEVICE_LOST",
+  DEVICE_NOT_FOUND: "ERR_DEVICE_NOT_FOUND",
+  MODEL_INVALID: "ERR_MODEL_INVALID",
+  INVALID_ARGUMENT: "ERR_INVALID_ARGUMENT",
+  UNLOADED: "ERR_CLOSED",
+  IO: "ERR_MODEL_NOT_FOUND",
+  INTERNAL: "ERR_INTERNAL",
+};
+
+const SENTENCES: Partial<Record<NativeErrorCode, string>> = {
+  OUT_OF_MEMORY: "The device ran out of memory: lower maxBatchSize, raise memoryLimit, or free memory on the device",
+  DEVICE_LOST: "The device failed and cannot be used by this process any more: restart the process",
+  INTERNAL: "LibTorch failed; the cause holds its text",
+};
+
+/** An error of the addon as the error that users see; the native text stays as its cause. */
+export function fromNative(error: unknown): ClipBlipError {
+  if (error instanceof ClipBlipError) return error;
+  const native = error as Partial<NativeError>;
+  const nativeCode = native?.code !== undefined && native.code in CODES ? native.code : "INTERNAL";
+  const sentence = SENTENCES[nativeCode] ?? native?.message ?? String(error);
+  return new ClipBlipError(CODES[nativeCode], sentence, { cause: error });
+}
+
+/** What a lost device answers every call with; `reason` is the native text of the fault. */
+export function deviceLost(reason: string): ClipBlipError {
+  return fromNative(Object.assign(new Error(reason), { code: "DEVICE_LOST" as const }));
+}
