@@ -44,13 +44,28 @@ export class DeviceQueue {
     this.#turns.markLost(reason);
   }
 
-  /** Runs `work` when the device is free: first come, first served. */
+  /** Resolves when the device is the caller's, first come, first served; `release` ends the turn. */
+  acquire(): Promise<void> {
+    return this.#turns.acquire();
+  }
+
+  /** Takes a turn at once where nobody has the device; false: somebody has it. */
+  tryAcquire(): boolean {
+    return this.#turns.tryAcquire();
+  }
+
+  /** Ends the turn: the next in line has the device. */
+  release(): void {
+    this.#turns.release();
+  }
+
+  /** Runs `work` in a turn of its own. */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#turns.tryAcquire()) await this.#turns.acquire();
+    if (!this.tryAcquire()) await this.acquire();
     try {
       return await work();
     } finally {
-      this.#turns.release();
+      this.release();
     }
   }
 }

@@ -16,14 +16,12 @@ export interface CallOptions {
   onProgress?: (progress: Progress) => void;
 }
 
-/** What the pipeline of one operation is made of. */
-export interface PipelineOptions<Input, Item, R> {
+/** What a pipeline takes its inputs through. */
+export interface Prepared<Input, Item> {
   /** Turns an input into an item of a batch: decoding, resizing, tokenizing. */
-  prepare: (input: Input, signal: AbortSignal) => Promise<Item> | Item;
-  batcher: Batcher<Item, R>;
-  admission: Admission;
+  prepare(input: Input, signal: AbortSignal): Promise<Item> | Item;
   /** Items of one call that are prepared ahead of the device at most; bounds the memory of decoded pictures. */
-  window: () => number;
+  window(): number;
 }
 
 /** One item's result in a stream: its value, or what went wrong with it alone. */
@@ -33,62 +31,65 @@ export type StreamResult<Input, R> =
 
 /** Takes the inputs of calls through preparation and batches, and brings the results back in order. */
 export class Pipeline<Input, Item, R> {
-  readonly #options: PipelineOptions<Input, Item, R>;
+  readonly #operation: Prepared<Input, Item>;
+  readonly #batcher: Batcher<Item, R>;
+  readonly #admission: Admission;
 
-  constructor(options: PipelineOptions<Input, Item, R>) {
-    this.#options = options;
+  constructor(operation: Prepared<Input, Item>, batcher: Batcher<Item, R>, admission: Admission) {
+    this.#operation = operation;
+    this.#batcher = batcher;
+    this.#admission = admission;
   }
 
   /** Results in the order of `inputs`; the first item that fails rejects the call with its index. */
   async map(inputs: readonly Input[], { signal, onProgress }: CallOptions = {}): Promise<R[]> {
     signal?.throwIfAborted();
     if (inputs.length === 0) return [];
-    const { admission, batcher } = this.#options;
-    admission.enter(inputs.length);
+    this.#admission.enter(inputs.length);
     const call: Call = { preparing: 0 };
     const cancel = new AbortController();
     const results = new Array<R>(inputs.length);
     let completed = 0;
+    const failures: unknown[] = [];
+    let wake = () => {};
+    const fail = (error: unknown) => {
+      failures.push(error);
+      wake();
+    };
+    signal?.addEventListener("abort", () => fail(signal.reason), { once: true, signal: cancel.signal });
+    const finish = (index: number, value: R) => {
+      if (cancel.signal.aborted) return;
+      results[index] = value;
+      completed += 1;
+      this.#admission.leave(1);
+      // A failure of the caller's own function ends the caller's own call; nobody else would catch it.
+      onProgress?.({ completed, total: inputs.length });
+      wake();
+    };
     try {
-      await new Promise<void>((resolve, reject) => {
-        signal?.addEventListener("abort", () => reject(signal.reason), { once: true, signal: cancel.signal });
-        let next = 0;
-        const startMore = () => {
-          const end = Math.min(inputs.length, completed + this.#options.window());
-          // All of them are announced before the first one starts: a batch must not start with half of a call.
-          if (end > next) call.preparing += end - next;
-          while (next < end) void runOne(next++);
-        };
-        const runOne = async (index: number) => {
-          try {
-            results[index] = await this.#runItem(inputs[index]!, call, cancel.signal);
-          } catch (error) {
-            reject(blame(error, inputs.length > 1 ? index : undefined));
-            return;
-          }
-          if (cancel.signal.aborted) return;
-          completed += 1;
-          admission.leave(1);
-          try {
-            onProgress?.({ completed, total: inputs.length });
-          } catch (error) {
-            // The caller's own failure ends the caller's own call; nobody else would catch it.
-            reject(error);
-            return;
-          }
-          if (completed === inputs.length) resolve();
-          else startMore();
-        };
-        startMore();
-      });
+      for (let next = 0; completed < inputs.length; ) {
+        const end = Math.min(inputs.length, completed + this.#operation.window());
+        // All of them are announced before the first one starts: a batch must not start with half of a call.
+        if (end > next) call.preparing += end - next;
+        for (; next < end; next++) {
+          const index = next;
+          this.#runItem(inputs[index]!, call, cancel.signal)
+            .then((value) => finish(index, value))
+            .catch((error) => fail(inputs.length > 1 ? blame(error, index) : error));
+        }
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        if (failures.length > 0) throw failures[0];
+      }
       return results;
     } catch (error) {
-      batcher.cancel(call, error);
+      this.#batcher.cancel(call, error);
       throw atThisCall(error);
     } finally {
       // Frees the abort listener, and stops what is still being prepared after a failure.
       cancel.abort();
-      admission.leave(inputs.length - completed);
+      this.#admission.leave(inputs.length - completed);
     }
   }
 
@@ -98,25 +99,28 @@ export class Pipeline<Input, Item, R> {
     { signal }: Pick<CallOptions, "signal"> = {},
   ): AsyncGenerator<StreamResult<Input, R>, void, undefined> {
     signal?.throwIfAborted();
-    const { admission, batcher, window } = this.#options;
     const call: Call = { preparing: 0 };
     const cancel = new AbortController();
     let unfinished = 0;
-    const results = orderedMap(source, window, async (input, index): Promise<StreamResult<Input, R>> => {
-      admission.enterUnchecked(1);
-      unfinished += 1;
-      call.preparing += 1;
-      try {
-        return { index, input, value: await this.#runItem(input, call, cancel.signal) };
-      } catch (error) {
-        return { index, input, error: blame(error, index) };
-      } finally {
-        if (!cancel.signal.aborted) {
-          unfinished -= 1;
-          admission.leave(1);
+    const results = orderedMap(
+      source,
+      () => this.#operation.window(),
+      async (input, index): Promise<StreamResult<Input, R>> => {
+        this.#admission.enterUnchecked(1);
+        unfinished += 1;
+        call.preparing += 1;
+        try {
+          return { index, input, value: await this.#runItem(input, call, cancel.signal) };
+        } catch (error) {
+          return { index, input, error: blame(error, index) };
+        } finally {
+          if (!cancel.signal.aborted) {
+            unfinished -= 1;
+            this.#admission.leave(1);
+          }
         }
-      }
-    });
+      },
+    );
     // Not a race against one promise of the abort: that promise would hold on to every result until the stream ends.
     let interrupt = (_reason: unknown) => {};
     signal?.addEventListener("abort", () => interrupt(signal.reason), { once: true, signal: cancel.signal });
@@ -132,37 +136,34 @@ export class Pipeline<Input, Item, R> {
       }
     } finally {
       cancel.abort();
-      admission.leave(unfinished);
-      batcher.cancel(call, new ClipBlipError("ERR_CLOSED", "The stream was left before its end"));
+      this.#admission.leave(unfinished);
+      this.#batcher.cancel(call, new ClipBlipError("ERR_CLOSED", "The stream was left before its end"));
       void results.return();
     }
   }
 
   /** Prepares and runs one item that `call.preparing` counts already. */
   async #runItem(input: Input, call: Call, cancelled: AbortSignal): Promise<R> {
-    const { prepare, batcher } = this.#options;
     let item: Item;
     try {
-      const prepared = prepare(input, cancelled);
+      const prepared = this.#operation.prepare(input, cancelled);
       // An item that is ready at once stays synchronous, so that the items of one call meet in one batch.
       item = prepared instanceof Promise ? await prepared : prepared;
       cancelled.throwIfAborted();
     } catch (error) {
       call.preparing -= 1;
-      batcher.poke();
+      void this.#batcher.poke();
       throw error;
     }
     call.preparing -= 1;
-    return batcher.submit(item, call);
+    return this.#batcher.submit(item, call);
   }
 }
 
 /** Names the item to blame; errors that concern the whole call (closed, lost device, abort) stay as they are. */
-function blame(error: unknown, index: number | undefined): ClipBlipError {
-  if (!(error instanceof ClipBlipError) || index === undefined || !ITEM_ERRORS.has(error.code)) {
-    return error as ClipBlipError;
-  }
-  return error.at(index);
+function blame(error: unknown, index: number): ClipBlipError {
+  const isOfItem = error instanceof ClipBlipError && ITEM_ERRORS.has(error.code);
+  return isOfItem ? error.at(index) : (error as ClipBlipError);
 }
 
 const ITEM_ERRORS = new Set([

@@ -1,3 +1,5 @@
+import { isOutOfMemory } from "../native/errors.js";
+
 /** How the memory of a batch grows with its items: `fixedBytes + items * bytesPerItem`. */
 export interface MemoryModel {
   /** Bytes of activations that each further item of a batch adds. */
@@ -8,10 +10,8 @@ export interface MemoryModel {
 
 /** What a probe needs to measure. */
 export interface ProbeOptions {
-  /** Runs a batch of `size` items and tells the most bytes it held. Rejects when they do not fit. */
+  /** Runs a batch of `size` items and tells the most bytes it held. Rejects with ERR_OUT_OF_MEMORY when they do not fit. */
   run: (size: number) => Promise<number>;
-  /** Whether a rejection of `run` means that the items did not fit. */
-  isOutOfMemory: (error: unknown) => boolean;
   /** Bytes that activations may take. */
   budget: number;
   /** The largest batch that is of use; larger ones are never measured. */
@@ -104,7 +104,7 @@ async function attempt(size: number, options: ProbeOptions): Promise<Run | undef
     const run = await timed(size, options);
     return run.peak <= options.budget ? run : undefined;
   } catch (error) {
-    if (!options.isOutOfMemory(error)) throw error;
+    if (!isOutOfMemory(error)) throw error;
     return undefined;
   }
 }

@@ -41,7 +41,7 @@ function checkImageInput(value: unknown, name: string, options?: DecodeOptions):
 }
 
 /** @throws ERR_INVALID_ARGUMENT where remote pictures are not allowed. */
-export function assertRemoteAllowed(name: string, options: DecodeOptions): void {
+function assertRemoteAllowed(name: string, options: DecodeOptions): void {
   if (options.allowRemote) return;
   throw invalid(`${name} is a remote URL; set allowRemote: true to have it fetched, or fetch it yourself.`);
 }

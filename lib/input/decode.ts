@@ -1,6 +1,6 @@
 import { ClipBlipError } from "../common/errors.js";
 import { orAbort } from "./abort.js";
-import { assertDecodeOptions, assertImageInput } from "./assert.js";
+import { assertDecodeOptions } from "./assert.js";
 import { decodeEncoded } from "./encoded.js";
 import { checkPixels, DEFAULT_MAX_PIXELS } from "./limits.js";
 import { decodeRaw, rgbPixels, undecodable } from "./pixels.js";
@@ -22,7 +22,6 @@ import type { DecodedImage, DecodedPart, DecodeOptions, ImageInput, WantedColumn
  */
 export async function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<DecodedImage> {
   assertDecodeOptions(options);
-  assertImageInput(input, "image", options);
   options.signal?.throwIfAborted();
   return decodeSource(openSource(input, options), options);
 }

@@ -1,6 +1,6 @@
 import type { Sharp } from "sharp";
 import { orAbort } from "./abort.js";
-import { assertRemoteAllowed } from "./assert.js";
+import { assertImageInput } from "./assert.js";
 import { readDataUrl } from "./data-url.js";
 import { readImageFile } from "./file.js";
 import { asBytes, isBinary, isBlob, isReadable, isSharp, isWebStream } from "./kinds.js";
@@ -17,12 +17,13 @@ export type ImageSource =
   | { kind: "raw"; name: string; pixels: RawPixels & { data: Uint8Array } };
 
 /**
- * Resolves an input that has passed `assertImageInput`. Memory of the caller is copied before this returns, so that the
+ * Resolves an input. Memory of the caller is copied before this returns, so that the
  * caller may change or transfer it afterwards: the decoder reads it on another thread.
  *
- * @throws ERR_INVALID_ARGUMENT for a remote URL without `allowRemote`, ERR_IMAGE_TOO_LARGE
+ * @throws ERR_INVALID_ARGUMENT for what is no picture and for a remote URL without `allowRemote`; ERR_IMAGE_TOO_LARGE
  */
 export function openSource(input: ImageInput, options: DecodeOptions): ImageSource {
+  assertImageInput(input, "image", options);
   const { signal } = options;
   if (typeof input === "string" || input instanceof URL) return openLocation(input, options);
   if (isBinary(input)) return openBytes(input);
@@ -41,7 +42,6 @@ function openLocation(input: string | URL, options: DecodeOptions): ImageSource 
   const name = describe(location);
   if (location.kind === "file") return encoded(name, () => readImageFile(location.path, name));
   if (location.kind === "data") return encoded(name, async () => readDataUrl(location.url));
-  assertRemoteAllowed(name, options);
   const read = () => fetchImage(location.url, name, options.signal);
   return { kind: "encoded", name, read, remote: true };
 }

@@ -1,9 +1,9 @@
 import type { ExtraFiles } from "../checkpoint/checkpoint.js";
 import type { BlipTask, ClipDescription, ModelDescription } from "../checkpoint/description.js";
 import { Admission } from "../engine/admission.js";
-import { type DeviceQueue, deviceQueue } from "../engine/device-queue.js";
+import { deviceQueue } from "../engine/device-queue.js";
 import { closedError, type HostState, ModelHost } from "../engine/host.js";
-import type { MeasuredBatch, Operation } from "../engine/operation.js";
+import type { MeasuredBatch, Operation, OperationContext } from "../engine/operation.js";
 import type { MemoryModel } from "../engine/probe.js";
 import { native } from "../native/instance.js";
 import type { ModelDtype, NativeBinding } from "../native/types.js";
@@ -39,13 +39,9 @@ export interface Capabilities {
 }
 
 /** A model that is being loaded: what both architectures need before their operations exist. */
-export interface Runtime<Description extends ModelDescription = ModelDescription> {
+export interface Runtime<Description extends ModelDescription = ModelDescription> extends OperationContext {
   native: NativeBinding;
-  device: string;
   dtype: ModelDtype;
-  queue: DeviceQueue;
-  host: ModelHost;
-  admission: Admission;
   description: Description;
   extraFiles: ExtraFiles;
   options: LoadOptions;
@@ -90,6 +86,7 @@ export async function openRuntime<Family extends keyof Descriptions>(
     queue,
     host,
     admission,
+    maxBatchSize: options.maxBatchSize === "auto" ? undefined : options.maxBatchSize,
     description: opened.description,
     extraFiles: opened.extraFiles,
     options,

@@ -31,3 +31,8 @@ export function fromNative(error: unknown): ClipBlipError {
 export function deviceLost(reason: string): ClipBlipError {
   return fromNative(Object.assign(new Error(reason), { code: "DEVICE_LOST" as const }));
 }
+
+/** Whether a call failed because its items did not fit into memory. */
+export function isOutOfMemory(error: unknown): error is ClipBlipError {
+  return error instanceof ClipBlipError && error.code === "ERR_OUT_OF_MEMORY";
+}

@@ -126,7 +126,7 @@ export interface PixelBatch {
 }
 
 /** How the texts of one call are written; the words are those of Hugging Face transformers. */
-export interface GenerationOptions {
+export interface GenerationSettings {
   endTokenId: number;
   padTokenId: number;
   /** 1: no beam search. */
@@ -287,7 +287,7 @@ export interface NativeBinding {
     module: ModuleHandle,
     batch: PixelBatch,
     prompts: Prompt[],
-    generation: GenerationOptions,
+    generation: GenerationSettings,
     options: RunOptions,
   ): Promise<GenerationResult>;
 
@@ -297,7 +297,7 @@ export interface NativeBinding {
     batch: PixelBatch,
     questions: TextsAboutPictures,
     prompts: Prompt[],
-    generation: GenerationOptions,
+    generation: GenerationSettings,
     options: RunOptions,
   ): Promise<GenerationResult>;
   /** How well texts describe pictures, by a BLIP model for image-text matching. */

@@ -4,6 +4,7 @@ import type { Redis } from "ioredis";
 import pLimit from "p-limit";
 import { assertInteger, assertOptions } from "../common/validate.js";
 import type { ImageInput } from "../input/types.js";
+import { maxUsefulBatch } from "../models/batch-size.js";
 import type { JobType } from "../models/jobs.js";
 import type { Capabilities } from "../models/model.js";
 import { DAY } from "./backend.js";
@@ -32,9 +33,6 @@ export interface JobWorker {
    */
   close(options?: { timeout?: number }): Promise<void>;
 }
-
-/** Batches beyond these sizes are no faster with any model (pictures). */
-const LARGEST_USEFUL = { cpu: 16, accelerator: 256 };
 
 /** Milliseconds that Redis has for what the end of a worker tells it. */
 const LAST_WORDS = 5_000;
@@ -124,8 +122,8 @@ function modelsOf({ clip, blip }: WorkerOptions): TypedModel[] {
 }
 
 /** Pictures of a batch: what fits into memory may be far more than what is of use. */
-function batchOf({ safeBatchSize, device }: Capabilities): number {
-  return Math.min(safeBatchSize, device === "cpu" ? LARGEST_USEFUL.cpu : LARGEST_USEFUL.accelerator);
+function batchOf({ safeBatchSize, architecture, device }: Capabilities): number {
+  return Math.min(safeBatchSize, maxUsefulBatch(architecture, device));
 }
 
 /** What a worker consists of, and its end. */

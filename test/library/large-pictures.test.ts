@@ -4,7 +4,7 @@ import { before, describe, it } from "node:test";
 import sharp, { type Sharp } from "sharp";
 import type { PreprocessPlan } from "../../dist/checkpoint/preprocessor-config.js";
 import { decodeImage } from "../../dist/input/decode.js";
-import { preparePixels } from "../../dist/models/images.js";
+import { ImageReader } from "../../dist/models/image-reader.js";
 import { native } from "../../dist/native/instance.js";
 import type { NativeBinding } from "../../dist/native/types.js";
 import { random } from "../unit/support/engine.js";
@@ -69,7 +69,7 @@ describe("a large picture", () => {
       const bytes = await make();
       const { data, width, height } = await decodeImage(bytes);
       const whole = await native().preprocess(data, width, height, plan.resize);
-      assert.deepEqual(await preparePixels(binding, bytes, plan, {}, never), whole.pixels);
+      assert.deepEqual(await new ImageReader(binding, plan).read(bytes, {}, never), whole.pixels);
       assert.equal(given[0]! < data.length, cut, `${given[0]} of ${data.length} bytes`);
     });
   }
@@ -78,13 +78,17 @@ describe("a large picture", () => {
     const bytes = await wide().jpeg().toBuffer();
     for (const part of [0.5, 0.9, 0.99]) {
       const damaged = bytes.subarray(0, Math.floor(bytes.length * part));
-      await assert.rejects(preparePixels(binding, damaged, plan, {}, never), { code: "ERR_IMAGE_DECODE" });
+      await assert.rejects(new ImageReader(binding, plan).read(damaged, {}, never) as Promise<Uint8Array>, {
+        code: "ERR_IMAGE_DECODE",
+      });
     }
   });
 
   it("that cannot be resized is refused as such", async () => {
     const bytes = await drawing(1, 1, 3).resize(16_000, 100, { fit: "fill" }).png().toBuffer();
     const odd = { ...plan, resize: { ...plan.resize, resize: { shortestEdge: 1 << 24 } } };
-    await assert.rejects(preparePixels(binding, bytes, odd, {}, never), { name: "ClipBlipError" });
+    await assert.rejects(new ImageReader(binding, odd).read(bytes, {}, never) as Promise<Uint8Array>, {
+      name: "ClipBlipError",
+    });
   });
 });

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { native } from "../../lib/native/instance.js";
-import type { GenerationOptions, ModuleHandle } from "../../lib/native/types.js";
+import type { GenerationSettings, ModuleHandle } from "../../lib/native/types.js";
 import { END, fakeBlipSpec, PAD, VOCABULARY } from "./fake-blip.js";
 import { Checkpoint, CPU, GREEDY, plainPictures, RUN, rejects, temporaryFolder } from "./helpers.js";
 
-const OPTIONS: GenerationOptions = { ...GREEDY, endTokenId: END, padTokenId: PAD };
+const OPTIONS: GenerationSettings = { ...GREEDY, endTokenId: END, padTokenId: PAD };
 const LENGTHS = { maxLength: 10, minLength: 0, seed: 0 };
 
 let blip: ModuleHandle;
@@ -18,7 +18,7 @@ before(async () => {
 
 async function caption(
   rows: { red: number; prompt: number[] }[],
-  { maxLength, minLength, seed, ...options }: Partial<GenerationOptions & typeof LENGTHS> = {},
+  { maxLength, minLength, seed, ...options }: Partial<GenerationSettings & typeof LENGTHS> = {},
 ) {
   const batch = plainPictures(rows.map(({ red }) => [red, 0, 0]));
   const lengths = { ...LENGTHS, ...defined({ maxLength, minLength, seed }) };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import type {
-  GenerationOptions,
+  GenerationSettings,
   ModuleHandle,
   ModuleSpec,
   NativeErrorCode,
@@ -20,7 +20,7 @@ export const RUN: RunOptions = { releaseCache: "after-call" };
 export const IDENTITY: NormalizePlan = { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] };
 
 /** Greedy search with no further options. */
-export const GREEDY: Omit<GenerationOptions, "endTokenId" | "padTokenId"> = {
+export const GREEDY: Omit<GenerationSettings, "endTokenId" | "padTokenId"> = {
   numBeams: 1,
   numReturnSequences: 1,
   lengthPenalty: 1,

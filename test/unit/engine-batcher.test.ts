@@ -8,7 +8,7 @@ import { DeviceQueue } from "../../lib/engine/device-queue.js";
 import { ModelHost } from "../../lib/engine/host.js";
 import { Pipeline } from "../../lib/engine/pipeline.js";
 import type { ModuleHandle } from "../../lib/native/types.js";
-import { localTurns } from "./support/engine.js";
+import { batched, localTurns } from "./support/engine.js";
 
 /** A device that doubles numbers, remembers its batches and can be held up. */
 function fakeDevice({ limit = 4, maxQueue = 1000, forwardMs = 0 } = {}) {
@@ -16,26 +16,23 @@ function fakeDevice({ limit = 4, maxQueue = 1000, forwardMs = 0 } = {}) {
   const queue = new DeviceQueue(localTurns());
   let running = 0;
   let mostRunning = 0;
-  const batcher = new Batcher<number, number>({
-    queue,
+  const operation = batched<number, number>({
     limit: () => limit,
     key: (item) => String(item < 0),
-    run: async (items) => {
+    forward: async (items) => {
       running += 1;
       mostRunning = Math.max(mostRunning, running);
       batches.push(items);
       await sleep(forwardMs);
       running -= 1;
-      return items.map((item) =>
-        item === 13
-          ? { ok: false, error: new ClipBlipError("ERR_OUT_OF_MEMORY", "unlucky") }
-          : { ok: true, value: item * 2 },
-      );
+      if (items.includes(13)) throw new ClipBlipError("ERR_OUT_OF_MEMORY", "unlucky");
+      return items.map((item) => item * 2);
     },
   });
+  const batcher = new Batcher(operation, queue);
   const admission = new Admission(maxQueue);
   const pipeline = (prepare: (input: number, signal: AbortSignal) => Promise<number> | number = (input) => input) =>
-    new Pipeline<number, number, number>({ prepare, batcher, admission, window: () => 2 * limit });
+    new Pipeline({ prepare, window: () => 2 * limit }, batcher, admission);
   return { batches, batcher, queue, admission, pipeline, mostRunning: () => mostRunning };
 }
 
@@ -93,22 +90,15 @@ describe("batches", () => {
 
   it("runs one batch at a time, whatever the number of batchers", async () => {
     const device = fakeDevice({ limit: 2, forwardMs: 1 });
-    const other = new Batcher<number, number>({
-      queue: device.queue,
-      limit: () => 2,
-      key: () => "",
-      run: async (items) => {
+    const operation = batched<number, number>({
+      forward: async (items) => {
         assert.ok(device.batches.length > 0);
         await sleep(1);
-        return items.map((value) => ({ ok: true, value }));
+        return items;
       },
     });
-    const second = new Pipeline<number, number, number>({
-      prepare: (input) => input,
-      batcher: other,
-      admission: new Admission(100),
-      window: () => 4,
-    });
+    const other = new Batcher(operation, device.queue);
+    const second = new Pipeline({ prepare: (input: number) => input, window: () => 4 }, other, new Admission(100));
     await Promise.all([device.pipeline().map(upTo(8)), second.map(upTo(8))]);
     assert.equal(device.mostRunning(), 1);
   });
@@ -118,17 +108,17 @@ describe("batches", () => {
 function overlapping({ limit = 2, queue = new DeviceQueue(localTurns()), overlap = (): boolean => true } = {}) {
   const batches: number[][] = [];
   const ends: (() => void)[] = [];
-  const batcher = new Batcher<number, number>({
-    queue,
+  const operation = batched<number, number>({
     limit: () => limit,
     key: (item) => String(item < 0),
-    run: async (items) => {
+    forward: async (items) => {
       batches.push(items);
       await new Promise<void>((resolve) => ends.push(resolve));
-      return items.map((value) => ({ ok: true, value }));
+      return items;
     },
-    overlap,
+    overlaps: overlap,
   });
+  const batcher = new Batcher(operation, queue);
   const call = { preparing: 0 };
   return {
     queue,
@@ -224,13 +214,11 @@ describe("batches that overlap", () => {
       releaseCache: "when-idle",
       isBusy: () => true,
     });
-    const batcher = new Batcher<number, number>({
-      queue,
-      limit: () => 2,
-      key: () => "",
-      run: (items) => host.call(async () => items.map((value) => ({ ok: true, value }))),
-      overlap: () => true,
+    const operation = batched<number, number>({
+      forward: (items) => host.call(async () => items),
+      overlaps: () => true,
     });
+    const batcher = new Batcher(operation, queue);
     const call = { preparing: 0 };
     assert.deepEqual(await Promise.all([1, 2, 3].map((item) => batcher.submit(item, call))), [1, 2, 3]);
     assert.equal(loads, 1);
@@ -277,15 +265,13 @@ describe("failures", () => {
 describe("what cannot happen", () => {
   it("a batch whose run rejects fails its items and no others", async () => {
     const queue = new DeviceQueue(localTurns());
-    const batcher = new Batcher<number, number>({
-      queue,
-      limit: () => 2,
-      key: () => "",
-      run: async (items) => {
+    const operation = batched<number, number>({
+      forward: async (items) => {
         if (items.includes(1)) throw new Error("cannot happen");
-        return items.map((value) => ({ ok: true, value }));
+        return items;
       },
     });
+    const batcher = new Batcher(operation, queue);
     const call = { preparing: 0 };
     const results = await Promise.allSettled([1, 2, 3].map((item) => batcher.submit(item, call)));
     assert.deepEqual(
@@ -296,12 +282,8 @@ describe("what cannot happen", () => {
 
   it("a device whose turns fail rejects what waits for it", async () => {
     const turns = { ...localTurns(), tryAcquire: () => false, acquire: () => Promise.reject(new Error("no turns")) };
-    const batcher = new Batcher<number, number>({
-      queue: new DeviceQueue(turns),
-      limit: () => 2,
-      key: () => "",
-      run: async (items) => items.map((value) => ({ ok: true, value })),
-    });
+    const operation = batched<number, number>({ forward: async (items) => items });
+    const batcher = new Batcher(operation, new DeviceQueue(turns));
     await assert.rejects(batcher.submit(1, { preparing: 0 }), /no turns/);
     await assert.rejects(batcher.submit(2, { preparing: 0 }), /no turns/);
   });
@@ -457,17 +439,12 @@ describe("streams", () => {
   it("lets go of each result that was taken, also under a signal that never aborts", async () => {
     const device = fakeDevice({ limit: 2 });
     const kept: WeakRef<object>[] = [];
-    const pipeline = new Pipeline<number, number, object>({
-      prepare: (input) => input,
-      batcher: new Batcher<number, object>({
-        queue: device.queue,
-        limit: () => 2,
-        key: () => "",
-        run: async (items) => items.map((item) => ({ ok: true, value: { item } })),
-      }),
-      admission: device.admission,
-      window: () => 4,
-    });
+    const operation = batched<number, object>({ forward: async (items) => items.map((item) => ({ item })) });
+    const pipeline = new Pipeline(
+      { prepare: (input: number) => input, window: () => 4 },
+      new Batcher(operation, device.queue),
+      device.admission,
+    );
     for await (const result of pipeline.stream(upTo(50), { signal: new AbortController().signal })) {
       assert.ok("value" in result);
       kept.push(new WeakRef(result.value));

@@ -4,9 +4,8 @@ import { setImmediate as settled } from "node:timers/promises";
 import { Admission } from "../../lib/engine/admission.js";
 import { DeviceQueue } from "../../lib/engine/device-queue.js";
 import { type HostOptions, ModelHost } from "../../lib/engine/host.js";
-import { Operation } from "../../lib/engine/operation.js";
 import type { CacheRelease, ModuleHandle, NativeErrorCode } from "../../lib/native/types.js";
-import { localTurns } from "./support/engine.js";
+import { localTurns, TestOperation } from "./support/engine.js";
 
 const nativeError = (code: NativeErrorCode) => Object.assign(new Error(`the native text of ${code}`), { code });
 
@@ -46,22 +45,15 @@ function fakeHost(options: Partial<HostOptions> = {}) {
 function fakeOperation(releaseCache: CacheRelease, failing?: NativeErrorCode) {
   const fake = fakeHost({ releaseCache });
   let failures = failing ? 1 : 0;
-  const operation = new Operation<number, number, number>({
-    name: "test",
-    device: "fake",
-    host: fake.host,
-    queue: fake.queue,
-    admission: new Admission(1000),
-    prepare: (input) => input,
-    key: () => "",
-    forward: async (_module, items) => {
+  const context = { device: "fake", host: fake.host, queue: fake.queue, admission: new Admission(1000) };
+  const operation = new TestOperation<number, number>(context, 2, {
+    run: async (_module, items) => {
       fake.diary.push(`run ${items.length}`);
       await settled();
       if (failures-- > 0) throw nativeError(failing!);
       return { values: items, peakBytes: 10 };
     },
     sample: () => 0,
-    largestUseful: 2,
   });
   return { ...fake, operation };
 }
@@ -144,20 +136,13 @@ describe("the budget", () => {
   it("shrinks the batches of a device whose allocator does not keep to it", async () => {
     const sizes: number[] = [];
     const { host, queue } = fakeHost({ measureBudget: () => 40 });
-    const operation = new Operation<number, number, number>({
-      name: "test",
-      device: "fake",
-      host,
-      queue,
-      admission: new Admission(1000),
-      prepare: (input) => input,
-      key: () => "",
-      forward: async (_module, items) => {
+    const context = { device: "fake", host, queue, admission: new Admission(1000) };
+    const operation = new TestOperation<number, number>(context, 8, {
+      run: async (_module, items) => {
         sizes.push(items.length);
         return { values: items, peakBytes: 10 * items.length };
       },
       sample: () => 0,
-      largestUseful: 8,
     });
     assert.deepEqual(await operation.pipeline.map([1, 2, 3, 4, 5, 6, 7, 8]), [1, 2, 3, 4, 5, 6, 7, 8]);
     await operation.pipeline.map([1, 2, 3, 4, 5, 6, 7, 8]);

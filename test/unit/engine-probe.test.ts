@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fittingItems, probeMemory } from "../../lib/engine/probe.js";
-import { isOutOfMemory, outOfMemory } from "./support/engine.js";
+import { isOutOfMemory } from "../../lib/native/errors.js";
+import { outOfMemory } from "./support/engine.js";
 
 interface FakeModel {
   /** Bytes that a batch takes. */
@@ -29,7 +30,6 @@ async function probe(model: FakeModel) {
       if (bytes(size) > hardLimit) throw outOfMemory();
       return bytes(size);
     },
-    isOutOfMemory,
     budget,
     largestUseful,
     timeBudget,
@@ -126,7 +126,6 @@ describe("the probe", () => {
         while (performance.now() < until);
         return 10 * size;
       },
-      isOutOfMemory,
       budget: 1e9,
       largestUseful: 16,
       timeBudget: 50,
@@ -143,7 +142,6 @@ describe("the probe", () => {
           if (size === failingSize) throw failure;
           return size;
         },
-        isOutOfMemory,
         budget: 1e9,
         largestUseful: 64,
         timeBudget: 1e9,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { runSplitting } from "../../lib/engine/split.js";
-import { isOutOfMemory, outOfMemory, random } from "./support/engine.js";
+import { isOutOfMemory } from "../../lib/native/errors.js";
+import { outOfMemory, random } from "./support/engine.js";
 
 describe("splitting", () => {
   it("gives the results of the whole batch in order, within 2n - 1 forwards, in 5,000 seeded cases", async () => {
@@ -15,15 +16,14 @@ describe("splitting", () => {
       // A neighbour on the device takes and gives memory between the forwards.
       let budget = 20 + Math.floor(next() * 2000);
       let forwards = 0;
-      const outcomes = await runSplitting(items, {
+      const { outcomes } = await runSplitting(items, {
         forward: async (part) => {
           forwards += 1;
           budget = Math.max(20, budget + Math.floor((next() - 0.5) * 100));
           if (part.length > 1 && fixed + perItem * part.length > budget) throw outOfMemory();
           return part.map((item) => item * 3);
         },
-        isOutOfMemory,
-        onOutOfMemory: () => {
+        ranOutOfMemory: () => {
           splits += 1;
         },
       });
@@ -38,13 +38,12 @@ describe("splitting", () => {
   });
 
   it("fails the one item alone that does not fit", async () => {
-    const outcomes = await runSplitting([1, 2, 99, 4, 5], {
+    const { outcomes } = await runSplitting([1, 2, 99, 4, 5], {
       forward: async (part) => {
         if (part.includes(99)) throw outOfMemory();
         return part;
       },
-      isOutOfMemory,
-      onOutOfMemory: () => {},
+      ranOutOfMemory: () => {},
     });
     assert.deepEqual(
       outcomes.map((outcome) => outcome.ok),
@@ -62,8 +61,7 @@ describe("splitting", () => {
         if (part.length > 10) throw outOfMemory();
         return part;
       },
-      isOutOfMemory,
-      onOutOfMemory: () => {},
+      ranOutOfMemory: () => {},
     });
     assert.deepEqual(sizes, [100, 64, 32, 16, ...Array(12).fill(8), 4]);
   });
@@ -71,13 +69,12 @@ describe("splitting", () => {
   it("passes every other error on without a retry", async () => {
     let forwards = 0;
     const failure = new Error("illegal memory access");
-    const outcomes = await runSplitting([1, 2, 3], {
+    const { outcomes } = await runSplitting([1, 2, 3], {
       forward: async () => {
         forwards += 1;
         throw failure;
       },
-      isOutOfMemory,
-      onOutOfMemory: () => {},
+      ranOutOfMemory: () => {},
     });
     assert.equal(forwards, 1);
     assert.ok(outcomes.every((outcome) => !outcome.ok && outcome.error === failure));

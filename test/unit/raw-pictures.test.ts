@@ -4,7 +4,7 @@ import { Admission } from "../../lib/engine/admission.js";
 import { DeviceQueue } from "../../lib/engine/device-queue.js";
 import { ModelHost } from "../../lib/engine/host.js";
 import type { ImageInput, RawPixels } from "../../lib/input/types.js";
-import { imageOperation } from "../../lib/models/clip/operations.js";
+import { EncodeImages } from "../../lib/models/clip/operations.js";
 import type { Runtime } from "../../lib/models/model.js";
 import type { ModuleHandle, NativeBinding, PixelBatch } from "../../lib/native/types.js";
 import { localTurns } from "./support/engine.js";
@@ -55,7 +55,7 @@ async function fakeClip({ largest = 256 } = {}) {
     extraFiles: { "preprocessor_config.json": JSON.stringify({ size: { shortest_edge: SIDE }, crop_size: size }) },
     options: {},
   } as unknown as Runtime<never>;
-  const operation = imageOperation(runtime, SIDE);
+  const operation = new EncodeImages(runtime, SIDE);
   operation.adopt({ bytesPerItem: 1e9 / largest, fixedBytes: 0 });
   const encode = async (images: ImageInput[], options: { maxPixels?: number } = {}) => {
     const rows = await operation.pipeline.map(images.map((image) => ({ image, options })));

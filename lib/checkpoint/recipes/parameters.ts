@@ -1,5 +1,5 @@
 import type { ModelDtype, ParameterSpec } from "../../native/types.js";
-import { FLOAT_DTYPES, rowsOf } from "../weights/tensors.js";
+import { FLOAT_DTYPES, sliceRows } from "../weights/tensors.js";
 import type { WeightTable } from "../weights/weights.js";
 
 /** Names of the modules of layer `layer` whose weights are put one below the other. */
@@ -42,7 +42,7 @@ export class ParameterBuilder {
 
   /** Rows `from` to `to`, the latter not included, of one tensor of this shape. */
   rows(name: string, source: string, shape: readonly number[], from: number, to: number): void {
-    const rows = rowsOf(this.#weights.require(source, shape), from, to);
+    const rows = sliceRows(this.#weights.require(source, shape), from, to);
     this.parameters.push({ name, layers: [[rows]], stacked: false });
   }
 

@@ -1,5 +1,5 @@
 import type { TensorSlice } from "../../native/types.js";
-import { rowsOf, transpose } from "./tensors.js";
+import { sliceRows, transpose } from "./tensors.js";
 import { WeightTable } from "./weights.js";
 
 /** Where OpenAI's code, and open_clip after it, keep a tensor of CLIP. */
@@ -54,7 +54,7 @@ export class OpenAiWeights extends WeightTable {
     if (transposed) return transpose(super.require(theirs, [...shape].reverse()));
     if (third === undefined) return super.require(theirs, shape);
     const [rows, ...rest] = shape;
-    return rowsOf(super.require(theirs, [3 * rows!, ...rest]), third * rows!, (third + 1) * rows!);
+    return sliceRows(super.require(theirs, [3 * rows!, ...rest]), third * rows!, (third + 1) * rows!);
   }
 }
 

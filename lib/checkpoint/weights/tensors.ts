@@ -47,7 +47,7 @@ export function transpose(tensor: TensorSlice): TensorSlice {
 }
 
 /** Rows `from` to `to`, the latter not included. */
-export function rowsOf(tensor: TensorSlice, from: number, to: number): TensorSlice {
+export function sliceRows(tensor: TensorSlice, from: number, to: number): TensorSlice {
   const shape = [to - from, ...tensor.shape.slice(1)];
   const step = stridesOf(tensor)[0]!;
   if (tensor.strides) return { ...tensor, shape, storageOffset: (tensor.storageOffset ?? 0) + from * step };

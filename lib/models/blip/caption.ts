@@ -1,13 +1,13 @@
 import type { BlipWriterDescription } from "../../checkpoint/description.js";
-import { readPreprocessorConfig } from "../../checkpoint/preprocessor-config.js";
 import { Operation } from "../../engine/operation.js";
-import { PixelPool } from "../../input/pixel-pool.js";
 import type { ImageInput } from "../../input/types.js";
-import type { Prompt } from "../../native/types.js";
+import type { ModuleHandle, NativeBinding, Prompt, RunOptions } from "../../native/types.js";
 import type { BlipTokenizer } from "../../text/blip-tokenizer.js";
-import { type ImageCallOptions, pixelBatch, preparePixels, readyPixels } from "../images.js";
+import { maxUsefulBatch } from "../batch-size.js";
+import type { ImageReader, ReadOptions } from "../image-reader.js";
 import type { Runtime } from "../model.js";
-import { type GeneratedText, type GenerationPlan, generatedTexts, planGeneration, rowsOf } from "./generation.js";
+import { decoderRows, type GeneratedText, type GenerationPlan, generatedTexts, samplePlan } from "./generation.js";
+import { blipImageReader } from "./pairs.js";
 
 /** One sentence about a picture. */
 export interface Caption extends GeneratedText {
@@ -15,12 +15,12 @@ export interface Caption extends GeneratedText {
   alternatives: GeneratedText[];
 }
 
-/** One picture with what its caption depends on. */
+/** One picture, and what its caption depends on beside it. */
 export interface CaptionRequest {
   image: ImageInput;
   prompt: string | undefined;
   plan: GenerationPlan;
-  options: Pick<ImageCallOptions, "allowRemote" | "maxPixels">;
+  options: ReadOptions;
 }
 
 /** A prepared picture with its prompt. */
@@ -30,54 +30,54 @@ export interface CaptionItem {
   plan: GenerationPlan;
 }
 
-/** Batches beyond these sizes are no faster (rows: each beam is one). */
-const LARGEST_USEFUL = { cpu: 8, accelerator: 128 };
-
 /** Pictures to captions. */
-export function captionOperation(
-  runtime: Runtime<BlipWriterDescription>,
-  tokenizer: BlipTokenizer,
-): Operation<CaptionRequest, CaptionItem, Caption> {
-  const { native, description, extraFiles, device, options: loadOptions, host, queue, admission } = runtime;
-  const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, "blip", description.imageSize);
-  const usual = planGeneration({ numBeams: 1, numReturnSequences: 1, doSample: false }, description, tokenizer);
-  const { maxLength } = usual.prompt([description.startTokenId]);
-  const sample: CaptionItem = {
-    pixels: new Uint8Array(plan.height * plan.width * 3),
-    // The largest caches, filled in one step: what memory it takes is seen without the time of a whole caption.
-    prompt: usual.prompt(Array(maxLength - 1).fill(description.startTokenId)),
-    plan: usual,
-  };
-  const pool = new PixelPool();
-  return new Operation({
-    name: "caption",
-    device,
-    host,
-    queue,
-    admission,
-    largestUseful: device === "cpu" ? LARGEST_USEFUL.cpu : LARGEST_USEFUL.accelerator,
-    maxBatchSize: loadOptions.maxBatchSize === "auto" ? undefined : loadOptions.maxBatchSize,
-    prepare: ({ image, prompt, plan: generation, options }, signal) => {
-      // First, because it is cheap to refuse.
-      const begun = generation.prompt(tokenizer.encodePrompt(prompt ?? ""));
-      const item = (pixels: Uint8Array): CaptionItem => ({ pixels, prompt: begun, plan: generation });
-      const ready = readyPixels(image, plan, options, pool);
-      return ready ? item(ready) : preparePixels(native, image, plan, options, signal).then(item);
-    },
-    key: (item) => item.plan.key,
-    rows: (item) => rowsOf(item.plan),
-    forward: async (module, items, run) => {
-      const { plan: generation } = items[0]!;
-      const pixels = items.map((item) => item.pixels);
-      const prompts = items.map((item) => item.prompt);
-      const result = await native.caption(module, pixelBatch(pixels, plan), prompts, generation.native, run);
-      // Not after a failure: what ran out of memory is run again.
-      pool.giveBack(pixels);
-      const values = generatedTexts(result, generation, tokenizer).map(
-        ([best, ...alternatives]): Caption => ({ ...best!, alternatives }),
-      );
-      return { values, peakBytes: result.peakBytes };
-    },
-    sample: () => sample,
-  });
+export class WriteCaptions extends Operation<CaptionRequest, CaptionItem, Caption> {
+  readonly name = "caption";
+  readonly #native: NativeBinding;
+  readonly #reader: ImageReader;
+  readonly #tokenizer: BlipTokenizer;
+  readonly #sample: CaptionItem;
+
+  constructor(runtime: Runtime<BlipWriterDescription>, tokenizer: BlipTokenizer) {
+    super(runtime, maxUsefulBatch("blip", runtime.device));
+    this.#native = runtime.native;
+    this.#reader = blipImageReader(runtime);
+    this.#tokenizer = tokenizer;
+    this.#sample = { pixels: this.#reader.blank(), ...samplePlan(runtime.description, tokenizer) };
+  }
+
+  prepare({ image, prompt: text, plan, options }: CaptionRequest, signal: AbortSignal) {
+    // First, because it is cheap to refuse.
+    const prompt = plan.prompt(this.#tokenizer.encodePrompt(text ?? ""));
+    const pixels = this.#reader.read(image, options, signal);
+    return pixels instanceof Promise
+      ? pixels.then((ready): CaptionItem => ({ pixels: ready, prompt, plan }))
+      : { pixels, prompt, plan };
+  }
+
+  key({ plan }: CaptionItem): string {
+    return plan.key;
+  }
+
+  override rows({ plan }: CaptionItem): number {
+    return decoderRows(plan);
+  }
+
+  protected async run(module: ModuleHandle, items: CaptionItem[], options: RunOptions) {
+    const { plan } = items[0]!;
+    const pixels = items.map((item) => item.pixels);
+    const prompts = items.map((item) => item.prompt);
+    const batch = this.#reader.batch(pixels);
+    const result = await this.#native.caption(module, batch, prompts, plan.native, options);
+    // Not after a failure: what ran out of memory is run again.
+    this.#reader.release(pixels);
+    const values = generatedTexts(result, plan, this.#tokenizer).map(
+      ([best, ...alternatives]): Caption => ({ ...best!, alternatives }),
+    );
+    return { values, peakBytes: result.peakBytes };
+  }
+
+  protected sample(): CaptionItem {
+    return this.#sample;
+  }
 }

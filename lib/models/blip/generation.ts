@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import type { BlipWriterDescription, GenerationDefaults } from "../../checkpoint/description.js";
 import { ClipBlipError } from "../../common/errors.js";
 import { invalidArgument } from "../../common/validate.js";
-import type { GenerationResult, GenerationOptions as NativeOptions, Prompt } from "../../native/types.js";
+import type { GenerationResult, GenerationSettings, Prompt } from "../../native/types.js";
 import type { BlipTokenizer } from "../../text/blip-tokenizer.js";
 import type { GenerationOptions } from "./generation-options.js";
 
@@ -22,7 +22,7 @@ export interface GeneratedText {
 
 /** How the texts of one call are written. */
 export interface GenerationPlan {
-  native: NativeOptions;
+  native: GenerationSettings;
   /** Texts of plans with the same key may be written in one batch. */
   key: string;
   /**
@@ -60,8 +60,22 @@ export function planGeneration(
   };
 }
 
+/**
+ * What memory is measured with: the usual way to write a text, and the largest caches that it can fill, in one step.
+ * That shows what memory a whole text takes without the time of writing one.
+ */
+export function samplePlan(
+  description: BlipWriterDescription,
+  tokenizer: BlipTokenizer,
+): { plan: GenerationPlan; prompt: Prompt } {
+  const plan = planGeneration({ numBeams: 1, numReturnSequences: 1, doSample: false }, description, tokenizer);
+  const { startTokenId } = description;
+  const { maxLength } = plan.prompt([startTokenId]);
+  return { plan, prompt: plan.prompt(Array(maxLength - 1).fill(startTokenId)) };
+}
+
 /** Rows of the decoder that a picture takes: its beams, or its samples. */
-export function rowsOf({ native: { numBeams, numReturnSequences } }: GenerationPlan): number {
+export function decoderRows({ native: { numBeams, numReturnSequences } }: GenerationPlan): number {
   return numBeams > 1 ? numBeams : numReturnSequences;
 }
 
@@ -84,7 +98,7 @@ function nativeOptions(
   options: GenerationOptions,
   { generation: defaults, endTokenId, padTokenId }: BlipWriterDescription,
   tokenizer: BlipTokenizer,
-): NativeOptions {
+): GenerationSettings {
   const numBeams = options.numBeams ?? defaults.numBeams;
   const doSample = options.doSample ?? defaults.doSample;
   const common = {
@@ -108,7 +122,7 @@ function nativeOptions(
   };
 }
 
-function assertTogether({ numBeams, numReturnSequences, doSample }: NativeOptions): void {
+function assertTogether({ numBeams, numReturnSequences, doSample }: GenerationSettings): void {
   if (numReturnSequences === 1) return;
   if (numBeams === 1 && !doSample) {
     const expected = "1, or numBeams of at least as many, or doSample: greedy search writes one text for each picture,";

@@ -1,10 +1,11 @@
 import type { BlipMatcherDescription } from "../../checkpoint/description.js";
-import { readPreprocessorConfig } from "../../checkpoint/preprocessor-config.js";
 import { Operation } from "../../engine/operation.js";
+import type { ModuleHandle, NativeBinding, RunOptions } from "../../native/types.js";
 import type { BlipTokenizer } from "../../text/blip-tokenizer.js";
-import { type ImageCallOptions, pixelBatch } from "../images.js";
+import { maxUsefulBatch } from "../batch-size.js";
+import type { ImageReader, ReadOptions } from "../image-reader.js";
 import type { Runtime } from "../model.js";
-import { distinctPictures, type Pair, sharedPixels } from "./pairs.js";
+import { blipImageReader, distinctPictures, type Pair, sampleText, sharedPixels } from "./pairs.js";
 
 /** How well a text describes a picture. */
 export interface Match {
@@ -18,7 +19,7 @@ export interface Match {
 export interface MatchRequest {
   pair: Pair;
   truncate: boolean;
-  options: Pick<ImageCallOptions, "allowRemote" | "maxPixels">;
+  options: ReadOptions;
 }
 
 /** A prepared picture with a text's tokens. */
@@ -27,51 +28,44 @@ export interface MatchItem {
   textIds: number[];
 }
 
-/** Batches beyond these sizes are no faster (items). */
-const LARGEST_USEFUL = { cpu: 8, accelerator: 128 };
-
-/** Tokens of the text that memory is measured with: the most that BLIP was trained with. */
-const USUAL_TEXT = 35;
-
 /** Pairs of pictures and texts to how well they match. */
-export function matchOperation(
-  runtime: Runtime<BlipMatcherDescription>,
-  tokenizer: BlipTokenizer,
-): Operation<MatchRequest, MatchItem, Match> {
-  const { native, description, extraFiles, device, options: loadOptions, host, queue, admission } = runtime;
-  const plan = readPreprocessorConfig(extraFiles["preprocessor_config.json"]!, "blip", description.imageSize);
-  const sample: MatchItem = {
-    pixels: new Uint8Array(plan.height * plan.width * 3),
-    textIds: Array(Math.min(USUAL_TEXT, description.contextLength)).fill(description.endTokenId),
-  };
-  return new Operation({
-    name: "match",
-    device,
-    host,
-    queue,
-    admission,
-    largestUseful: device === "cpu" ? LARGEST_USEFUL.cpu : LARGEST_USEFUL.accelerator,
-    maxBatchSize: loadOptions.maxBatchSize === "auto" ? undefined : loadOptions.maxBatchSize,
-    prepare: async ({ pair, truncate, options }, signal) => {
-      // First, because it is cheap to refuse.
-      const textIds = tokenizer.encodeText(pair.text, { truncate });
-      return { pixels: await sharedPixels(native, pair.image, plan, options, signal), textIds };
-    },
-    key: () => "",
-    forward: async (module, items, run) => {
-      const { pixels, about } = distinctPictures(items);
-      const { probabilities, similarities, peakBytes } = await native.match(
-        module,
-        pixelBatch(pixels, plan),
-        about,
-        run,
-      );
-      const values = items.map(
-        (_, index): Match => ({ probability: probabilities[index]!, similarity: similarities[index]! }),
-      );
-      return { values, peakBytes };
-    },
-    // Another picture for each, as far as the batch can see: the most that it can take.
-    sample: () => ({ ...sample, pixels: sample.pixels.subarray() }),
-  });
+export class MatchTexts extends Operation<MatchRequest, MatchItem, Match> {
+  readonly name = "match";
+  readonly #native: NativeBinding;
+  readonly #reader: ImageReader;
+  readonly #tokenizer: BlipTokenizer;
+  readonly #sampleText: number[];
+
+  constructor(runtime: Runtime<BlipMatcherDescription>, tokenizer: BlipTokenizer) {
+    super(runtime, maxUsefulBatch("blip", runtime.device));
+    this.#native = runtime.native;
+    this.#reader = blipImageReader(runtime);
+    this.#tokenizer = tokenizer;
+    this.#sampleText = sampleText(runtime.description);
+  }
+
+  async prepare({ pair, truncate, options }: MatchRequest, signal: AbortSignal): Promise<MatchItem> {
+    // First, because it is cheap to refuse.
+    const textIds = this.#tokenizer.encodeText(pair.text, { truncate });
+    return { pixels: await sharedPixels(this.#reader, pair.image, options, signal), textIds };
+  }
+
+  key(): string {
+    return "";
+  }
+
+  protected async run(module: ModuleHandle, items: MatchItem[], options: RunOptions) {
+    const { pixels, about } = distinctPictures(items);
+    const result = await this.#native.match(module, this.#reader.batch(pixels), about, options);
+    const { probabilities, similarities, peakBytes } = result;
+    const values = items.map(
+      (_, index): Match => ({ probability: probabilities[index]!, similarity: similarities[index]! }),
+    );
+    return { values, peakBytes };
+  }
+
+  /** Another picture for each: the most that a batch can take. */
+  protected sample(): MatchItem {
+    return { pixels: this.#reader.blank(), textIds: this.#sampleText };
+  }
 }

@@ -6,11 +6,11 @@ import { type BlipTokenizer, createBlipTokenizer } from "../../text/blip-tokeniz
 import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "../images.js";
 import type { LoadOptions } from "../load-options.js";
 import { Model, openRuntime, type Runtime } from "../model.js";
-import { type Answer, type AnswerRequest, answerOperation } from "./answer.js";
-import { type Caption, type CaptionRequest, captionOperation } from "./caption.js";
+import { type Answer, AnswerQuestions, type AnswerRequest } from "./answer.js";
+import { type Caption, type CaptionRequest, WriteCaptions } from "./caption.js";
 import { type GenerationPlan, planGeneration } from "./generation.js";
 import { assertGenerationOptions, GENERATION_OPTIONS, type GenerationOptions } from "./generation-options.js";
-import { type Match, type MatchRequest, matchOperation } from "./match.js";
+import { type Match, type MatchRequest, MatchTexts } from "./match.js";
 import { pairUp } from "./pairs.js";
 
 /** Options of `caption`. */
@@ -47,9 +47,9 @@ export interface MatchOptions extends ImageCallOptions {
 
 /** The one operation that a model was trained for. */
 interface Operations {
-  caption?: ReturnType<typeof captionOperation>;
-  answer?: ReturnType<typeof answerOperation>;
-  match?: ReturnType<typeof matchOperation>;
+  caption?: WriteCaptions;
+  answer?: AnswerQuestions;
+  match?: MatchTexts;
 }
 
 /** A BLIP model, which does what it was trained for: write captions, answer questions, or match pictures and texts. */
@@ -228,11 +228,11 @@ const MODELS: Record<keyof Operations, string> = {
 function makeOperations(runtime: Runtime<BlipDescription>, tokenizer: BlipTokenizer): Operations {
   const { description } = runtime;
   if (description.task === "image-text-matching")
-    return { match: matchOperation({ ...runtime, description }, tokenizer) };
+    return { match: new MatchTexts({ ...runtime, description }, tokenizer) };
   const writer = { ...runtime, description };
   return description.task === "captioning"
-    ? { caption: captionOperation(writer, tokenizer) }
-    : { answer: answerOperation(writer, tokenizer) };
+    ? { caption: new WriteCaptions(writer, tokenizer) }
+    : { answer: new AnswerQuestions(writer, tokenizer) };
 }
 
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT */

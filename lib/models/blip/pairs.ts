@@ -1,8 +1,10 @@
-import type { PreprocessPlan } from "../../checkpoint/preprocessor-config.js";
+import type { BlipDescription } from "../../checkpoint/description.js";
+import { readPreprocessorConfig } from "../../checkpoint/preprocessor-config.js";
 import { invalidArgument } from "../../common/validate.js";
 import type { ImageInput } from "../../input/types.js";
-import type { NativeBinding, TextsAboutPictures } from "../../native/types.js";
-import { type ImageCallOptions, preparePixels, readyPixels } from "../images.js";
+import type { TextsAboutPictures } from "../../native/types.js";
+import { ImageReader, type ReadOptions } from "../image-reader.js";
+import type { Runtime } from "../model.js";
 
 /** A picture that several items of one call are about: it is decoded and encoded once. */
 export interface SharedImage {
@@ -36,16 +38,28 @@ export function pairUp(images: readonly ImageInput[], texts: string | readonly s
   }));
 }
 
+/** What reads the pictures of a BLIP. */
+export function blipImageReader({ native, description, extraFiles }: Runtime<BlipDescription>): ImageReader {
+  const config = extraFiles["preprocessor_config.json"]!;
+  return new ImageReader(native, readPreprocessorConfig(config, "blip", description.imageSize));
+}
+
+/** Tokens of the text that memory is measured with: the most that BLIP was trained with, and more than most questions have. */
+const SAMPLE_TOKENS = 35;
+
+/** The ids of a text to measure with. */
+export function sampleText({ contextLength, endTokenId }: BlipDescription): number[] {
+  return Array(Math.min(SAMPLE_TOKENS, contextLength)).fill(endTokenId);
+}
+
 /** The pixels of a shared picture; the first of its items has them made. */
 export function sharedPixels(
-  binding: NativeBinding,
+  reader: ImageReader,
   shared: SharedImage,
-  plan: PreprocessPlan,
-  options: Pick<ImageCallOptions, "allowRemote" | "maxPixels">,
+  options: ReadOptions,
   signal: AbortSignal,
 ): Promise<Uint8Array> | Uint8Array {
-  shared.pixels ??=
-    readyPixels(shared.image, plan, options) ?? preparePixels(binding, shared.image, plan, options, signal);
+  shared.pixels ??= reader.read(shared.image, options, signal);
   return shared.pixels;
 }
 

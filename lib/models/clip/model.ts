@@ -16,9 +16,9 @@ import type { TextTokenizer } from "../../text/text-tokenizer.js";
 import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "../images.js";
 import type { ClipLoadOptions } from "../load-options.js";
 import { Model, openRuntime, type Runtime } from "../model.js";
-import { type ImageRequest, imageOperation, textOperation, textTokenizer } from "./operations.js";
+import { EncodeImages, EncodeTexts, type ImageRequest, textTokenizer } from "./operations.js";
 import { type Scoring, scoringOf } from "./scoring.js";
-import { rowsOfOneBuffer, similarityMatrix } from "./similarity.js";
+import { similarityMatrix, toMatrix } from "./similarity.js";
 import { averageSentences, fillTemplates, readTemplates } from "./zero-shot.js";
 
 /** Options of `encodeImages`. */
@@ -69,22 +69,19 @@ export type EmbeddedImage =
   | { index: number; input: ImageInput; embedding: Float32Array }
   | { index: number; input: ImageInput; error: ClipBlipError };
 
-type ImageOperation = ReturnType<typeof imageOperation>;
-type TextOperation = ReturnType<typeof textOperation>;
-
 /** A CLIP or SigLIP model: pictures and texts to vectors of one space. */
 export class ClipModel extends Model {
   /** Undefined in a model that has no tower for them. */
-  readonly #images: ImageOperation | undefined;
-  readonly #texts: TextOperation | undefined;
+  readonly #images: EncodeImages | undefined;
+  readonly #texts: EncodeTexts | undefined;
   readonly #tokenizer: TextTokenizer | undefined;
   readonly #dimension: number;
   readonly #scoring: Scoring | undefined;
 
   private constructor(
     runtime: Runtime<ClipDescription>,
-    images: ImageOperation | undefined,
-    texts: TextOperation | undefined,
+    images: EncodeImages | undefined,
+    texts: EncodeTexts | undefined,
     tokenizer: TextTokenizer | undefined,
   ) {
     super(
@@ -117,8 +114,8 @@ export class ClipModel extends Model {
       const tokenizer = text && textTokenizer(runtime, text);
       const model = new ClipModel(
         runtime,
-        imageSize === undefined ? undefined : imageOperation(runtime, imageSize),
-        tokenizer && textOperation(runtime, text, tokenizer),
+        imageSize === undefined ? undefined : new EncodeImages(runtime, imageSize),
+        tokenizer && new EncodeTexts(runtime, text, tokenizer),
         tokenizer,
       );
       await model.firstProbe();
@@ -143,7 +140,7 @@ export class ClipModel extends Model {
     this.assertOpen();
     const { pipeline } = this.#imageTower("encodeImages");
     const requests = images.map((image) => ({ image, options }));
-    return rowsOfOneBuffer(await pipeline.map(requests, options), this.#dimension);
+    return toMatrix(await pipeline.map(requests, options), this.#dimension);
   }
 
   /**
@@ -161,7 +158,7 @@ export class ClipModel extends Model {
     this.assertOpen();
     const { pipeline } = this.#textTower("encodeTexts");
     const requests = texts.map((text) => ({ text, options }));
-    return rowsOfOneBuffer(await pipeline.map(requests, options), this.#dimension);
+    return toMatrix(await pipeline.map(requests, options), this.#dimension);
   }
 
   /**
@@ -229,7 +226,7 @@ export class ClipModel extends Model {
     ]);
     const cosines = similarityMatrix(pictures, sentences);
     return scoring
-      ? rowsOfOneBuffer(
+      ? toMatrix(
           cosines.map((row) => row.map(scoring.logit)),
           cosines[0]?.length ?? 0,
         )
@@ -254,12 +251,12 @@ export class ClipModel extends Model {
     return embeddedImages(pipeline.stream(requests(images, options), options));
   }
 
-  #imageTower(call: string): ImageOperation {
+  #imageTower(call: string): EncodeImages {
     if (this.#images) return this.#images;
     throw missing("image", call, "an image half such as CLIPVisionModelWithProjection");
   }
 
-  #textTower(call: string): TextOperation {
+  #textTower(call: string): EncodeTexts {
     if (this.#texts) return this.#texts;
     throw missing("text", call, "a text half such as CLIPTextModelWithProjection");
   }
@@ -293,7 +290,7 @@ function missing(tower: string, call: string, half: string): ClipBlipError {
 }
 
 async function* embeddedImages(
-  results: ReturnType<ImageOperation["pipeline"]["stream"]>,
+  results: ReturnType<EncodeImages["pipeline"]["stream"]>,
 ): AsyncGenerator<EmbeddedImage, void, undefined> {
   for await (const result of results) {
     const { index, input } = result;

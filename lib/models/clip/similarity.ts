@@ -34,7 +34,7 @@ export function similarityMatrix(a: ArrayLike<number>[], b: ArrayLike<number>[])
   const first = a[0] ?? b[0];
   for (const vector of first ? [...a, ...b] : []) assertSameLength(first!, vector);
   const directions = b.map(direction);
-  const rows = rowsOf(a.length, b.length);
+  const rows = zeroMatrix(a.length, b.length);
   for (const [index, vector] of a.entries()) {
     const from = direction(vector);
     for (let column = 0; column < directions.length; column++) rows[index]![column] = dot(from, directions[column]!);
@@ -81,14 +81,14 @@ function isVector(value: unknown): value is ArrayLike<number> {
 }
 
 /** `count` rows of `length` zeros each, one behind the other in one buffer. */
-export function rowsOf(count: number, length: number): Float32Array[] {
+export function zeroMatrix(count: number, length: number): Float32Array[] {
   const matrix = new Float32Array(count * length);
   return Array.from({ length: count }, (_, row) => matrix.subarray(row * length, (row + 1) * length));
 }
 
 /** The vectors of several batches, copied into one buffer in the order of the call. */
-export function rowsOfOneBuffer(vectors: readonly Float32Array[], length: number): Float32Array[] {
-  const rows = rowsOf(vectors.length, length);
+export function toMatrix(vectors: readonly Float32Array[], length: number): Float32Array[] {
+  const rows = zeroMatrix(vectors.length, length);
   for (const [index, vector] of vectors.entries()) rows[index]!.set(vector);
   return rows;
 }

@@ -1,5 +1,5 @@
 import { invalidArgument } from "../../common/validate.js";
-import { rowsOf } from "./similarity.js";
+import { zeroMatrix } from "./similarity.js";
 
 /**
  * Checks the option `template` of `classify`: one sentence or several.
@@ -25,7 +25,7 @@ export function fillTemplates(labels: readonly string[], templates: readonly str
  */
 export function averageSentences(sentences: readonly Float32Array[], count: number): readonly Float32Array[] {
   if (count === 1) return sentences;
-  const means = rowsOf(sentences.length / count, sentences[0]!.length);
+  const means = zeroMatrix(sentences.length / count, sentences[0]!.length);
   for (const [label, mean] of means.entries()) {
     for (const sentence of sentences.slice(label * count, (label + 1) * count)) {
       for (let index = 0; index < mean.length; index++) mean[index]! += sentence[index]!;

@@ -3,9 +3,8 @@ import { ClipBlipError } from "../../../lib/common/errors.js";
 import { Admission } from "../../../lib/engine/admission.js";
 import { type DeviceQueue, DeviceQueue as Queue } from "../../../lib/engine/device-queue.js";
 import { ModelHost } from "../../../lib/engine/host.js";
-import { Operation } from "../../../lib/engine/operation.js";
 import type { CacheRelease, ModuleHandle, NativeErrorCode, RunOptions } from "../../../lib/native/types.js";
-import { type LocalTurns, localTurns } from "./engine.js";
+import { type LocalTurns, localTurns, TestOperation } from "./engine.js";
 
 /** Work that has begun and ends when whoever drives the device says so. */
 interface Pending {
@@ -150,12 +149,9 @@ export class FakeDevice {
       releaseCache: options.releaseCache,
       isBusy: () => admission.accepted > 0,
     });
-    const operation = new Operation<FakeItem, FakeItem, number>({
-      name: "fake",
-      device: "fake",
-      host,
-      queue: this.queue,
-      admission,
+    const { maxBatchSize } = options;
+    const context = { device: "fake", host, queue: this.queue, admission, maxBatchSize };
+    const operation = new TestOperation<FakeItem, number>(context, options.largestUseful, {
       prepare: async (item) => {
         await this.#later(options.slowPreparation);
         if (item.corrupt) throw new ClipBlipError("ERR_IMAGE_DECODE", "corrupt");
@@ -163,7 +159,7 @@ export class FakeDevice {
       },
       key: (item) => String(item.rows),
       rows: (item) => item.rows,
-      forward: async (_module, items, run) => {
+      run: async (_module, items, run) => {
         assert.ok(loaded, "a forward without weights");
         const begins = this.#turn.forwards === 0 && items[0] !== SAMPLE;
         assert.ok(!begins || host.state !== "closed", "a batch of a closed model");
@@ -178,9 +174,7 @@ export class FakeDevice {
         return forward;
       },
       sample: () => SAMPLE,
-      largestUseful: options.largestUseful,
-      maxBatchSize: options.maxBatchSize,
-      overlap: () => options.overlap,
+      overlaps: () => options.overlap,
     });
     return { admission, host, operation };
   }

@@ -1,0 +1,17 @@
+import type { ModelDescription } from "../checkpoint/description.js";
+
+const MAX_USEFUL_BATCH = {
+  clip: { cpu: 16, accelerator: 256 },
+  siglip: { cpu: 16, accelerator: 256 },
+  // Of the text decoder, where each beam is a row.
+  blip: { cpu: 8, accelerator: 128 },
+} as const;
+
+/**
+ * Rows of a batch beyond which larger ones are no faster. The sizes for the CPU were measured, those for accelerators
+ * planned.
+ * @param device "cpu", "cuda:0", …
+ */
+export function maxUsefulBatch(architecture: ModelDescription["architecture"], device: string): number {
+  return MAX_USEFUL_BATCH[architecture][device === "cpu" ? "cpu" : "accelerator"];
+}
