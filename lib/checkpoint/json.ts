@@ -40,6 +40,11 @@ export class JsonObject {
     return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined;
   }
 
+  /** Whether the key is there, be its value null. */
+  has(key: string): boolean {
+    return Object.hasOwn(this.#values, key);
+  }
+
   entries(): [string, unknown][] {
     return Object.entries(this.#values);
   }
@@ -69,7 +74,7 @@ export class JsonObject {
   ): number {
     const value = this.raw(key) ?? fallback;
     if (typeof value !== "number" || !Number.isFinite(value) || value < min || value > max) {
-      throw this.wrong(key, `a number from ${min} to ${max}`, value);
+      throw this.wrong(key, `a number${rangeText(min, max)}`, value);
     }
     return value;
   }
@@ -100,6 +105,13 @@ export class JsonObject {
     const found = value === undefined ? "nothing" : quote(textOf(value));
     return invalidModel(`${this.where}: expected ${expected} for ${quote(key)} but found ${found}`);
   }
+}
+
+function rangeText(min: number, max: number): string {
+  // The smallest number above 0 stands for 0 itself, excluded.
+  const least = min === Number.MIN_VALUE ? " above 0" : min === Number.NEGATIVE_INFINITY ? "" : ` of at least ${min}`;
+  const most = max === Number.POSITIVE_INFINITY ? "" : ` of at most ${max}`;
+  return least && most ? `${least} and${most}` : least + most;
 }
 
 function textOf(value: unknown): string {

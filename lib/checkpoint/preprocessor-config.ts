@@ -1,6 +1,7 @@
 import { ClipBlipError } from "../common/errors.js";
 import type { NormalizePlan, ResizePlan } from "../native/types.js";
-import { type Channels, ConfigFields, invalidConfig, type Size } from "./config-fields.js";
+import { invalidModel } from "./invalid.js";
+import { JsonObject } from "./json.js";
 
 /** How decoded pixels become a model's input. */
 export interface PreprocessPlan {
@@ -11,6 +12,12 @@ export interface PreprocessPlan {
   /** Of the model's input, in pixels. */
   width: number;
 }
+
+/** Red, green, blue. */
+type Channels = [number, number, number];
+
+/** In pixels. */
+type Size = { height: number; width: number } | { shortestEdge: number };
 
 /** What an image processor of transformers does where its file says nothing. */
 interface Defaults {
@@ -35,6 +42,8 @@ const DEFAULTS: Record<Architecture, Defaults> = {
   blip: { size: { height: 384, width: 384 }, crop: false, square: true, mean: OPENAI_MEAN, std: OPENAI_STD },
 };
 
+const FILE = "preprocessor_config.json";
+
 const CROP = { height: 224, width: 224 };
 const BICUBIC = 3;
 
@@ -50,12 +59,12 @@ const RESAMPLE: Record<string, ResizePlan["resample"]> = { 0: "nearest", 1: "lan
  * @throws ERR_MODEL_INVALID for a malformed file, an unsupported resampler, or a size that can never be the model's
  */
 export function readPreprocessorConfig(text: string, architecture: Architecture, imageSize: number): PreprocessPlan {
-  const fields = new ConfigFields(text);
+  const fields = JsonObject.parse(text, FILE);
   const defaults = DEFAULTS[processorOf(fields, architecture)];
   const resize: ResizePlan = {
-    resize: fields.boolean("do_resize", true) ? fields.size("size", defaults.size, defaults.square) : null,
-    resample: fields.choice("resample", RESAMPLE, BICUBIC),
-    crop: fields.boolean("do_center_crop", defaults.crop) ? cropSize(fields) : null,
+    resize: isOn(fields, "do_resize", true) ? readSize(fields, "size", defaults.size, defaults.square) : null,
+    resample: readResample(fields),
+    crop: isOn(fields, "do_center_crop", defaults.crop) ? cropSize(fields) : null,
   };
   checkOutput(resize, imageSize);
   return { resize, normalize: normalization(fields, defaults), height: imageSize, width: imageSize };
@@ -109,8 +118,9 @@ export function isModelInput(plan: PreprocessPlan, width: number, height: number
   return resize.width === width && resize.height === height;
 }
 
-function processorOf(fields: ConfigFields, architecture: Architecture): Architecture {
-  const type = fields.processorType().toLowerCase();
+function processorOf(fields: JsonObject, architecture: Architecture): Architecture {
+  const name = fields.raw("image_processor_type") ?? fields.raw("feature_extractor_type");
+  const type = typeof name === "string" ? name.toLowerCase() : "";
   if (type.startsWith("clip")) return "clip";
   if (type.startsWith("siglip2"))
     throw invalidConfig("keeps the proportions of pictures (NaFlex), which is not supported");
@@ -118,19 +128,21 @@ function processorOf(fields: ConfigFields, architecture: Architecture): Architec
   return type.startsWith("blip") ? "blip" : architecture;
 }
 
-function cropSize(fields: ConfigFields): { height: number; width: number } {
-  const size = fields.size("crop_size", CROP, true);
+function cropSize(fields: JsonObject): { height: number; width: number } {
+  const size = readSize(fields, "crop_size", CROP, true);
   if ("shortestEdge" in size) throw invalidConfig("has a crop_size without height and width");
   return size;
 }
 
-function normalization(fields: ConfigFields, defaults: Defaults): NormalizePlan {
-  const normalize = fields.boolean("do_normalize", true);
-  const std = fields.channels("image_std", defaults.std);
+function normalization(fields: JsonObject, defaults: Defaults): NormalizePlan {
+  const normalize = isOn(fields, "do_normalize", true);
+  const std = readChannels(fields, "image_std", defaults.std);
   if (std.some((value) => value === 0)) throw invalidConfig("has an image_std of zero");
   return {
-    scale: fields.boolean("do_rescale", true) ? fields.positive("rescale_factor", 1 / 255) : 1,
-    mean: normalize ? fields.channels("image_mean", defaults.mean) : [0, 0, 0],
+    scale: isOn(fields, "do_rescale", true)
+      ? fields.number("rescale_factor", { fallback: 1 / 255, min: Number.MIN_VALUE })
+      : 1,
+    mean: normalize ? readChannels(fields, "image_mean", defaults.mean) : [0, 0, 0],
     std: normalize ? std : [1, 1, 1],
   };
 }
@@ -144,4 +156,49 @@ function checkOutput({ resize, crop }: ResizePlan, imageSize: number): void {
   throw invalidConfig(
     `brings pictures to ${sides.join(" x ")} pixels, and the model takes ${imageSize} x ${imageSize}`,
   );
+}
+
+/** A switch, which null turns off. */
+function isOn(fields: JsonObject, key: string, byDefault: boolean): boolean {
+  return fields.boolean(key, fields.has(key) ? false : byDefault);
+}
+
+function readResample(fields: JsonObject): ResizePlan["resample"] {
+  const value = fields.raw("resample") ?? BICUBIC;
+  if (typeof value === "number" && Object.hasOwn(RESAMPLE, value)) return RESAMPLE[value]!;
+  throw fields.wrong("resample", `one of ${Object.keys(RESAMPLE).join(", ")}`, value);
+}
+
+/** Three numbers, or one for all three channels. */
+function readChannels(fields: JsonObject, key: string, byDefault: Channels): Channels {
+  const value = fields.raw(key) ?? byDefault;
+  const three = typeof value === "number" ? [value, value, value] : value;
+  if (Array.isArray(three) && three.length === 3 && three.every(Number.isFinite)) return three as Channels;
+  throw fields.wrong(key, "three numbers", value);
+}
+
+/**
+ * A size as any version of transformers wrote it: a number, [height, width], {height, width} or {shortest_edge}.
+ * @param square whether a lone number is both sides, or the shorter one
+ */
+function readSize(fields: JsonObject, key: string, byDefault: Size, square: boolean): Size {
+  const value = fields.raw(key);
+  if (value === undefined) return byDefault;
+  if (isSide(value)) return square ? { height: value, width: value } : { shortestEdge: value };
+  const sides = Array.isArray(value) && value.length === 2 ? { height: value[0], width: value[1] } : value;
+  if (typeof sides === "object" && !Array.isArray(sides)) {
+    const { shortest_edge, height, width, ...rest } = sides as Record<string, unknown>;
+    const others = Object.values(rest).some((other) => other !== null);
+    if (!others && isSide(shortest_edge) && height == null && width == null) return { shortestEdge: shortest_edge };
+    if (!others && shortest_edge == null && isSide(height) && isSide(width)) return { height, width };
+  }
+  throw fields.wrong(key, "a side in pixels, [height, width], {height, width} or {shortest_edge}", value);
+}
+
+function isSide(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > 0 && (value as number) <= 65_536;
+}
+
+function invalidConfig(what: string): ClipBlipError {
+  return invalidModel(`${FILE} ${what}`);
 }

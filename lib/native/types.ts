@@ -256,7 +256,7 @@ export interface NativeBinding {
   /** The columns of a picture of this size that its crop is made of. */
   neededColumns(width: number, height: number, plan: ResizePlan): Columns;
   /**
-   * Resize and crop of one picture of interleaved 8-bit RGB; [height, width, 3] uint8. Within 1 level of Pillow.
+   * Resize and crop of one picture of interleaved 8-bit RGB; [height, width, 3] uint8. The same bytes as Pillow gives.
    * `rgb` has the `columns` of each row, those needed among them; default: all.
    */
   preprocess(

@@ -1,6 +1,9 @@
 import type { TensorDtype } from "../../native/types.js";
 
-/** What a pickle of weights is made of. Nothing in it can be called, and no class of JavaScript is built from it. */
+/**
+ * What a pickle of weights is made of. The only functions are those of `pickle-globals.ts`, which rebuild tensors and
+ * containers; a name from the file that is not among them is refused, and no class of JavaScript is built from it.
+ */
 export type PickleValue =
   | null
   | boolean
