@@ -109,20 +109,20 @@ function modelsOf({ clip, blip }: WorkerOptions): TypedModel[] {
       const [embedding] = await clip.encodeImages([image], options as OptionsOf<"embeddings">);
       return { embedding: embedding! };
     };
-    models.push({ type: "embeddings", infer, batch: batchOf(clip.capabilities()) });
+    models.push({ type: "embeddings", infer, batch: batchOf(clip.capabilities(), "clip") });
   }
   if (blip) {
     const infer = async (image: ImageInput, { options }: Task) => {
       const [caption] = await blip.caption([image], options as OptionsOf<"captions">);
       return { caption: caption! };
     };
-    models.push({ type: "captions", infer, batch: batchOf(blip.capabilities()) });
+    models.push({ type: "captions", infer, batch: batchOf(blip.capabilities(), "blip") });
   }
   return models;
 }
 
 /** Pictures of a batch: what fits into memory may be far more than what is of use. */
-function batchOf({ safeBatchSize, architecture, device }: Capabilities): number {
+function batchOf({ safeBatchSize, device }: Capabilities, architecture: Capabilities["architecture"]): number {
   return Math.min(safeBatchSize, maxUsefulBatch(architecture, device));
 }
 
