@@ -3,8 +3,6 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
-import { glob } from "tinyglobby";
 import { repositoryPath } from "../common/paths.mjs";
 import { run } from "../common/run.mjs";
 
@@ -17,47 +15,51 @@ const SOURCES = [
   "lib",
   "models",
   "native",
+  "test/counts-reporter.ts",
+  "test/gpu",
+  "test/library",
   "test/parity",
   "CMakeLists.txt",
   "package.json",
+  "vitest.config.ts",
 ];
-/** What it needs beside the library's own dependencies. */
-const TOOLS = ["node-api-headers", "node-addon-api", "markdown-table"];
+/** What it needs beside the library's own dependencies: to build, to write the record, and to run the tests. */
+const TOOLS = ["node-api-headers", "node-addon-api", "markdown-table", "vitest", "tsx"];
+/** Large, and not needed to run tests: Vite's style sheets, esbuild's second copy of its program. */
+const LEFT_OUT = /node_modules\/(lightningcss|esbuild\/bin)/;
 /** Compressed as its ending says. */
 const archive = process.argv[2] ?? repositoryPath("build", "gpu-record.tar.xz");
 
-/** The library's dependencies with all that they depend on, where they are installed. */
-function dependencies() {
+/** The folders in node_modules of these packages and of all that they depend on, where they are installed. */
+function installed(names) {
   const lock = JSON.parse(readFileSync(repositoryPath("package-lock.json"), "utf8")).packages;
-  const production = Object.keys(lock).filter((path) => {
-    const { dev, peer, devOptional } = lock[path];
-    return path.startsWith("node_modules/") && !dev && !peer && !devOptional;
-  });
-  return [...production, ...TOOLS.map((name) => `node_modules/${name}`)].filter((path) =>
-    existsSync(repositoryPath(path)),
-  );
+  const found = new Set();
+  const add = (name, from) => {
+    for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf("/node_modules/")))) {
+      const path = `${folder && `${folder}/`}node_modules/${name}`;
+      if (!lock[path] && folder) continue;
+      if (!lock[path] || found.has(path) || !existsSync(repositoryPath(path))) return;
+      found.add(path);
+      const { dependencies, optionalDependencies } = lock[path];
+      for (const dependency of Object.keys({ ...dependencies, ...optionalDependencies })) add(dependency, path);
+      return;
+    }
+  };
+  for (const name of names) add(name, "");
+  return found;
 }
 
+const { dependencies } = JSON.parse(readFileSync(repositoryPath("package.json"), "utf8"));
 const stage = mkdtempSync(join(tmpdir(), "clip-blip-gpu-pack-"));
 try {
   const target = join(stage, "clip-blip");
-  for (const path of [...SOURCES, ...dependencies()]) {
-    cpSync(repositoryPath(path), join(target, path), { recursive: true, verbatimSymlinks: true });
+  for (const path of [...SOURCES, ...installed([...Object.keys(dependencies), ...TOOLS])]) {
+    const filter = (source) => !LEFT_OUT.test(source);
+    cpSync(repositoryPath(path), join(target, path), { recursive: true, verbatimSymlinks: true, filter });
   }
-  // Beside test/ and as deep as it, so that relative paths from the tests still hold.
-  await build({
-    entryPoints: await glob(["test/gpu/*.ts", "test/library/*.ts"], {
-      cwd: repositoryPath(),
-      ignore: ["test/library/*.test.ts"],
-    }),
-    absWorkingDir: repositoryPath(),
-    outbase: repositoryPath("test"),
-    outdir: join(target, "test-compiled"),
-    format: "esm",
-    target: "node20",
-  });
   mkdirSync(join(target, "bin"), { recursive: true });
-  cpSync(process.execPath, join(target, "bin", "node"), { dereference: true });
+  // Without the names of its inner functions, an eighth of it. What addons link to stays.
+  run("strip", ["-o", join(target, "bin", "node"), process.execPath]);
   run("tar", ["-caf", archive, "-C", stage, "clip-blip"], { env: { ...process.env, XZ_OPT: "-T0" } });
   console.log(`Unpack ${archive} there, and run: ./bin/node bench/gpu/record.mjs`);
 } finally {

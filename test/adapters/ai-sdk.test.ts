@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
 import { cosineSimilarity, embed, embedMany } from "ai";
 import { clipEmbeddingModel } from "clip-blip/ai-sdk";
+import { afterAll, test } from "vitest";
 import { assertVectors, dataUrl, LOAD, loadExpected, PICTURES, TEXTS } from "./support.js";
 
 const expected = await loadExpected();
-after(() => expected.clip.close());
+afterAll(() => expected.clip.close());
 
 for (const specificationVersion of ["v3", "v4"] as const) {
   test(`serves embed and embedMany, specification ${specificationVersion}`, async () => {

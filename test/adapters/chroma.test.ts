@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, before, test } from "node:test";
 import { ChromaClient, getEmbeddingFunction, knownEmbeddingFunctions, serializeEmbeddingFunction } from "chromadb";
 import { ClipEmbeddingFunction } from "clip-blip/chroma";
+import { afterAll, beforeAll, test } from "vitest";
 import { assertVectors, LOAD, loadExpected, PICTURES, TEXTS } from "./support.js";
 
 /** A server that keeps what the client sends: Chroma's own is not an npm package that runs everywhere. */
@@ -12,7 +12,7 @@ let client: ChromaClient;
 const received: { path: string; body: Record<string, unknown> }[] = [];
 const expected = await loadExpected();
 
-before(async () => {
+beforeAll(async () => {
   server = createServer(async (request, response) => {
     let text = "";
     for await (const chunk of request) text += chunk;
@@ -37,7 +37,7 @@ before(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   client = new ChromaClient({ host: "127.0.0.1", port: (server.address() as AddressInfo).port });
 });
-after(async () => {
+afterAll(async () => {
   server.closeAllConnections();
   server.close();
   await expected.clip.close();

@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
 import { connect, type VectorQuery } from "@lancedb/lancedb";
 import { getRegistry, LanceSchema } from "@lancedb/lancedb/embedding";
 import { Binary, Utf8 } from "apache-arrow";
 import { ClipEmbeddingFunction } from "clip-blip/lancedb";
+import { afterAll, beforeAll, test } from "vitest";
 import { assertVectors, LOAD, loadExpected, PICTURES, TEXTS } from "./support.js";
 
 let folder: string;
 const expected = await loadExpected();
-before(async () => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "clip-blip-lancedb-"));
 });
-after(async () => {
+afterAll(async () => {
   await expected.clip.close();
   rmSync(folder, { recursive: true, force: true });
 });

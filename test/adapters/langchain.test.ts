@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
 import { Document } from "@langchain/core/documents";
 import { Embeddings } from "@langchain/core/embeddings";
 import { FakeVectorStore } from "@langchain/core/utils/testing";
 import { ClipEmbeddings } from "clip-blip/langchain";
+import { afterAll, test } from "vitest";
 import { assertVectors, LOAD, loadExpected, PICTURES, TEXTS } from "./support.js";
 
 const expected = await loadExpected();
 const { clip } = expected;
-after(() => clip.close());
+afterAll(() => clip.close());
 
 test("is LangChain's Embeddings", async () => {
   const embeddings = new ClipEmbeddings({ model: clip });

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { BaseEmbedding } from "@llamaindex/core/embeddings";
 import { ClipEmbedding } from "clip-blip/llamaindex";
 import { Document, ImageNode, Settings, VectorStoreIndex } from "llamaindex";
+import { afterAll, test } from "vitest";
 import { assertVectors, dataUrl, loadExpected, PICTURES, TEXTS } from "./support.js";
 
 const expected = await loadExpected();
 const { clip } = expected;
-after(() => clip.close());
+afterAll(() => clip.close());
 
 test("is an embedding of LlamaIndex, for texts and pictures", async () => {
   const embedding = new ClipEmbedding({ model: clip });

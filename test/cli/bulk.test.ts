@@ -3,9 +3,9 @@ import type { ChildProcess } from "node:child_process";
 import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { ended, jsonLines, PICTURES, run, start } from "./support.js";
 
 const FILES = 1400;
@@ -14,14 +14,14 @@ const GROWTH = 80e6;
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-bulk-"));
 const many = join(folder, "many");
-before(() => {
+beforeAll(() => {
   mkdirSync(many);
   const picture = join(folder, "picture.png");
   copyFileSync(join(PICTURES, "scene-02.png"), picture);
   for (let index = 0; index < FILES; index++) linkSync(picture, join(many, `${index}.png`));
   writeFileSync(join(many, "broken.png"), "no picture");
 });
-after(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 const rowsOf = async (path: string) => parquetReadObjects({ file: await asyncBufferFromFile(path) });

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, describe, test } from "vitest";
 import { ended, jsonLines, PICTURES, run, start } from "./support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-cli-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const pictures = readdirSync(PICTURES).filter((name) => /\.(jpg|png|webp)$/.test(name));
 
 describe("doctor", () => {

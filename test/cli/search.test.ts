@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { jsonLines, PICTURES, run } from "./support.js";
 
 let scratch: string;
 let folder: string;
-before(() => {
+beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), "clip-blip-search-"));
   folder = join(scratch, "photos");
   cpSync(PICTURES, folder, { recursive: true });
 });
-after(() => rmSync(scratch, { recursive: true, force: true }));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const captions: Record<string, string> = JSON.parse(readFileSync(join(PICTURES, "captions.json"), "utf8"));
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { it } from "node:test";
+import { it } from "vitest";
 import { runProgram } from "./program.js";
 import { anotherThan, describeEach, program } from "./suite.js";
 
@@ -11,7 +11,7 @@ describeEach("calls on the stand-in", (standin) => {
     const lines = await runProgram(standin, program("demo"));
     const [first, second, third, loaded, closed] = lines as Record<string, number>[];
     for (const answers of [first, second, third]) assert.deepEqual(answers, { vectors: 4, captions: 2 });
-    t.diagnostic(JSON.stringify(loaded));
+    t.annotate(JSON.stringify(loaded));
     assert.equal(loaded!.dtype, "float16");
     assert.ok(loaded!.captures! > 0 && loaded!.graphs_alive! > 0 && loaded!.graph_launches! > loaded!.graphs_alive!);
     assert.equal(loaded!.refused_captures! + loaded!.violations!, 0);

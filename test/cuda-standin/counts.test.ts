@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { it } from "node:test";
+import { it } from "vitest";
 import type { Counts } from "./counts.js";
 import { runProgram } from "./program.js";
 import { describeEach, program } from "./suite.js";
@@ -11,7 +11,7 @@ describeEach("what a warm call needs of the stand-in", (standin) => {
   it("is as little as bench/LIMITS.md says", async (t) => {
     const lines = await runProgram<{ what: string; counts: Counts }>(standin, program("counted"));
     const of = new Map(lines.map(({ what, counts }) => [what, counts]));
-    for (const [what, counts] of of) t.diagnostic(`${what}: ${JSON.stringify(counts)}`);
+    for (const [what, counts] of of) t.annotate(`${what}: ${JSON.stringify(counts)}`);
     const part = (what: string, ...names: string[]) => names.map((name) => of.get(what)![name] ?? 0);
 
     for (const what of of.keys()) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { it } from "node:test";
+import { it } from "vitest";
 import { runProgram } from "./program.js";
 import { describeEach, program } from "./suite.js";
 

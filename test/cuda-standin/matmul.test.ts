@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { it } from "node:test";
+import { it } from "vitest";
 import { repositoryPath } from "../library/models.js";
 import { Control } from "./control.js";
 import { run } from "./shell.js";
@@ -26,7 +26,7 @@ describeEach("products of cuBLASLt on the stand-in", (standin) => {
     const products = await productsOf(standin);
     assert.equal(products.length, 12);
     for (const { what, type, difference, largest, contiguous } of products) {
-      t.diagnostic(`${type} ${what}: ${difference} of ${largest}`);
+      t.annotate(`${type} ${what}: ${difference} of ${largest}`);
       // Rows that do not lie one behind the other are no matrix; and float32 keeps to LibTorch's own settings.
       if (type === "Float" || what === "of turned tensors") {
         assert.equal(difference, -1);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, it } from "node:test";
+import { afterAll, beforeAll, it } from "vitest";
 import { writeRandomClip } from "../library/random-checkpoint.js";
 import { runProgram } from "./program.js";
 import { describeEach, program } from "./suite.js";
@@ -20,11 +20,11 @@ interface Guard {
 describeEach("memory of the stand-in", (standin) => {
   /** ViT-B/32 in size. */
   let checkpoint: string;
-  before(() => {
+  beforeAll(() => {
     checkpoint = mkdtempSync(join(tmpdir(), "clip-blip-standin-"));
     writeRandomClip(checkpoint, { width: 768, layers: 12, vocabulary: 10_000, imageSize: 224, patch: 32 });
   });
-  after(() => rmSync(checkpoint, { recursive: true }));
+  afterAll(() => rmSync(checkpoint, { recursive: true }));
 
   for (const policy of ["after-call", "when-idle"]) {
     it(`has nothing cached behind a call with "${policy}"`, async () => {
@@ -50,7 +50,7 @@ describeEach("memory of the stand-in", (standin) => {
       [checkpoint, "cuda:0"],
       { env: { CUDA_STANDIN_GIB: "8" } },
     );
-    t.diagnostic(JSON.stringify(found));
+    t.annotate(JSON.stringify(found));
     assert.ok(found!.safeBatchSize! > 400);
     // The activations of one picture of a ViT-B/32 in float16.
     assert.ok(found!.bytesPerItem! > 100_000 && found!.bytesPerItem! < 10_000_000);
@@ -66,7 +66,7 @@ describeEach("memory of the stand-in", (standin) => {
       { env: { CUDA_STANDIN_GIB: "1.25" } },
     );
     const { before, under, after } = result!;
-    t.diagnostic(JSON.stringify(result));
+    t.annotate(JSON.stringify(result));
     assert.equal(before.splits, 0);
     assert.ok(under.splits > 0);
     assert.equal(under.failed, 0);

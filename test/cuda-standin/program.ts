@@ -25,7 +25,7 @@ export async function runProgram<T = Record<string, unknown>>(
   try {
     const child = spawn(process.execPath, ["--import", "tsx", repositoryPath(program), ...args], {
       cwd: repositoryPath("."),
-      env: { ...withoutRunner(process.env), ...standin.env, CUDA_STANDIN_CONTROL: join(folder, "control"), ...env },
+      env: { ...process.env, ...standin.env, CUDA_STANDIN_CONTROL: join(folder, "control"), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";
@@ -51,9 +51,4 @@ export async function runProgram<T = Record<string, unknown>>(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** The runner of these tests would take a child's output for results of its own. */
-function withoutRunner({ NODE_TEST_CONTEXT: _, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return env;
 }

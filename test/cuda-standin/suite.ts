@@ -1,5 +1,5 @@
 /** What the suites of this folder share: one for each release of LibTorch, or a reason why there is none. */
-import { describe } from "node:test";
+import { describe } from "vitest";
 import { prepare, type Standin, VERSIONS } from "./standin.js";
 
 /** Releases that are there, or what is missing. */
@@ -9,8 +9,9 @@ for (const version of VERSIONS) prepared.push([version, await prepare(version)])
 /** Describes the same for each release; skipped with its reason where it cannot be had. */
 export function describeEach(name: string, body: (standin: Standin) => void): void {
   for (const [version, made] of prepared) {
-    const skip = "missing" in made ? made.missing : false;
-    describe(`${name}, LibTorch ${version}`, { skip }, () => body(made as Standin));
+    const title = `${name}, LibTorch ${version}`;
+    if ("missing" in made) describe.skip(`${title}: ${made.missing}`, () => body(made as never));
+    else describe(title, () => body(made));
   }
 }
 

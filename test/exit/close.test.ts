@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { describe, it } from "node:test";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { ClipBlipError, type ClipModel } from "clip-blip";
+import { describe, it } from "vitest";
 import { native } from "../../dist/native/instance.js";
 import { assertSameVectors, demoPictures, loadClip } from "../library/models.js";
 

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { beforeAll, test } from "vitest";
 import { repositoryPath } from "../library/models.js";
 import { expectedCaption, runNpm } from "../package/pack.js";
 
@@ -21,7 +21,7 @@ const answers: Record<string, unknown> = { sharp: 32 * 32 * 3, "onnxruntime-node
 
 const names = ["clip-blip", "sharp", ...(ALL ? OTHERS : [])];
 
-before(async () => {
+beforeAll(async () => {
   answers["clip-blip"] = await expectedCaption();
   if (ALL) installOthers();
 });

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import pLimit from "p-limit";
+import { describe, it } from "vitest";
 
 const ALL = process.env.CLIP_BLIP_EXIT_RUNS !== undefined;
 const RUNS = Number(process.env.CLIP_BLIP_EXIT_RUNS ?? 1);
@@ -61,7 +61,7 @@ const pairs = STATES.flatMap((state, row) =>
     .map((way) => ({ way, state })),
 );
 
-describe(`ways out of states, ${RUNS} times each`, { concurrency: true }, () => {
+describe(`ways out of states, ${RUNS} times each`, { concurrent: true }, () => {
   const turn = pLimit(2);
   for (const { way, state } of pairs) {
     it(`${way} while ${state}`, async () => {

@@ -1,10 +1,10 @@
 // Calls, unloads, probes, closes and forgotten models in any order. `npm run test:exit` tells 1,000 such stories, `npm test`
 // a few; a story that fails names its seed, and CLIP_BLIP_EXIT_STORY tells that one alone.
 import assert from "node:assert/strict";
-import { it } from "node:test";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { BlipModel, Caption, ClipModel } from "clip-blip";
+import { it } from "vitest";
 import { native } from "../../dist/native/instance.js";
 import { assertSameVectors, demoPictures, loadBlip, loadClip } from "../library/models.js";
 import { random } from "../unit/support/engine.js";
@@ -207,6 +207,6 @@ it(`${ONLY ? `story ${ONLY}` : `${STORIES} stories`} of models: each call has it
       throw new Error(`story ${seed}`, { cause: error });
     }
   }
-  t.diagnostic(JSON.stringify(ends));
+  t.annotate(JSON.stringify(ends));
   if (!ONLY) assert.ok(Math.min(...Object.values(ends)) > STORIES / 4, "stories in which little happens");
 });

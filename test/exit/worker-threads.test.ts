@@ -1,9 +1,9 @@
 // Worker threads that share the devices of a process. `npm run test:exit` starts 500 of them, `npm test` a few.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import pLimit from "p-limit";
+import { test } from "vitest";
 import { native } from "../../dist/native/instance.js";
 import { assertSameVectors, demoPictures, loadClip } from "../library/models.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { afterEach, before, describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { afterEach, beforeAll, describe, it } from "vitest";
 import type { CacheRelease } from "../../lib/native/types.js";
 import { type Faults, OTHER, OUT_OF_MEMORY, withFaults } from "./addon.js";
 
@@ -12,7 +12,7 @@ describe("a call on a device with a caching allocator", () => {
   let faults: Faults;
   let binding: Awaited<ReturnType<typeof withFaults>>["binding"];
 
-  before(async () => {
+  beforeAll(async () => {
     ({ faults, binding } = await withFaults());
     faults.installCachingDevice(CAPACITY);
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
 import type { BlipModel, ClipModel } from "clip-blip";
+import { afterAll, afterEach, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, demoPictures } from "../library/models.js";
 import { FATAL, type Faults, withFaults } from "./addon.js";
 import { Thread } from "./threads.js";
@@ -16,7 +16,7 @@ describe("a device that fails for good", () => {
   let vectors: Float32Array[];
   let runs: { clip: number; blip: number };
 
-  before(async () => {
+  beforeAll(async () => {
     library = await withFaults();
     faults = library.faults;
     clip = await library.ClipModel.load("demo", { ...CPU, maxBatchSize: 4 });
@@ -30,7 +30,7 @@ describe("a device that fails for good", () => {
     runs = { clip: clipRuns, blip: faults.deviceRuns() };
   });
   afterEach(() => faults.forgetLostDevice("cpu"));
-  after(async () => {
+  afterAll(async () => {
     await thread.terminate();
     await clip.close();
     await blip.close();

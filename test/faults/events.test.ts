@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { after, before, beforeEach, describe, it } from "node:test";
 import type { ClipModel } from "clip-blip";
+import { afterAll, beforeAll, beforeEach, describe, it } from "vitest";
 import type { BatchEvent, PreparationEvent } from "../../lib/engine/events.js";
 import { demoPictures } from "../library/models.js";
 import { type Faults, withFaults } from "./addon.js";
@@ -14,7 +14,7 @@ describe("what the engine tells of its batches", () => {
   const onBatch = (event: unknown) => batches.push(event as BatchEvent);
   const onPreparation = (event: unknown) => preparations.push(event as PreparationEvent);
 
-  before(async () => {
+  beforeAll(async () => {
     const library = await withFaults();
     faults = library.faults;
     clip = await library.ClipModel.load("demo", { device: "cpu", dtype: "float32", maxBatchSize: 16 });
@@ -25,7 +25,7 @@ describe("what the engine tells of its batches", () => {
     batches = [];
     preparations = [];
   });
-  after(async () => {
+  afterAll(async () => {
     unsubscribe("clip-blip:batch", onBatch);
     unsubscribe("clip-blip:preparation", onPreparation);
     await clip.close();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "vitest";
 import type { GenerationResult } from "../../lib/native/types.js";
 import { demoPictures } from "../library/models.js";
 import { END, PAD, tableBlipSpec } from "../native/fake-blip.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import type { BlipModel, ClipModel } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, demoPictures } from "../library/models.js";
 import { type Faults, OTHER, OUT_OF_MEMORY, withFaults } from "./addon.js";
 
@@ -21,7 +21,7 @@ describe("memory that runs out amid the work", () => {
     await model.probe();
   };
 
-  before(async () => {
+  beforeAll(async () => {
     const library = await withFaults();
     faults = library.faults;
     clip = await library.ClipModel.load("demo", CPU);
@@ -35,7 +35,7 @@ describe("memory that runs out amid the work", () => {
     // Picture tower, projection, and a step for each word: faults below meet every one of them.
     assert.ok(runs.blip > 20, String(runs.blip));
   });
-  after(async () => {
+  afterAll(async () => {
     await clip.close();
     await blip.close();
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { before, describe, it } from "node:test";
+import { beforeAll, describe, it } from "vitest";
 import { type Faults, withFaults } from "./addon.js";
 
 describe("probe and warm-up, by the runs that they take", () => {
@@ -13,7 +13,7 @@ describe("probe and warm-up, by the runs that they take", () => {
     return faults.deviceRuns();
   };
 
-  before(async () => {
+  beforeAll(async () => {
     library = await withFaults();
     ({ faults } = library);
   });

@@ -10,7 +10,7 @@ export interface Task {
 
 export type Answer =
   | { id: number; step: "asked" }
-  | { id: number; step: "done"; value: unknown; at: bigint }
+  | { id: number; step: "done"; value: unknown }
   | { id: number; step: "failed"; code: string | undefined };
 
 /** A worker thread with both demo models on the CPU. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { BlipModel, Caption, ClipModel } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, demoPictures } from "../library/models.js";
 import { withFaults } from "./addon.js";
 import { type Answer, Thread } from "./threads.js";
@@ -14,7 +14,7 @@ describe("one owner per device, over all threads", () => {
   let blip: BlipModel;
   let threads: Thread[];
 
-  before(async () => {
+  beforeAll(async () => {
     library = await withFaults();
     const options = { device: "cpu", dtype: "float32" } as const;
     [clip, blip, ...threads] = await Promise.all([
@@ -25,7 +25,7 @@ describe("one owner per device, over all threads", () => {
       Thread.start(),
     ]);
   });
-  after(async () => {
+  afterAll(async () => {
     for (const thread of threads) await thread.terminate();
     await clip.close();
     await blip.close();
@@ -69,30 +69,40 @@ describe("one owner per device, over all threads", () => {
 
   it("is first come, first served over threads and models", async () => {
     const { binding } = library;
+    const waitFor = async (count: number) => {
+      while (binding.waitingForDevice("cpu") < count) await sleep(1);
+    };
     for (let round = 0; round < 5; round++) {
+      const [first, second, third] = [0, 1, 2].map((offset) => threads[(round + offset) % 3]!);
+      const calls: (() => Promise<unknown>)[] = [
+        () => first!.run("texts", 1).ended.then(done),
+        () => second!.run("captions", 1).ended.then(done),
+        () => clip.encodeTexts(["here"]),
+        () => third!.run("texts", 1).ended.then(done),
+        () => blip.caption(demoPictures.slice(0, 1)),
+        () => first!.run("captions", 1).ended.then(done),
+      ];
       assert.ok(binding.tryAcquireDevice("cpu"));
-      const ends: Promise<bigint>[] = [];
-      const ask = async (thread: Thread, what: "texts" | "captions") => {
-        const { ended } = thread.run(what, 1);
-        ends.push(ended.then((answer) => done(answer).at));
-        await inLine(ends.length);
-      };
-      const inLine = async (count: number) => {
-        while (binding.waitingForDevice("cpu") < count) await sleep(1);
-      };
-      await ask(threads[round % 3]!, "texts");
-      await ask(threads[(round + 1) % 3]!, "captions");
-      ends.push(clip.encodeTexts(["here"]).then(() => process.hrtime.bigint()));
-      await ask(threads[(round + 2) % 3]!, "texts");
-      ends.push(blip.caption(demoPictures.slice(0, 1)).then(() => process.hrtime.bigint()));
-      await inLine(5);
-      await ask(threads[round % 3]!, "captions");
+      const unfinished = new Map<number, Promise<number>>();
+      const ownTurns: Promise<void>[] = [];
+      for (const [index, call] of calls.entries()) {
+        unfinished.set(
+          index,
+          call().then(() => index),
+        );
+        await waitFor(2 * index + 1);
+        // Behind each call the test itself waits for a turn, and looks at who has come through by then.
+        ownTurns.push(binding.acquireDevice("cpu"));
+        await waitFor(2 * index + 2);
+      }
       binding.releaseDevice("cpu");
-      const times = await Promise.all(ends);
-      assert.deepEqual(
-        times.map((_, index) => index).sort((one, other) => Number(times[one]! - times[other]!)),
-        [0, 1, 2, 3, 4, 5],
-      );
+      for (const [index, turn] of ownTurns.entries()) {
+        await turn;
+        assert.equal(binding.waitingForDevice("cpu"), 2 * (calls.length - 1 - index));
+        assert.equal(await Promise.race(unfinished.values()), index);
+        unfinished.delete(index);
+        binding.releaseDevice("cpu");
+      }
     }
   });
 

@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { afterAll, describe, it } from "vitest";
 import { findLibTorch } from "../../dist/native/libtorch/find.js";
 import { repositoryPath } from "../library/models.js";
 import { SECONDS } from "./seconds.js";
@@ -13,7 +13,7 @@ import { SECONDS } from "./seconds.js";
 const build = repositoryPath("build/fuzz");
 mkdirSync(build, { recursive: true });
 const scratch = mkdtempSync(join(tmpdir(), "clip-blip-fuzz-"));
-after(() => rmSync(scratch, { recursive: true }));
+afterAll(() => rmSync(scratch, { recursive: true }));
 const { root, libDir } = findLibTorch()!;
 
 /** Each target, and the sources that are instrumented for it; the rest of the core is as it was built for the addon. */
@@ -63,7 +63,7 @@ describe(`${SECONDS} s of coverage-guided fuzzing each`, () => {
       ];
       const { status, stderr } = spawnSync(program, [...options, corpus], { encoding: "utf8", maxBuffer: 1 << 28 });
       const [runs] = /Done (\d+) runs/.exec(stderr)?.slice(1) ?? ["0"];
-      t.diagnostic(`${runs} runs, ${/cov: (\d+)/.exec(stderr.slice(stderr.lastIndexOf("cov:")))?.[1]} edges`);
+      t.annotate(`${runs} runs, ${/cov: (\d+)/.exec(stderr.slice(stderr.lastIndexOf("cov:")))?.[1]} edges`);
       assert.equal(status, 0, stderr.slice(-6000));
       assert.ok(Number(runs) > 100);
     });

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { repositoryPath } from "../library/models.js";
 import { fuzz, readCorpus } from "./guided/fuzz.js";
 import { bundle } from "./guided/instrument.js";
@@ -16,8 +16,8 @@ import { SECONDS } from "./seconds.js";
 const build = repositoryPath("build/fuzz");
 const program = join(build, "readers.mjs");
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-fuzz-"));
-after(() => rmSync(folder, { recursive: true }));
-before(() => bundle(repositoryPath("test/fuzz/guided/worker.ts"), program));
+afterAll(() => rmSync(folder, { recursive: true }));
+beforeAll(() => bundle(repositoryPath("test/fuzz/guided/worker.ts"), program));
 
 const seed = Number(process.env.CLIP_BLIP_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -42,7 +42,7 @@ describe(`${SECONDS} s of coverage-guided fuzzing each`, () => {
       const corpus = readCorpus(kept);
       const outcome = await fuzz(program, { target, folder, seed, seconds: SECONDS, corpus });
       const { runs, refused, counters, atStart, atEnd, crash } = outcome;
-      t.diagnostic(`${runs} runs, ${refused} refused, ${atStart} to ${atEnd} of ${counters} counters, seed ${seed}`);
+      t.annotate(`${runs} runs, ${refused} refused, ${atStart} to ${atEnd} of ${counters} counters, seed ${seed}`);
       if (crash) assert.fail(`${write(build, crash.input)}: ${crash.message}`);
       assert.ok(runs > 100 && refused > 0 && refused < runs);
       assert.ok(atStart > 50 && atEnd >= atStart);
@@ -59,7 +59,7 @@ describe("a reader with a bug", () => {
   it("behind eight bytes is caught, and blindly it is not in as many runs", async (t) => {
     for (const seed of [1, 2, 3]) {
       const guided = await fuzz(program, { ...order, seed, runs: 2_000_000 });
-      t.diagnostic(`seed ${seed}: ${guided.runs} runs`);
+      t.annotate(`seed ${seed}: ${guided.runs} runs`);
       assert.match(guided.crash?.message ?? "", /the bug/);
       assert.match(Buffer.from(guided.crash!.input).toString("latin1"), /^clipblip/);
       const blind = await fuzz(program, { ...order, seed, runs: guided.runs, guided: false });

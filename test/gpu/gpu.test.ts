@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BlipModel, ClipModel, cosineSimilarity } from "clip-blip";
+import { afterAll, beforeAll, describe, it, type TestContext } from "vitest";
 // The addon that the library above uses: the sources under lib/ would be a second copy.
 import { native } from "../../dist/native/instance.js";
 import { demoPictures } from "../library/models.js";
@@ -17,23 +17,23 @@ import { rawPictures } from "./pictures.js";
 import { runWithin } from "./programs.js";
 
 const gpu = findGpu();
-const skip = "missing" in gpu ? gpu.missing : false;
+const missing = "missing" in gpu ? `: ${gpu.missing}` : "";
 const { name: device, total } = "missing" in gpu ? { name: "cuda:0" as const, total: 0 } : gpu;
 const GIB = 1024 ** 3;
 const TEXTS = ["a red circle", "", "a large star on a green background"];
 
-describe("on a CUDA device", { skip }, () => {
+describe(`on a CUDA device${missing}`, { skip: missing !== "" }, () => {
   let folder: string;
   /** ViT-B/32 in size, made without Python: twelve layers of width 768. */
   let checkpoint: string;
   const made = new Map<FullSize, string | { missing: string }>();
 
-  before(() => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "clip-blip-gpu-"));
     checkpoint = folder;
     writeRandomClip(checkpoint, { width: 768, layers: 12, vocabulary: 10_000, imageSize: 224, patch: 32 });
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   /** The path of a full-size checkpoint; where there is none the test is skipped with the reason. */
   function fullSizeOrSkip(t: TestContext, name: FullSize): string | undefined {
@@ -71,7 +71,7 @@ describe("on a CUDA device", { skip }, () => {
 
   it("float16 vectors of the demo model equal float32 to a cosine of 0.999", async (t) => {
     const least = await leastCosine("demo");
-    t.diagnostic(`least cosine ${least}`);
+    t.annotate(`least cosine ${least}`);
     compareNumbers(t, () => assert.ok(least >= 0.999, String(least)));
   });
 
@@ -79,7 +79,7 @@ describe("on a CUDA device", { skip }, () => {
     const source = fullSizeOrSkip(t, "clip-b32-quick_gelu");
     if (source === undefined) return;
     const least = await leastCosine(source);
-    t.diagnostic(`least cosine ${least}`);
+    t.annotate(`least cosine ${least}`);
     compareNumbers(t, () => assert.ok(least >= 0.999, String(least)));
   });
 
@@ -110,7 +110,7 @@ describe("on a CUDA device", { skip }, () => {
     least = await emptied();
     await keeping.encodeImages(pictures);
     const kept = cached();
-    t.diagnostic(`${least} bytes cached with the guard, ${kept} without`);
+    t.annotate(`${least} bytes cached with the guard, ${kept} without`);
     assert.ok(
       kept - least > 0.5 * keeping.capabilities().bytesPerItem,
       `${kept} with the cache kept, ${least} without`,
@@ -134,7 +134,7 @@ describe("on a CUDA device", { skip }, () => {
       checkpoint,
       device,
     );
-    t.diagnostic(JSON.stringify(found));
+    t.annotate(JSON.stringify(found));
     assert.ok(found.safeBatchSize > 400, JSON.stringify(found));
     assert.ok(found.again < 2, JSON.stringify(found));
     assert.ok(found.peak < 0.8 * Math.min(total, 8 * GIB), JSON.stringify(found));
@@ -149,7 +149,7 @@ describe("on a CUDA device", { skip }, () => {
     const { allocated } = memory();
     await tight.encodeImages(rawPictures(300));
     const peak = memory().peak - allocated;
-    t.diagnostic(`${peak} bytes within ${memoryLimit}, safe batch ${tight.capabilities().safeBatchSize}`);
+    t.annotate(`${peak} bytes within ${memoryLimit}, safe batch ${tight.capabilities().safeBatchSize}`);
     // By its own measure of an item, which is no upper bound as that of the other is.
     const { safeBatchSize, bytesPerItem } = tight.capabilities();
     assert.ok(safeBatchSize * bytesPerItem <= memoryLimit, `${safeBatchSize} items of ${bytesPerItem} bytes`);
@@ -169,7 +169,7 @@ describe("on a CUDA device", { skip }, () => {
     runWithin<UnderBallast>(bytes, total, "split-under-ballast", kind, source, device, String(bytes));
 
   function assertSplit(t: TestContext, result: UnderBallast, mayDiffer: number): void {
-    t.diagnostic(JSON.stringify(result));
+    t.annotate(JSON.stringify(result));
     const { count, same, before, under, after } = result;
     assert.equal(before.splits, 0, "without the ballast there is room");
     assert.ok(under.splits > 0, "with it memory has really run out");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import type { BlipModel, ClipModel, EncodeImagesOptions, ImageInput } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, demoPictures, loadBlip, loadClip } from "../library/models.js";
 import { outcomeOf, processorTime, refuses } from "./measure.js";
 
@@ -9,12 +9,12 @@ const good = demoPictures[0]!;
 let clip: ClipModel;
 let blip: BlipModel;
 let expected: Float32Array;
-before(async () => {
+beforeAll(async () => {
   clip = await loadClip();
   blip = await loadBlip();
   expected = (await clip.encodeImages([good]))[0]!;
 });
-after(async () => {
+afterAll(async () => {
   await clip.close();
   await blip.close();
 });

@@ -4,26 +4,26 @@ import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { ClipModel, exportCheckpoint } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { native } from "../../dist/native/instance.js";
 import { demoPictures, loadClip, repositoryPath } from "../library/models.js";
 import { random } from "../unit/support/engine.js";
 import { flipBit, outcomeOf, refuses } from "./measure.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-hostile-"));
-after(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 const demo = repositoryPath("models/demo-clip");
 const load = (source: string, sha256?: string) => ClipModel.load(source, { device: "cpu", dtype: "float32", sha256 });
 
-before(() => {
+beforeAll(() => {
   // What the first load of the process sets up is not to be counted below.
   native();
 });
 
 describe("paths that lead astray", () => {
   const fifo = join(folder, "fifo");
-  before(() => void execFileSync("mkfifo", [fifo]));
+  beforeAll(() => void execFileSync("mkfifo", [fifo]));
 
   const absent: [string, () => string][] = [
     ["an endless device", () => "/dev/zero"],

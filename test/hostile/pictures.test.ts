@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import { deflateSync, gzipSync } from "node:zlib";
 import type { ClipModel } from "clip-blip";
 import sharp from "sharp";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { decodeImage } from "../../dist/input/decode.js";
 import { pictureBytes } from "../fixtures/pictures.js";
 import { assertSameVectors, demoPictures, loadClip } from "../library/models.js";
@@ -29,7 +29,7 @@ const FORMATS = [
 
 describe("damaged pictures", () => {
   // The first of each format pays for what its decoder sets up.
-  before(() => Promise.all(FORMATS.map((name) => decodeImage(pictureBytes(name)))));
+  beforeAll(() => Promise.all(FORMATS.map((name) => decodeImage(pictureBytes(name)))));
 
   for (const name of FORMATS) {
     it(`${name} cut at 20 places is refused, and with 200 bits flipped a picture or refused`, async () => {
@@ -169,11 +169,11 @@ describe("pictures of extreme sizes", () => {
 describe("a model", () => {
   let clip: ClipModel;
   let expected: Float32Array;
-  before(async () => {
+  beforeAll(async () => {
     clip = await loadClip();
     [expected] = (await clip.encodeImages([demoPictures[0]!])) as [Float32Array];
   });
-  after(() => clip.close());
+  afterAll(() => clip.close());
 
   const flat = (width: number, height: number) =>
     sharp({ create: { width, height, channels: 3, background: { r: 200, g: 40, b: 90 } } })

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import {
   BlipModel,
   type ClassifyOptions,
@@ -17,6 +16,7 @@ import {
   type LoadOptions,
 } from "clip-blip";
 import sharp from "sharp";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { demoPictures, loadBlip, loadClip, repositoryPath } from "./models.js";
 
 const good = demoPictures[0]!;
@@ -37,12 +37,12 @@ describe("pictures that are none", () => {
   let folder: string;
   let clip: ClipModel;
   let blip: BlipModel;
-  before(async () => {
+  beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "clip-blip-bad-"));
     clip = await loadClip();
     blip = await loadBlip();
   });
-  after(async () => {
+  afterAll(async () => {
     await clip.close();
     await blip.close();
     rmSync(folder, { recursive: true });
@@ -105,11 +105,11 @@ describe("pictures that are none", () => {
 describe("arguments of the wrong type", () => {
   let clip: ClipModel;
   let blip: BlipModel;
-  before(async () => {
+  beforeAll(async () => {
     clip = await loadClip();
     blip = await loadBlip();
   });
-  after(async () => {
+  afterAll(async () => {
     await clip.close();
     await blip.close();
   });
@@ -198,12 +198,12 @@ describe("arguments of the wrong type", () => {
 describe("models that are none", () => {
   let folder: string;
   let archive: string;
-  before(async () => {
+  beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "clip-blip-models-"));
     archive = join(folder, "demo.pt");
     await exportCheckpoint(repositoryPath("models/demo-clip"), archive);
   });
-  after(() => rmSync(folder, { recursive: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
 
   const copyCutTo = (share: number) => {
     const path = join(folder, `cut-${share}.pt`);

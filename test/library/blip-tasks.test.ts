@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import {
   type Answer,
   BlipModel,
@@ -11,6 +10,7 @@ import {
   type ImageInput,
   type Match,
 } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { native } from "../../dist/native/instance.js";
 import { demoPictures, loadBlip, repositoryPath } from "./models.js";
 
@@ -23,10 +23,10 @@ const toImages = (pixels: string[]): ImageInput[] =>
   pixels.map((text) => ({ data: new Uint8Array(Buffer.from(text, "base64")), width: 16, height: 16, channels: 3 }));
 
 let folder: string;
-before(() => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "clip-blip-tasks-"));
 });
-after(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The checkpoint itself, and an archive made of it. */
 async function sources(name: string): Promise<string[]> {
@@ -44,10 +44,10 @@ describe("question answering", () => {
   const { pixels, cases }: { pixels: string[]; cases: Case[] } = fixture("question");
   const pictures = toImages(pixels);
   let blip: BlipModel;
-  before(async () => {
+  beforeAll(async () => {
     blip = await BlipModel.load(checkpoint("blip-question"), CPU);
   });
-  after(() => blip.close());
+  afterAll(() => blip.close());
 
   function assertAnswers(answers: Answer[], expected: Case["texts"], what: string): void {
     const all = answers.flatMap(({ alternatives, ...best }) => [best, ...alternatives]);

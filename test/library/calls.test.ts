@@ -2,21 +2,21 @@ import assert from "node:assert/strict";
 import { createReadStream, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { type BlipModel, type ClipModel, cosineSimilarity, devices, type ImageInput } from "clip-blip";
 import sharp from "sharp";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, demoPictures, loadBlip, loadClip } from "./models.js";
 
 const picture = demoPictures[1]!;
 
 describe("a CLIP model", () => {
   let clip: ClipModel;
-  before(async () => {
+  beforeAll(async () => {
     clip = await loadClip();
   });
-  after(() => clip.close());
+  afterAll(() => clip.close());
 
   it("gives rows of one buffer, of length 1, in the order given", async () => {
     const vectors = await clip.encodeImages(demoPictures);
@@ -179,10 +179,10 @@ describe("a CLIP model", () => {
 
 describe("a BLIP model", () => {
   let blip: BlipModel;
-  before(async () => {
+  beforeAll(async () => {
     blip = await loadBlip();
   });
-  after(() => blip.close());
+  afterAll(() => blip.close());
 
   it("writes captions with and without a prompt", async () => {
     const [plain] = await blip.caption([picture]);

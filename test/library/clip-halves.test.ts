@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { ClipBlipError, ClipModel, exportCheckpoint } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, demoPictures, repositoryPath } from "./models.js";
 
 const CPU = { device: "cpu", dtype: "float32" } as const;
@@ -21,10 +21,10 @@ const refuses = (promise: Promise<unknown>, text: RegExp) =>
 
 describe("half a CLIP", () => {
   let folder: string;
-  before(() => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "clip-blip-halves-"));
   });
-  after(() => rmSync(folder, { recursive: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
 
   it("embeds pictures alone, from a checkpoint and from an archive", async () => {
     const archive = join(folder, "vision.pt");

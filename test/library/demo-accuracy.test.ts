@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { describe, it } from "node:test";
 import sharp from "sharp";
+import { describe, it } from "vitest";
 import { loadBlip, loadClip, repositoryPath } from "./models.js";
 
 /** Share of held-out scenes that must come out right. */
@@ -53,7 +53,7 @@ describe("the demo models on scenes that they were never trained on", () => {
       await using blip = await loadBlip({ dtype });
       const captions = await blip.caption(tiles);
       const right = captions.filter(({ text }, index) => text === sheet.scenes[index]!.caption).length;
-      t.diagnostic(`${right} of ${tiles.length} captions exactly right`);
+      t.annotate(`${right} of ${tiles.length} captions exactly right`);
       assertShare(right, tiles.length, "captions");
     });
 
@@ -66,7 +66,7 @@ describe("the demo models on scenes that they were never trained on", () => {
       ] as const) {
         const scores = await clip.classify(tiles, candidates, { template });
         const right = scores.filter(([best], index) => best!.label === sheet.scenes[index]![what]).length;
-        t.diagnostic(`${right} of ${tiles.length} right by ${what}`);
+        t.annotate(`${right} of ${tiles.length} right by ${what}`);
         assertShare(right, tiles.length, what);
       }
     });

@@ -13,8 +13,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { transformSync } from "esbuild";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { run as runWithStandIn } from "../unit/support/cli.js";
 import { demoPictures, repositoryPath } from "./models.js";
 
@@ -54,7 +54,7 @@ describe("the documentation", () => {
   let folder: string;
   // Inside the repository, so that the package finds itself under its own name.
   const scripts = repositoryPath("build/readme");
-  before(() => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "clip-blip-readme-"));
     mkdirSync(scripts, { recursive: true });
     copyFileSync(demoPictures[0]!, join(folder, "photo.jpg"));
@@ -63,7 +63,7 @@ describe("the documentation", () => {
     for (const picture of demoPictures) copyFileSync(picture, join(folder, "photos", basename(picture)));
     cpSync(repositoryPath("models/demo-clip"), join(folder, "path/to/checkpoint"), { recursive: true });
   });
-  after(() => {
+  afterAll(() => {
     rmSync(folder, { recursive: true });
     rmSync(scripts, { recursive: true });
   });

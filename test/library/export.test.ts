@@ -3,17 +3,17 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { BlipModel, ClipModel, exportCheckpoint } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, demoPictures, repositoryPath } from "./models.js";
 import { writeRandomClip } from "./random-checkpoint.js";
 
 describe("exporting", () => {
   let folder: string;
-  before(() => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "clip-blip-export-"));
   });
-  after(() => rmSync(folder, { recursive: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
 
   it("makes one file that gives the same vectors as the checkpoint", async () => {
     const archive = join(folder, "clip.pt");
@@ -71,7 +71,7 @@ describe("exporting", () => {
     });
     assert.equal(child.status, 0, child.stderr);
     const peak = Number(child.stdout);
-    t.diagnostic(
+    t.annotate(
       `${(bytes / 1e6).toFixed(0)} MB of weights, peak ${(peak / 1e6).toFixed(0)} MB: ${(peak / bytes).toFixed(2)}x`,
     );
     assert.ok(statSync(join(folder, "large.pt")).size > bytes);

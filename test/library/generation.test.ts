@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, describe, it } from "node:test";
 import { BlipModel, type Caption, type GenerationOptions, type ImageInput } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { loadBlip, repositoryPath } from "./models.js";
 
 /** What transformers writes: see test/fixtures/make_generation.py. */
@@ -44,10 +44,10 @@ for (const name of ["demo", "blip", "blip-untied"]) {
     const expected = fixture(name);
     const pictures = images(expected);
     let blip: BlipModel;
-    before(async () => {
+    beforeAll(async () => {
       blip = await load(name);
     });
-    after(() => blip.close());
+    afterAll(() => blip.close());
 
     for (const { prompt, options, texts: rows } of expected.cases) {
       it(`${JSON.stringify(options)}, prompt ${JSON.stringify(prompt)}`, async () => {
@@ -109,10 +109,10 @@ describe("sampling", () => {
   const expected = fixture("blip");
   const pictures = images(expected);
   let blip: BlipModel;
-  before(async () => {
+  beforeAll(async () => {
     blip = await load("blip");
   });
-  after(() => blip.close());
+  afterAll(() => blip.close());
 
   const SAMPLED: GenerationOptions = { doSample: true, temperature: 1.5, topK: 20, topP: 0.95, maxLength: 14 };
 

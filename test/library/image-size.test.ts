@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { BlipModel, ClipModel, exportCheckpoint, type LoadOptions } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { demoPictures, loadClip, repositoryPath } from "./models.js";
 
 const { imageSize, images }: { imageSize: number; images: number[][] } = JSON.parse(
@@ -23,10 +23,10 @@ async function assertInterpolated(clip: ClipModel): Promise<void> {
 
 describe("pictures of another size than the checkpoint's", () => {
   let folder: string;
-  before(() => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "clip-blip-size-"));
   });
-  after(() => rmSync(folder, { recursive: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
 
   it("are embedded as transformers does with interpolate_pos_encoding", async () => {
     await using clip = await loadClip({ imageSize });

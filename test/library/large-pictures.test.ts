@@ -1,7 +1,7 @@
 // Of a large picture only the columns that the crop needs are taken: the result is that of the whole picture.
 import assert from "node:assert/strict";
-import { before, describe, it } from "node:test";
 import sharp, { type Sharp } from "sharp";
+import { beforeAll, describe, it } from "vitest";
 import type { PreprocessPlan } from "../../dist/checkpoint/preprocessor-config.js";
 import { decodeImage } from "../../dist/input/decode.js";
 import { ImageReader } from "../../dist/models/image-reader.js";
@@ -51,7 +51,7 @@ const pictures: [what: string, make: () => Promise<Buffer>, cut: boolean][] = [
 describe("a large picture", () => {
   let binding: NativeBinding;
   let given: number[];
-  before(() => {
+  beforeAll(() => {
     const { neededColumns, preprocess } = native();
     binding = {
       ...native(),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "vitest";
 // The addon that the library below uses: the sources under lib/ would be a second copy.
 import { native } from "../../dist/native/instance.js";
 import { assertSameVectors, demoPictures, loadBlip, loadClip, repositoryPath } from "./models.js";

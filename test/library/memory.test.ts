@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "vitest";
 // The addon that the library below uses: the sources under lib/ would be a second copy.
 import { native } from "../../dist/native/instance.js";
 import { assertSameVectors, demoPictures, loadBlip, loadClip } from "./models.js";

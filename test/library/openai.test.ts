@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { BlipModel, ClipModel, exportCheckpoint, type RawPixels } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { repositoryPath } from "./models.js";
 
 const CPU = { device: "cpu", dtype: "float32" } as const;
@@ -48,10 +48,10 @@ async function assertEmbeddings(clip: ClipModel, expected: Embeddings, tolerance
 
 describe("a CLIP as OpenAI published it", () => {
   let folder: string;
-  before(() => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "clip-blip-openai-"));
   });
-  after(() => rmSync(folder, { recursive: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
 
   it("embeds as PyTorch does with its own code", async () => {
     await using clip = await ClipModel.load(fixture("vit.pt"), CPU);

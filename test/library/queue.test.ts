@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it } from "vitest";
 // The addon that the library below uses: the sources under lib/ would be a second copy.
 import { native } from "../../dist/native/instance.js";
 import { demoPictures, loadBlip, loadClip } from "./models.js";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, before, describe, it } from "node:test";
 import type { ClipModel } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { demoPictures, loadClip } from "./models.js";
 
 describe("pictures by URL", () => {
@@ -15,12 +15,12 @@ describe("pictures by URL", () => {
   });
   let clip: ClipModel;
   let url = "";
-  before(async () => {
+  beforeAll(async () => {
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/picture.jpg`;
     clip = await loadClip();
   });
-  after(async () => {
+  afterAll(async () => {
     server.close();
     await clip.close();
   });

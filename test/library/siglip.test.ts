@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { BlipModel, ClipModel, exportCheckpoint, type RawPixels } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { repositoryPath } from "./models.js";
 
 const CPU = { device: "cpu", dtype: "float32" } as const;
@@ -45,11 +45,11 @@ for (const name of ["siglip", "siglip2"] as const) {
     const expected = reference[name];
     let folder: string;
     let model: ClipModel;
-    before(async () => {
+    beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), "clip-blip-siglip-"));
       model = await ClipModel.load(fixture(name), CPU);
     });
-    after(async () => {
+    afterAll(async () => {
       await model.close();
       rmSync(folder, { recursive: true });
     });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { test } from "vitest";
 
 // A second team makes libgomp put all threads to sleep between loops: native/core/own_thread.h.
 test("one thread runs the calls of the CPU, and OpenMP has one team", { skip: process.platform !== "linux" }, () => {

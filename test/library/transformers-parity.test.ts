@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { describe, it } from "node:test";
 import { cosineSimilarity } from "clip-blip";
+import { describe, it } from "vitest";
 import { demoPictures, loadBlip, loadClip, repositoryPath } from "./models.js";
 
 /** Largest absolute difference, and smallest cosine similarity, that float32 may show. */

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, describe, it } from "node:test";
 import {
   type ClassifyOptions,
   ClipBlipError,
@@ -9,6 +8,7 @@ import {
   type Embedding,
   similarityMatrix,
 } from "clip-blip";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { demoPictures, loadClip, repositoryPath } from "./models.js";
 
 const fixture: {
@@ -43,10 +43,10 @@ const rejects = (promise: Promise<unknown>, text: RegExp, index?: number) =>
 
 describe("pictures next to texts", () => {
   let clip: ClipModel;
-  before(async () => {
+  beforeAll(async () => {
     clip = await loadClip();
   });
-  after(() => clip.close());
+  afterAll(() => clip.close());
 
   it("gives the logits of transformers, and cosines by default", async () => {
     assertRows(await clip.similarity(demoPictures, texts, { logits: true }), fixture.logits);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { beforeAll, test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { ModuleHandle } from "../../lib/native/types.js";
 import { Checkpoint, CPU, RUN, rejects, temporaryFolder, tinyClipSpec } from "./helpers.js";
@@ -11,7 +11,7 @@ const archive = join(folder, "model.pt");
 const extraFiles = { "clip-blip.json": '{"a":"ä 漢字 🎈"}', "folder/tokenizer.json": "x".repeat(100_000), empty: "" };
 let module: ModuleHandle;
 
-before(async () => {
+beforeAll(async () => {
   module = await native().buildModule(tinyClipSpec(new Checkpoint(join(folder, "weights"))), CPU);
   await native().saveModule(module, archive, extraFiles);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { ModuleSpec, ParameterSpec, Placement, TensorSlice } from "../../lib/native/types.js";
 import { Checkpoint, CPU, RUN, readerSpec, rejects, temporaryFolder, tinyClipSpec } from "./helpers.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { beforeAll, test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { GenerationSettings, ModuleHandle } from "../../lib/native/types.js";
 import { END, fakeBlipSpec, PAD, VOCABULARY } from "./fake-blip.js";
@@ -12,7 +12,7 @@ const LENGTHS = { maxLength: 10, minLength: 0, seed: 0 };
 let blip: ModuleHandle;
 const checkpoint = new Checkpoint(join(temporaryFolder(), "weights"));
 
-before(async () => {
+beforeAll(async () => {
   blip = await native().buildModule(fakeBlipSpec(checkpoint), CPU);
 });
 

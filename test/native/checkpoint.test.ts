@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { test } from "vitest";
 import { parseDescription } from "../../lib/checkpoint/description.js";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
 import { readTorchBin } from "../../lib/checkpoint/weights/torch-bin.js";
@@ -71,7 +71,7 @@ for (const name of ["clip-legacy", "clip-sharded", "clip-end-id"]) {
 
   test(`${name}: float32 embeddings are those of transformers`, async (t) => {
     const differences = await clipDifferences(await build(name, "float32"), expected);
-    t.diagnostic(`largest differences: images ${differences[0]}, texts ${differences[1]}`);
+    t.annotate(`largest differences: images ${differences[0]}, texts ${differences[1]}`);
     for (const value of differences) assert.ok(value < 2e-6, `${value}`);
     const { description } = await openCheckpoint(join(FIXTURES, name));
     assert.ok(description.architecture === "clip");
@@ -94,7 +94,7 @@ for (const name of ["clip-legacy", "clip-end-id"]) {
     for (const { imageSize, pixels, imageEmbeddings } of interpolated) {
       const { data } = await native().encodeImages(module, pictures(pixels, imageSize), false, RUN);
       const largest = difference(data, imageEmbeddings);
-      t.diagnostic(`${imageSize} pixels: largest difference ${largest}`);
+      t.annotate(`${imageSize} pixels: largest difference ${largest}`);
       assert.ok(largest < 2e-6, `${imageSize} pixels: ${largest}`);
     }
   });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import { test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 
 const DEVICE = "a device of the test";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { beforeAll, test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { ModuleHandle, PixelBatch } from "../../lib/native/types.js";
 import { Checkpoint, CPU, plainPictures, RUN, rejects, temporaryFolder, tinyClipSpec } from "./helpers.js";
@@ -8,7 +8,7 @@ import { Checkpoint, CPU, plainPictures, RUN, rejects, temporaryFolder, tinyClip
 const checkpoint = new Checkpoint(join(temporaryFolder(), "weights"));
 let module: ModuleHandle;
 
-before(async () => {
+beforeAll(async () => {
   module = await native().buildModule(tinyClipSpec(checkpoint), CPU);
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { beforeAll, test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { ModuleHandle } from "../../lib/native/types.js";
 import { Checkpoint, CPU, plainPictures, RUN, rejects, temporaryFolder, throws, tinyClipSpec } from "./helpers.js";
@@ -14,7 +14,7 @@ const pictures = (count: number) =>
   );
 const floatBytes = (count: number) => count * 32 * 32 * 3 * 4;
 
-before(async () => {
+beforeAll(async () => {
   module = await native().buildModule(tinyClipSpec(new Checkpoint(join(temporaryFolder(), "weights"))), CPU);
 });
 

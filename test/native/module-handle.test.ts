@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { ModuleHandle } from "../../lib/native/types.js";
 import { Checkpoint, CPU, plainPictures, RUN, rejects, temporaryFolder, throws, tinyClipSpec } from "./helpers.js";
@@ -45,7 +45,7 @@ test("a call that runs keeps its module until it ends", async () => {
   assert.equal(liveModules(), before);
 });
 
-test("a forgotten handle is collected with its weights", { skip: !globalThis.gc && "needs --expose-gc" }, async () => {
+test("a forgotten handle is collected with its weights", async () => {
   const collect = async () => {
     for (let i = 0; i < 5; i++) {
       globalThis.gc!();

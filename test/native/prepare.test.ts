@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { ModelDtype, ModuleSpec, ParameterSpec } from "../../lib/native/types.js";
 import { repositoryPath } from "../library/models.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { Columns, ResizePlan } from "../../lib/native/types.js";
 import { rejects } from "./helpers.js";

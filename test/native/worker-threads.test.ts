@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
-import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import { Checkpoint, CPU, plainPictures, RUN, temporaryFolder, tinyClipSpec } from "./helpers.js";
 

@@ -3,11 +3,11 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { build } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { findLibTorch } from "../../dist/native/libtorch/find.js";
 import {
   bareEnvironment,
@@ -35,13 +35,13 @@ let files: string[];
 let project: string;
 let expected: string;
 
-before(async () => {
+beforeAll(async () => {
   ({ tarball, files } = packRepository(folder));
   project = emptyProject(folder, "npm");
   runNpm(project, ["install", "--ignore-scripts", "--prefix", project, tarball], bare);
   expected = await expectedCaption();
 });
-after(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 function write(name: string, text: string): string {
   writeFileSync(join(project, name), text);
@@ -225,7 +225,7 @@ describe("the parts of the package", () => {
   type Manifest = { exports: Record<string, unknown>; peerDependencies: Record<string, string> };
   let manifest: Manifest;
   let parts: string[];
-  before(() => {
+  beforeAll(() => {
     manifest = readJson<Manifest>(join(project, "node_modules", "clip-blip", "package.json"));
     parts = Object.keys(manifest.exports).filter((part) => part !== "./package.json");
     // What a user of every part has installed.

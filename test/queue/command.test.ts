@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { after, afterEach, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createJobBackend, type JobBackend, startWorker as startStandIn } from "clip-blip/queue";
+import { afterAll, afterEach, beforeAll, describe, it } from "vitest";
 import { run, start } from "../cli/support.js";
 import { demoPictures, repositoryPath } from "../library/models.js";
 import { WorkerProcess } from "./processes.js";
@@ -15,12 +15,12 @@ let redis: RedisServer;
 let backend: JobBackend;
 let folder: string;
 let workers: WorkerProcess[] = [];
-before(async () => {
+beforeAll(async () => {
   redis = await RedisServer.start();
   backend = await createJobBackend({ redis: redis.url });
   folder = mkdtempSync(join(tmpdir(), "clip-blip-worker-"));
 });
-after(async () => {
+afterAll(async () => {
   await backend.close();
   await redis.remove();
   rmSync(folder, { recursive: true, force: true });
@@ -91,7 +91,7 @@ describe("clip-blip worker", () => {
 
   it("waits for a Redis that is not there yet", async (t) => {
     const late = await RedisServer.start();
-    t.after(() => late.remove());
+    t.onTestFinished(() => late.remove());
     await late.kill();
     const worker = startWorker(["--redis", late.url, "--only", "embeddings"], {}, /trying again/);
     await worker.ready;
@@ -109,7 +109,7 @@ describe("clip-blip worker", () => {
 describe("clip-blip serve --redis", () => {
   it("gives jobs to workers, and says so where Redis is gone", async (t) => {
     const own = await RedisServer.start();
-    t.after(() => own.remove());
+    t.onTestFinished(() => own.remove());
     const args = ["serve", "--port", "0", "--no-blip", "--redis", own.url, "--queue", "mine"];
     const service = new WorkerProcess(start([...args, "--log-level", "silent"]), (log) => /blip: http:/.test(log));
     workers.push(service);
@@ -158,7 +158,7 @@ describe("clip-blip worker says what is wrong, and ends:", () => {
 
   it("a wrong password", async (t) => {
     const guarded = await RedisServer.start("--requirepass", "secret");
-    t.after(() => guarded.remove());
+    t.onTestFinished(() => guarded.remove());
     for (const url of [guarded.url, `redis://:wrong@127.0.0.1:${guarded.port}`]) {
       await assert.rejects(startStandIn({ redis: url, ...standIns() }), {
         code: "ERR_INVALID_ARGUMENT",

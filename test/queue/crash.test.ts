@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { createJobBackend, type JobBackend, type JobRequest, type JobStatus } from "clip-blip/queue";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, it } from "vitest";
 import { buildWorkerProcess, removeWorkerProcess, WorkerProcess } from "./processes.js";
 import { RedisServer, until } from "./redis.js";
 import { dataImages } from "./stand-in.js";
@@ -21,11 +21,11 @@ let backend: JobBackend;
 let folder: string;
 let workers: WorkerProcess[] = [];
 
-before(async () => {
+beforeAll(async () => {
   buildWorkerProcess();
   redis = await RedisServer.start();
 });
-after(async () => {
+afterAll(async () => {
   await redis.remove();
   removeWorkerProcess();
 });

@@ -3,7 +3,6 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { BlipModel, ClipModel } from "clip-blip";
 import {
@@ -16,6 +15,7 @@ import {
   type WorkerOptions,
 } from "clip-blip/queue";
 import { createServer } from "clip-blip/server";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { native } from "../../dist/native/instance.js";
 import type { BatchEvent } from "../../lib/engine/events.js";
 import { demoPictures, loadBlip, loadClip, repositoryPath } from "../library/models.js";
@@ -25,12 +25,12 @@ import { dataImages, standIns } from "./stand-in.js";
 let redis: RedisServer;
 let backend: JobBackend;
 let folder: string;
-before(async () => {
+beforeAll(async () => {
   redis = await RedisServer.start();
   backend = await createJobBackend({ redis: redis.url });
   folder = mkdtempSync(join(tmpdir(), "clip-blip-jobs-"));
 });
-after(async () => {
+afterAll(async () => {
   await backend.close();
   await redis.remove();
   rmSync(folder, { recursive: true, force: true });
@@ -60,12 +60,12 @@ describe("jobs on the demo models", () => {
   let clip: ClipModel;
   let blip: BlipModel;
   let worker: JobWorker;
-  before(async () => {
+  beforeAll(async () => {
     clip = await loadClip({ maxBatchSize: 8 });
     blip = await loadBlip();
     worker = await startWorker({ redis: redis.url, clip, blip, roots });
   });
-  after(async () => {
+  afterAll(async () => {
     await worker.close();
     await clip.close();
     await blip.close();
@@ -284,9 +284,9 @@ describe("a queue of jobs", () => {
 
   it("is full where the memory of Redis is", async (t) => {
     const small = await RedisServer.start("--maxmemory-policy", "noeviction");
-    t.after(() => small.remove());
+    t.onTestFinished(() => small.remove());
     const own = await createJobBackend({ redis: small.url });
-    t.after(() => own.close());
+    t.onTestFinished(() => own.close());
     const request: JobRequest = { type: "captions", images: dataImages(40) };
     const { id } = await own.enqueue(request);
     await small.ask((client) => client.config("SET", "maxmemory", "1mb"));

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, before, beforeEach, describe, it } from "node:test";
 import { ClipBlipError } from "clip-blip";
 import { createJobBackend, type JobBackend, type JobStatus, startWorker, type WorkerOptions } from "clip-blip/queue";
+import { afterAll, beforeAll, beforeEach, describe, it } from "vitest";
 import { RedisServer, until } from "./redis.js";
 import { dataImages, standIns } from "./stand-in.js";
 
@@ -21,13 +21,13 @@ const pictures = createServer((request, response) => {
 });
 let origin = "";
 
-before(async () => {
+beforeAll(async () => {
   redis = await RedisServer.start();
   backend = await createJobBackend({ redis: redis.url, attempts: 3, backoff: 200 });
   await new Promise<void>((done) => pictures.listen(0, "127.0.0.1", done));
   origin = `http://127.0.0.1:${(pictures.address() as AddressInfo).port}`;
 });
-after(async () => {
+afterAll(async () => {
   pictures.close();
   pictures.closeAllConnections();
   await backend.close();

@@ -3,9 +3,9 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { type FileHandle, open as openFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, beforeEach, describe, it } from "node:test";
 import { createJobBackend, type JobBackend, type JobStatus, startWorker } from "clip-blip/queue";
 import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, describe, it, vi } from "vitest";
 import { Names } from "../../lib/queue/names.js";
 import { JobStore } from "../../lib/queue/store.js";
 import { RedisServer, until } from "./redis.js";
@@ -18,14 +18,14 @@ let backend: JobBackend;
 let folder: string;
 let path: string;
 let count = 0;
-before(async () => {
+beforeAll(async () => {
   redis = await RedisServer.start();
   client = new Redis(redis.url);
   store = new JobStore(client, new Names({}), 60_000);
   backend = await createJobBackend({ redis: redis.url });
   folder = mkdtempSync(join(tmpdir(), "clip-blip-sink-"));
 });
-after(async () => {
+afterAll(async () => {
   client.disconnect();
   await backend.close();
   await redis.remove();
@@ -129,20 +129,20 @@ describe("a sink", () => {
     await assert.rejects(open(), { code: "ERR_INVALID_ARGUMENT", message: /cannot be written \(ENOENT\)/ });
   });
 
-  it("ends its worker when the disk is full, amid a line", async (t) => {
+  it("ends its worker when the disk is full, amid a line", async () => {
     const worker = await open();
     const handle = await openFile(path, "a");
     const prototype = Object.getPrototypeOf(handle) as FileHandle;
     const noSpace = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
-    const append = t.mock.method(prototype, "appendFile", async () => {
+    const append = vi.spyOn(prototype, "appendFile").mockImplementation(async () => {
       appendFileSync(path, '{"job":"half of a line');
       throw noSpace;
     });
     const { id } = await backend.enqueue({ type: "captions", images: dataImages(20) });
     await assert.rejects(worker.done, { code: "ERR_INTERNAL", message: /cannot be written \(ENOSPC\)/ });
-    assert.equal(append.mock.callCount(), 1);
+    assert.equal(append.mock.calls.length, 1);
     assert.equal((await backend.status(id))!.state, "active");
-    append.mock.restore();
+    append.mockRestore();
     await handle.close();
 
     const other = await open();

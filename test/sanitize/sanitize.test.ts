@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it } from "vitest";
 import { findLibTorch } from "../../dist/native/libtorch/find.js";
 import { repositoryPath } from "../library/models.js";
 import { folder, runSanitized } from "./support.js";

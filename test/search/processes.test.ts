@@ -4,20 +4,20 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { ImageIndex } from "../../lib/search/index.js";
 import { standIn } from "./support.js";
 
 const FILES = 800;
 
 let folder: string;
-before(() => {
+beforeAll(() => {
   folder = join(mkdtempSync(join(tmpdir(), "clip-blip-processes-")), "photos");
   mkdirSync(folder);
   for (let index = 0; index < FILES; index++) writeFileSync(join(folder, `${index}.jpg`), `picture ${index}`);
 });
-after(() => rmSync(join(folder, ".."), { recursive: true, force: true }));
+afterAll(() => rmSync(join(folder, ".."), { recursive: true, force: true }));
 
 /** Starts a process that brings the index up to date. */
 function start(): ChildProcess {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { cosineSimilarity } from "../../lib/models/clip/similarity.js";
 import { Store } from "../../lib/search/store.js";
 import { vectorOf } from "./support.js";
@@ -20,12 +20,12 @@ const rowsFrom = (start: number, count: number) =>
     vector: vectorOf(`${start + index}`),
   }));
 
-before(async () => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "clip-blip-store-"));
   store = await Store.open(folder, { picture: vectorOf("") }, { replace: false, accepts: () => true });
   for (let start = 0; start < ROWS; start += 4000) await store.put(rowsFrom(start, 4000));
 });
-after(() => {
+afterAll(() => {
   store.close();
   rmSync(folder, { recursive: true, force: true });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import { createServer, type JobBackend, type JobRequest, type JobStatus } from "clip-blip/server";
 import type { FastifyInstance } from "fastify";
+import { afterAll, beforeAll, describe, it } from "vitest";
 
 /** A queue that keeps what it was given. */
 class Memory implements JobBackend {
@@ -38,10 +38,10 @@ const post = async (app: FastifyInstance, payload: object | string) => {
 describe("the routes of jobs", () => {
   const jobs = new Memory();
   let app: FastifyInstance;
-  before(async () => {
+  beforeAll(async () => {
     app = await start({ jobs });
   });
-  after(() => app.close());
+  afterAll(() => app.close());
 
   it("a job gets an id, under which its progress is told", async () => {
     const images = ["file:///a.jpg", { key: "b", uri: "data:image/png;base64,AAAA" }];

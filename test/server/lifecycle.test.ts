@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClipBlipError, type ClipModel, type LoadOptions } from "clip-blip";
 import { createServer, type ServerOptions } from "clip-blip/server";
+import { afterAll, afterEach, beforeAll, describe, it } from "vitest";
 import { loadClip } from "../library/models.js";
 import { deferred, fakeClip, listen, post, type Running, ready, request } from "./support.js";
 
@@ -277,10 +277,10 @@ describe("a service that ends", () => {
 
 describe("a service within another application", () => {
   let clip: ClipModel;
-  before(async () => {
+  beforeAll(async () => {
     clip = await loadClip();
   });
-  after(() => clip.close());
+  afterAll(() => clip.close());
 
   it("works as a plugin under a prefix", async () => {
     const { default: Fastify } = await import("fastify");

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServerOptions } from "clip-blip/server";
+import { afterEach, describe, it } from "vitest";
 import { deferred, fakeClip, listen, pictures, post, postForm, type Running, ready, request } from "./support.js";
 
 const running: Running[] = [];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { listen, pictures, post, postForm, type Running, ready, request } from "./support.js";
 
 /** Samples of Prometheus's text format, by name and labels. */
@@ -12,11 +12,11 @@ function samples(text: string): Map<string, number> {
 
 describe("GET /metrics", () => {
   let service: Running;
-  before(async () => {
+  beforeAll(async () => {
     service = await listen();
     await ready(service.url);
   });
-  after(() => service.app.close());
+  afterAll(() => service.app.close());
 
   it("tells of requests, queues, preparation, inference, batches, items and memory", async () => {
     await postForm(`${service.url}/api/v1/embeddings/images`, pictures.slice(0, 5));
@@ -73,10 +73,10 @@ describe("GET /metrics", () => {
 
 describe("the documentation", () => {
   let service: Running;
-  before(async () => {
+  beforeAll(async () => {
     service = await listen({ token: "secret" });
   });
-  after(() => service.app.close());
+  afterAll(() => service.app.close());
   const headers = { authorization: "Bearer secret" };
 
   it("describes every route of the service", async () => {

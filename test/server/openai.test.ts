@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import type { ClipModel } from "clip-blip";
 import OpenAI from "openai";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, loadClip } from "../library/models.js";
 import { dataUrl, listen, pictures, post, type Running, ready } from "./support.js";
 
@@ -11,13 +11,13 @@ describe("POST /v1/embeddings", () => {
   let client: OpenAI;
   const picture = dataUrl(pictures[0]!);
   const texts = ["a red circle", "two green squares on a white background"];
-  before(async () => {
+  beforeAll(async () => {
     clip = await loadClip();
     service = await listen({ blip: false, token: "secret" });
     await ready(service.url);
     client = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "secret", maxRetries: 0 });
   });
-  after(async () => {
+  afterAll(async () => {
     await service.app.close();
     await clip.close();
   });

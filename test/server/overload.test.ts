@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { describeOverload, measureOverload } from "../bench/overload-run.js";
 import { demoPictures } from "../library/models.js";
 import { fakeClip, listen, type Running, ready, request } from "./support.js";
@@ -37,11 +37,11 @@ function steadyClip() {
 
 describe("five times what the service can bear", () => {
   let service: Running;
-  before(async () => {
+  beforeAll(async () => {
     service = await listen({ clip: steadyClip(), blip: false, maxQueue: QUEUE });
     await ready(service.url);
   });
-  after(() => service.app.close());
+  afterAll(() => service.app.close());
 
   it("leaves it answering as much as at its peak; the rest is told to wait, and memory does not grow", async (test) => {
     const result = await measureOverload({
@@ -52,7 +52,7 @@ describe("five times what the service can bear", () => {
       seconds: { warmup: 1, peak: 3, overload: 5 },
       memory: async () => process.memoryUsage.rss(),
     });
-    test.diagnostic(describeOverload(result));
+    test.annotate(describeOverload(result));
     const { peak, overload, refused, others, growth } = result;
     assert.deepEqual(Object.keys(peak.statuses), ["200"]);
     assert.deepEqual(others, []);

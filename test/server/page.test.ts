@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { after, afterEach, before, describe, it } from "node:test";
 import type { ClipModel } from "clip-blip";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, it } from "vitest";
 import { demoPictures, loadClip, repositoryPath } from "../library/models.js";
 import { deferred, fakeClip, listen, type Running, ready, request } from "./support.js";
 
@@ -23,7 +23,7 @@ describe("the page", () => {
   let browser: Browser;
   let service: Running;
   const open: { close(): Promise<void> }[] = [];
-  before(async () => {
+  beforeAll(async () => {
     browser = await chromium.launch({
       executablePath: findChromium(),
       args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
@@ -35,7 +35,7 @@ describe("the page", () => {
     // Last opened, first closed: a server waits for the connections that a browser has opened and not used yet.
     for (const one of open.splice(0).reverse()) await one.close();
   });
-  after(async () => {
+  afterAll(async () => {
     await browser.close();
     await service.app.close();
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import type { BlipModel, ClipModel } from "clip-blip";
 import sharp from "sharp";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { assertSameVectors, loadBlip, loadClip } from "../library/models.js";
 import { dataUrl, listen, pictures, post, postForm, type Running, ready, request } from "./support.js";
 
@@ -12,12 +12,12 @@ describe("the routes", () => {
   let clip: ClipModel;
   let blip: BlipModel;
   const at = (path: string) => service.url + path;
-  before(async () => {
+  beforeAll(async () => {
     [clip, blip] = await Promise.all([loadClip(), loadBlip()]);
     service = await listen({ limits: { images: 4, texts: 5, labels: 6, textLength: 100, imagePixels: 300_000 } });
     await ready(service.url);
   });
-  after(async () => {
+  afterAll(async () => {
     await service.app.close();
     await clip.close();
     await blip.close();

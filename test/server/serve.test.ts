@@ -5,8 +5,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, it } from "vitest";
 import { type Ended, ended, start } from "../cli/support.js";
 import { repositoryPath } from "../library/models.js";
 import { pictures, post, postForm, ready, request } from "./support.js";

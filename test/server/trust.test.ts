@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
-import { afterEach, describe, it } from "node:test";
 import { ClipBlipError } from "clip-blip";
 import type { ServerOptions } from "clip-blip/server";
+import { afterEach, describe, it } from "vitest";
 import { fakeClip, listen, pictures, post, postForm, type Running, ready, request } from "./support.js";
 
 const running: Running[] = [];

@@ -2,9 +2,9 @@
 // for an hour.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { test } from "vitest";
 import type { SoakReport } from "./child.js";
 import { slopeOf } from "./slope.js";
 
@@ -38,9 +38,7 @@ test("the slope of a line with outliers is that of the line", () => {
 
 test(`${SECONDS} s of calls of every kind leave less than ${MOST} bytes a call behind, and no module, job or tensor`, async (t) => {
   const { calls, samples, slope, slopes, left } = await soak(String(SECONDS), String(MOST));
-  t.diagnostic(
-    `${calls} calls, bytes a call after each ${SECONDS} s: ${slopes.map((one) => one.toFixed(1)).join(", ")}`,
-  );
+  t.annotate(`${calls} calls, bytes a call after each ${SECONDS} s: ${slopes.map((one) => one.toFixed(1)).join(", ")}`);
   assert.ok(samples >= 50);
   assert.deepEqual(left, NOTHING);
   assert.ok(slope <= MOST, `${slope} bytes a call over ${calls} calls`);
@@ -48,7 +46,7 @@ test(`${SECONDS} s of calls of every kind leave less than ${MOST} bytes a call b
 
 test(`${SECONDS_WITH_LEAK} s with a leak of 1 KB a call: it is seen`, async (t) => {
   const { calls, slope, left } = await soak(String(SECONDS_WITH_LEAK), "Infinity", "leak");
-  t.diagnostic(`${calls} calls, ${slope.toFixed(1)} bytes a call`);
+  t.annotate(`${calls} calls, ${slope.toFixed(1)} bytes a call`);
   assert.deepEqual(left, NOTHING);
   assert.ok(slope > MOST, `${slope} bytes a call over ${calls} calls`);
 });

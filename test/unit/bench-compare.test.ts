@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { afterAll, describe, test } from "vitest";
 import { judge } from "../../bench/common/aims.mjs";
 import { Child } from "../../bench/common/child.mjs";
 import { ratio, summary } from "../../bench/common/statistics.mjs";
@@ -15,7 +15,7 @@ import { runTask } from "../../bench/compare/run-task.mjs";
 import { compareTasks } from "../../bench/compare/tasks.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-compare-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const program = fileURLToPath(new URL("support/contender.mjs", import.meta.url));
 const start = () => new Child(process.execPath, [program]);

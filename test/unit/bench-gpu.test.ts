@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe, test } from "vitest";
 import { judgeAims } from "../../bench/gpu/aims.mjs";
 import { PART_IDS, partsFor } from "../../bench/gpu/parts.mjs";
 import { linkTools } from "../../bench/gpu/rehearsal-machine.mjs";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { Tokenizer } from "@huggingface/tokenizers";
+import { test } from "vitest";
 import { parseDescription } from "../../lib/checkpoint/description.js";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
 import { copyOf, editJson, fixture, openBlip, openClip, rejectsInvalid, rejectsWith } from "./support/checkpoint.js";

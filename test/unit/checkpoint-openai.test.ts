@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { copyFileSync, cpSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { test } from "vitest";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
 import { openWeightsFile } from "../../lib/checkpoint/open.js";
 import type { TensorSlice } from "../../lib/native/types.js";

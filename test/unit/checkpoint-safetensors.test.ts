@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { describe, test } from "vitest";
 import { readSafetensors } from "../../lib/checkpoint/weights/safetensors.js";
 import { fileOf, fixture, rejectsInvalid, survivesDamage, valuesOf } from "./support/checkpoint.js";
 
@@ -44,7 +44,7 @@ test("names that an object of JavaScript has anyway are names like others", asyn
   assert.deepEqual([...tensors.keys()], ["__proto__", "constructor"]);
 });
 
-test("refuses hostile and damaged files", async (t) => {
+describe("refuses hostile and damaged files", () => {
   const cases: [string, Buffer, RegExp][] = [
     ["empty", Buffer.alloc(0), /0 bytes: too short/],
     ["shorter than the length", Buffer.alloc(7), /7 bytes: too short/],
@@ -92,7 +92,7 @@ test("refuses hostile and damaged files", async (t) => {
     ["deep nesting", file(`{"a":${"[".repeat(50_000)}${"]".repeat(50_000)}}`, 0), /"a".*expected a JSON object/],
   ];
   for (const [name, bytes, message] of cases) {
-    await t.test(name, (t) => rejectsInvalid(readSafetensors(fileOf(t, bytes)), message));
+    test(name, (t) => rejectsInvalid(readSafetensors(fileOf(t, bytes)), message));
   }
 });
 

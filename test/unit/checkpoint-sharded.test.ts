@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test } from "vitest";
 import { readSafetensors } from "../../lib/checkpoint/weights/safetensors.js";
 import { readSharded, shardNames } from "../../lib/checkpoint/weights/sharded.js";
 import { copyOf, editJson, fixture, rejectsInvalid, valuesOf } from "./support/checkpoint.js";

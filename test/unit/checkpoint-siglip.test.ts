@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { type TestContext, test } from "vitest";
 import { parseDescription } from "../../lib/checkpoint/description.js";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
 import { readPreprocessorConfig } from "../../lib/checkpoint/preprocessor-config.js";

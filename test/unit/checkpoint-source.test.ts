@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { test } from "vitest";
 import { isHubId } from "../../lib/hub/hub.js";
 import { locateModel } from "../../lib/hub/source.js";
 import { fileOf, fixture, rejectsWith, temporaryDirectory } from "./support/checkpoint.js";
@@ -20,7 +20,7 @@ test("what exists on disk goes before the hub", async (t) => {
   mkdirSync(join(directory, "org", "name"), { recursive: true });
   const before = process.cwd();
   process.chdir(directory);
-  t.after(() => process.chdir(before));
+  t.onTestFinished(() => process.chdir(before));
   assert.deepEqual(await locateModel("org/name"), { kind: "directory", path: "org/name" });
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test } from "vitest";
 import { openWeights, WeightTable } from "../../lib/checkpoint/weights/weights.js";
 import type { TensorDtype } from "../../lib/native/types.js";
 import { copyOf, fileOf, fixture, rejectsInvalid } from "./support/checkpoint.js";

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, describe, test } from "vitest";
 import { measure } from "../../lib/cli/bench/measure.js";
 import { run } from "./support/cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-cli-bench-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 for (const name of ["a.png", "b.png"]) writeFileSync(join(folder, name), "");
 
 describe("measure", () => {

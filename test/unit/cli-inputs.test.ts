@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { expandInputs } from "../../lib/cli/inputs.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-inputs-"));
 const home = process.cwd();
-before(() => {
+beforeAll(() => {
   process.chdir(folder);
   mkdirSync("photos/2024/deep", { recursive: true });
   mkdirSync("empty");
@@ -17,7 +17,7 @@ before(() => {
   writeFileSync("photo.raw", "");
   symlinkSync(join(folder, "photos"), "photos/2024/loop");
 });
-after(() => {
+afterAll(() => {
   process.chdir(home);
   rmSync(folder, { recursive: true, force: true });
 });

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, beforeEach, describe, test } from "node:test";
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import sharp from "sharp";
+import { afterAll, beforeAll, beforeEach, describe, test } from "vitest";
 import { jsonLines, run } from "./support/cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-output-"));
 const home = process.cwd();
 const PICTURES = ["a.png", 'b "quoted", comma.png', "bad.png", "c & <d>.png"];
-before(async () => {
+beforeAll(async () => {
   process.chdir(folder);
   const picture = await sharp({ create: { width: 8, height: 6, channels: 3, background: "red" } })
     .png()
@@ -21,7 +21,7 @@ before(async () => {
 beforeEach(() => {
   for (const name of readdirSync(".")) if (name.startsWith("out")) rmSync(name);
 });
-after(() => {
+afterAll(() => {
   process.chdir(home);
   rmSync(folder, { recursive: true, force: true });
 });

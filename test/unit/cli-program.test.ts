@@ -3,17 +3,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { after, before, describe, test } from "node:test";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { ClipBlipError } from "../../lib/common/errors.js";
 import { jsonLines, run } from "./support/cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-program-"));
 const home = process.cwd();
-before(() => {
+beforeAll(() => {
   process.chdir(folder);
   for (const name of ["a.png", "bad.png", "c.png", "fatal.png"]) writeFileSync(name, "");
 });
-after(() => {
+afterAll(() => {
   process.chdir(home);
   rmSync(folder, { recursive: true, force: true });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { describe, it } from "vitest";
 import { ClipBlipError } from "../../lib/common/errors.js";
 import { Admission } from "../../lib/engine/admission.js";
 import { Batcher } from "../../lib/engine/batcher.js";

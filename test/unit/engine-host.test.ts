@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
+import { afterEach, beforeEach, describe, it, vi } from "vitest";
 import { Admission } from "../../lib/engine/admission.js";
 import { DeviceQueue } from "../../lib/engine/device-queue.js";
 import { type HostOptions, ModelHost } from "../../lib/engine/host.js";
@@ -243,43 +243,42 @@ describe("the weights", () => {
 
 describe("the idle time-out", () => {
   const options = { idleUnload: 1000 };
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+  afterEach(() => void vi.useRealTimers());
 
-  it("unloads after that time without a call, and each call begins it anew", async (t) => {
-    t.mock.timers.enable({ apis: ["setTimeout"] });
+  it("unloads after that time without a call, and each call begins it anew", async () => {
     const { host, call } = fakeHost(options);
     await host.ensureLoaded();
-    t.mock.timers.tick(999);
+    vi.advanceTimersByTime(999);
     await call();
-    t.mock.timers.tick(999);
+    vi.advanceTimersByTime(999);
     await settled();
     assert.equal(host.state, "loaded");
-    t.mock.timers.tick(1);
+    vi.advanceTimersByTime(1);
     await settled();
     assert.equal(host.state, "unloaded");
     await call();
     assert.equal(host.state, "loaded");
-    t.mock.timers.tick(1000);
+    vi.advanceTimersByTime(1000);
     await settled();
     assert.equal(host.state, "unloaded");
   });
 
-  it("does not run while a call runs, nor while its items are being prepared", async (t) => {
-    t.mock.timers.enable({ apis: ["setTimeout"] });
+  it("does not run while a call runs, nor while its items are being prepared", async () => {
     let busy = true;
     const { host, call, diary } = fakeHost({ ...options, isBusy: () => busy });
-    await call(async () => t.mock.timers.tick(5000));
-    t.mock.timers.tick(1000);
+    await call(async () => void vi.advanceTimersByTime(5000));
+    vi.advanceTimersByTime(1000);
     await settled();
     assert.equal(host.state, "loaded");
     busy = false;
-    t.mock.timers.tick(1000);
+    vi.advanceTimersByTime(1000);
     await settled();
     assert.equal(host.state, "unloaded");
     assert.equal(diary.filter((line) => line === "unload").length, 1);
   });
 
-  it("gives way to a call that came while it waited for its turn", async (t) => {
-    t.mock.timers.enable({ apis: ["setTimeout"] });
+  it("gives way to a call that came while it waited for its turn", async () => {
     const { host, call, queue, diary } = fakeHost(options);
     await host.ensureLoaded();
     let finish = () => {};
@@ -290,7 +289,7 @@ describe("the idle time-out", () => {
         }),
     );
     const next = call();
-    t.mock.timers.tick(1000);
+    vi.advanceTimersByTime(1000);
     finish();
     await Promise.all([other, next]);
     await settled();
@@ -298,24 +297,22 @@ describe("the idle time-out", () => {
     assert.equal(host.state, "loaded");
   });
 
-  it("rejects nothing that nobody waits for when unloading fails", async (t) => {
-    t.mock.timers.enable({ apis: ["setTimeout"] });
+  it("rejects nothing that nobody waits for when unloading fails", async () => {
     const unloadModule = async () => {
       throw nativeError("INTERNAL");
     };
     const { host } = fakeHost({ ...options, native: { emptyCache: async () => {}, unloadModule } });
     await host.ensureLoaded();
-    t.mock.timers.tick(1000);
+    vi.advanceTimersByTime(1000);
     await settled();
     assert.equal(host.state, "unloaded");
   });
 
-  it("ends with the model", async (t) => {
-    t.mock.timers.enable({ apis: ["setTimeout"] });
+  it("ends with the model", async () => {
     const { host, diary } = fakeHost(options);
     await host.ensureLoaded();
     await host.close();
-    t.mock.timers.tick(5000);
+    vi.advanceTimersByTime(5000);
     await settled();
     assert.deepEqual(diary, ["load", "unload", "empty cache"]);
   });

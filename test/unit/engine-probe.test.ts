@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it } from "vitest";
 import { fittingItems, probeMemory } from "../../lib/engine/probe.js";
 import { isOutOfMemory } from "../../lib/native/errors.js";
 import { outOfMemory } from "./support/engine.js";

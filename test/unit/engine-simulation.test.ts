@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
+import { describe, it } from "vitest";
 import { ClipBlipError } from "../../lib/common/errors.js";
 import { closedError } from "../../lib/engine/host.js";
 import { random } from "./support/engine.js";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it } from "vitest";
 import { runSplitting } from "../../lib/engine/split.js";
 import { isOutOfMemory } from "../../lib/native/errors.js";
 import { outOfMemory, random } from "./support/engine.js";

@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { describe, test } from "vitest";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
 import { readHubSettings } from "../../lib/hub/client.js";
 import type { DownloadProgress } from "../../lib/hub/download.js";
@@ -74,9 +74,9 @@ test("vocabulary files are not needed where tokenizer.json is", async (t) => {
   assert.ok(!hub.requests.includes("vocab.json") && !hub.requests.includes("merges.txt"));
 });
 
-test("weights in several files, and those of torch.save", async (t) => {
+describe("weights in several files, and those of torch.save", () => {
   for (const name of ["clip-sharded", "clip-end-id"]) {
-    await t.test(name, async (t) => {
+    test(name, async (t) => {
       await startHub(t, filesOf(fixture(name)));
       const directory = await fetchFromHub(ID);
       assert.equal((await openCheckpoint(directory)).description.architecture, "clip");
@@ -166,9 +166,9 @@ test("HF_HUB_OFFLINE uses the cache, and asks nobody", async (t) => {
   assert.deepEqual(hub.requests, []);
 });
 
-test("offline, the halves of a CLIP need only the files of their tower", async (t) => {
+describe("offline, the halves of a CLIP need only the files of their tower", () => {
   for (const name of ["clip-vision", "clip-text"]) {
-    await t.test(name, async (t) => {
+    test(name, async (t) => {
       await startHub(t, filesOf(fixture(name)));
       await fetchFromHub(ID);
       process.env.HF_HUB_OFFLINE = "1";

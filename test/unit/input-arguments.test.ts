@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import sharp from "sharp";
+import { test } from "vitest";
 import { assertDecodeOptions, assertImageInput } from "../../lib/input/assert.js";
 import { decodeImage } from "../../lib/input/decode.js";
 import type { ImageInput } from "../../lib/input/types.js";

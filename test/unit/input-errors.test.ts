@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { after, test } from "node:test";
 import sharp from "sharp";
+import { afterAll, test } from "vitest";
 import type { ErrorCode } from "../../lib/common/errors.js";
 import { decodeImage } from "../../lib/input/decode.js";
 import { MAX_ENCODED_BYTES } from "../../lib/input/limits.js";
@@ -12,7 +12,7 @@ import type { DecodeOptions, ImageInput } from "../../lib/input/types.js";
 import { expectedPictures, pictureBytes, picturePath } from "../fixtures/pictures.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-input-"));
-after(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);

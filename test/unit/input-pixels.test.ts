@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import sharp from "sharp";
+import { test } from "vitest";
 import { decodeImage } from "../../lib/input/decode.js";
 import { difference, expectedPictures, expectedPixels, pictureBytes, picturePath } from "../fixtures/pictures.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { publicFetcher } from "../../lib/input/public-remote.js";
 
 const routes: Record<string, RequestListener> = {
@@ -33,11 +33,11 @@ const server = createServer((request, response) => {
   (routes[request.url!] ?? routes["/gone"]!)(request, response);
 });
 let port = 0;
-before(async () => {
+beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   port = (server.address() as AddressInfo).port;
 });
-after(() => {
+afterAll(() => {
   server.closeAllConnections();
   server.close();
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, before, test } from "node:test";
+import { afterAll, beforeAll, test } from "vitest";
 import { decodeImage } from "../../lib/input/decode.js";
 import { MAX_REMOTE_BYTES } from "../../lib/input/limits.js";
 import { difference, expectedPixels, pictureBytes } from "../fixtures/pictures.js";
@@ -34,11 +34,11 @@ const server = createServer((request, response) => {
   else response.writeHead(404).end();
 });
 let origin = "";
-before(async () => {
+beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-after(() => {
+afterAll(() => {
   server.closeAllConnections();
   server.close();
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { test } from "node:test";
+import { test } from "vitest";
 import { expectedPictures, picturePath } from "../fixtures/pictures.js";
 
 /** Runs a module in a process of its own, since the settings of sharp hold for a whole process. */

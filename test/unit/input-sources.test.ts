@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
-import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import sharp, { type Sharp } from "sharp";
+import { test } from "vitest";
 import { decodeImage } from "../../lib/input/decode.js";
 import type { ImageInput } from "../../lib/input/types.js";
 import { difference, expectedPixels, pictureBytes, picturePath } from "../fixtures/pictures.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, beforeEach, describe, test } from "node:test";
+import { afterAll, beforeEach, describe, test } from "vitest";
 import { ClipBlipError } from "../../lib/common/errors.js";
 import { cacheRoot } from "../../lib/native/libtorch/cache.js";
 import { findLibTorch, locateLibTorch, searchLibTorch } from "../../lib/native/libtorch/find.js";
@@ -10,7 +10,7 @@ import { findLibTorch, locateLibTorch, searchLibTorch } from "../../lib/native/l
 const library =
   { win32: "torch_cpu.dll", darwin: "libtorch_cpu.dylib" }[process.platform as string] ?? "libtorch_cpu.so";
 const scratch = mkdtempSync(join(tmpdir(), "clip-blip-find-"));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 let machine: string;
 let env: NodeJS.ProcessEnv;

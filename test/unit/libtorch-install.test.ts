@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { after, beforeEach, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeEach, describe, test } from "vitest";
 import { ClipBlipError } from "../../lib/common/errors.js";
 import { withLock } from "../../lib/common/lock.js";
 import { cacheFolder, cacheRoot } from "../../lib/native/libtorch/cache.js";
@@ -23,7 +23,7 @@ import { pipArguments, pipAttempts } from "../../lib/setup/pip.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "clip-blip-install-"));
 const saved = { ...process.env };
-after(() => {
+afterAll(() => {
   process.env = saved;
   rmSync(scratch, { recursive: true, force: true });
 });

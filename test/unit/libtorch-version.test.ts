@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
+import { afterAll, describe, test } from "vitest";
 import { minorOf, parseVersion, readVersion } from "../../lib/native/libtorch/version.js";
 
 const root = mkdtempSync(join(tmpdir(), "clip-blip-version-"));
-after(() => rmSync(root, { recursive: true, force: true }));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 function versionPy(text: string): ReturnType<typeof readVersion> {
   writeFileSync(join(root, "version.py"), text);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "vitest";
 import { assertModelSize, isModelInput, readPreprocessorConfig } from "../../lib/checkpoint/preprocessor-config.js";
 
 const MEAN = [0.48145466, 0.4578275, 0.40821073];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, test } from "vitest";
 import { splitIntoChunks } from "../../lib/queue/chunks.js";
 import { Names } from "../../lib/queue/names.js";
 import { parseRequest } from "../../lib/queue/request.js";

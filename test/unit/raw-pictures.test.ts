@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it } from "vitest";
 import { Admission } from "../../lib/engine/admission.js";
 import { DeviceQueue } from "../../lib/engine/device-queue.js";
 import { ModelHost } from "../../lib/engine/host.js";

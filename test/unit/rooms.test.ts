@@ -4,8 +4,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSyn
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { afterAll, describe, it } from "vitest";
 
 /** What the files of a room in lib/ may import, beside their own room: the map in CONTRIBUTING.md. */
 const ALLOWED: Record<string, string[]> = {
@@ -27,7 +27,7 @@ const ROOMS = [...Object.keys(ALLOWED), "cli"];
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-rooms-"));
-after(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 function write(path: string, text: string): void {
   mkdirSync(dirname(join(folder, path)), { recursive: true });

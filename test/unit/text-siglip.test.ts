@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { test } from "vitest";
 import { buildSiglipTokenizer } from "../../lib/checkpoint/tokenizers/siglip.js";
 import { Charsmap } from "../../lib/text/charsmap.js";
 import { createSiglipTokenizer } from "../../lib/text/siglip-tokenizer.js";

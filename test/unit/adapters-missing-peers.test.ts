@@ -4,13 +4,13 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { afterAll, beforeAll, test } from "vitest";
 import { importPeer, requirePeer } from "../../lib/common/peer.js";
 import { repositoryPath } from "../library/models.js";
 
 /** A folder in which the package is installed with its dependencies, and without any peer. */
 let folder: string;
-before(() => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "clip-blip-peers-"));
   const installed = join(folder, "node_modules", "clip-blip");
   mkdirSync(installed, { recursive: true });
@@ -19,7 +19,7 @@ before(() => {
     symlinkSync(repositoryPath(`node_modules/${name}`), join(folder, "node_modules", name));
   }
 });
-after(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What a program in that folder prints. */
 function run(program: string): string {

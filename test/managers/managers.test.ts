@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { findLibTorch } from "../../dist/native/libtorch/find.js";
 import {
   bareEnvironment,
@@ -14,7 +14,7 @@ import {
   packRepository,
   runNode,
   runNpm,
-} from "./pack.js";
+} from "../package/pack.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-managers-"));
 const bare = bareEnvironment(folder, findLibTorch()!.root);
@@ -29,14 +29,14 @@ let tarball: string;
 let tools: string;
 let expected: string;
 
-before(async () => {
+beforeAll(async () => {
   ({ tarball } = packRepository(folder));
   tools = emptyProject(folder, "tools");
   // The last ones that run on Node 20.
   runNpm(tools, ["install", "--ignore-scripts", "--prefix", tools, "pnpm@10", "yarn@1"]);
   expected = await expectedCaption();
 });
-after(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("other package managers", () => {
   for (const [name, program, ...options] of [

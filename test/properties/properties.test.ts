@@ -1,7 +1,7 @@
 // Properties of what a caller hands over: for any value whatever there is a result or a coded error, and no third way.
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import fc from "fast-check";
+import { test } from "vitest";
 import { ClipBlipError } from "../../lib/common/errors.js";
 import { assertDecodeOptions, assertImageInput } from "../../lib/input/assert.js";
 import { decodeImage } from "../../lib/input/decode.js";

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
 import { build } from "esbuild";
+import { afterAll, beforeAll, test } from "vitest";
 import { repositoryPath } from "../library/models.js";
 
 // Inside the repository, so that the package finds itself under its own name.
 const folder = repositoryPath("build/adapter-modules");
-before(() => mkdirSync(folder, { recursive: true }));
-after(() => rmSync(folder, { recursive: true }));
+beforeAll(() => mkdirSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What a program prints that plain Node runs: the suite's own loader makes one kind of module of both. */
 function run(name: string, program: string): string {

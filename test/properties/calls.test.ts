@@ -1,9 +1,9 @@
 // Properties of calls: with any values whatever for their options, and for what they are about, they give what they
 // promise, or reject with a coded error of one line; and the next good call is right.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
 import { type BlipModel, ClipBlipError, type ClipModel } from "clip-blip";
 import fc from "fast-check";
+import { afterAll, beforeAll, test } from "vitest";
 import { assertSameVectors, loadBlip, loadClip } from "../library/models.js";
 
 const RUNS = { numRuns: Number(process.env.CLIP_BLIP_PROPERTY_RUNS ?? 1000) };
@@ -13,12 +13,12 @@ const picture = { data: new Uint8Array(6 * 6 * 3).fill(90), width: 6, height: 6,
 let clip: ClipModel;
 let blip: BlipModel;
 let expected: Float32Array[];
-before(async () => {
+beforeAll(async () => {
   clip = await loadClip();
   blip = await loadBlip();
   expected = await clip.encodeImages([picture]);
 });
-after(async () => {
+afterAll(async () => {
   assertSameVectors(await clip.encodeImages([picture]), expected);
   await clip.close();
   await blip.close();
