@@ -1,5 +1,6 @@
 import { type FileHandle, readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { readFully } from "../common/files.js";
 import { invalidModel } from "./invalid.js";
 
 /** No file of a checkpoint beside the weights comes near this size (the largest tokenizers have 35 MB). */
@@ -8,14 +9,9 @@ const MAX_SMALL_BYTES = 100_000_000;
 /** `length` bytes from `position` on; a file that ends before is ERR_MODEL_INVALID. */
 export async function readExactly(file: FileHandle, position: number, length: number, path: string): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await file.read(buffer, done, length - done, position + done);
-    if (bytesRead === 0)
-      throw invalidModel(`${path} ended at byte ${position + done} while ${length} bytes were expected`);
-    done += bytesRead;
-  }
-  return buffer;
+  const done = await readFully(file, buffer, position);
+  if (done === length) return buffer;
+  throw invalidModel(`${path} ended at byte ${position + done} while ${length} bytes were expected`);
 }
 
 /** The text of a file, or undefined when there is none. */

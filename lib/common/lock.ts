@@ -1,89 +1,49 @@
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
-import { join } from "node:path";
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** The holder touches its lock this often, so that others see it live. */
-const HEARTBEAT_MS = 5_000;
-/** A lock that nobody touched for this long was left behind by a process that died. */
-const STALE_MS = 60_000;
 const POLL_MS = 500;
 
-/** What `withLock` is told. */
+/** Options of `withLock`. */
 export interface LockOptions {
   signal?: AbortSignal;
-  /** Called once when another process holds the lock. */
+  /** Called once when another holder has the lock. */
   onWait?: () => void;
 }
 
 /**
- * Runs `task` while holding the lock directory `path`, which one process at a time can create. A lock whose holder died
- * is taken over.
+ * Runs `task` while holding a lock on the file `path`, which one caller at a time can have, in any process.
+ *
+ * The operating system locks the open file. So the lock ends with its process, however that ends, and no clock or
+ * process id decides whether it is still held.
  */
 export async function withLock<T>(path: string, task: () => Promise<T>, options: LockOptions = {}): Promise<T> {
-  await acquire(path, options);
-  const heartbeat = setInterval(() => {
-    const now = new Date();
-    utimes(path, now, now).catch(() => {});
-  }, HEARTBEAT_MS);
-  heartbeat.unref();
+  const file = await acquire(path, options);
   try {
     return await task();
   } finally {
-    clearInterval(heartbeat);
-    await rm(path, { recursive: true, force: true });
+    // Deleted while it is locked: whoever gets the lock of the deleted file sees that, and opens the new one.
+    await rm(path, { force: true });
+    await file.close();
   }
 }
 
-async function acquire(path: string, { signal, onWait }: LockOptions): Promise<void> {
-  for (let waited = false; ; waited = true) {
-    signal?.throwIfAborted();
-    if (await create(path)) return;
-    if (await isStale(path)) {
-      await discard(path);
-      continue;
-    }
+async function acquire(path: string, { signal, onWait }: LockOptions): Promise<FileHandle> {
+  // Loaded here, as most programs never lock anything, and it has a binary.
+  const { tryLock } = await import("fs-native-extensions");
+  for (let waited = false; ; ) {
+    const file = await open(path, "a");
+    const locked = tryLock(file.fd);
+    if (locked && (await isStillAt(path, file))) return file;
+    await file.close();
+    if (locked) continue;
     if (!waited) onWait?.();
-    await delay(POLL_MS, undefined, { signal }).catch(() => signal?.throwIfAborted());
+    waited = true;
+    await delay(POLL_MS, undefined, { signal }).catch(() => {});
+    signal?.throwIfAborted();
   }
 }
 
-async function create(path: string): Promise<boolean> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  }
-  await writeFile(join(path, "owner"), `${hostname()} ${process.pid}`);
-  return true;
-}
-
-async function isStale(path: string): Promise<boolean> {
-  const owner = await readFile(join(path, "owner"), "utf8").catch(() => "");
-  const [host, pid] = owner.split(" ");
-  // Process ids mean something on their own host only; a cache folder may be shared over a network.
-  if (host === hostname() && pid && !isAlive(Number(pid))) return true;
-  const status = await stat(path).catch(() => undefined);
-  return status !== undefined && Date.now() - status.mtimeMs > STALE_MS;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-/** Moves the lock away before deleting it: of two processes that find it stale only one can. */
-async function discard(path: string): Promise<void> {
-  const aside = `${path}.${process.pid}.stale`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return;
-  }
-  await rm(aside, { recursive: true, force: true });
+async function isStillAt(path: string, file: FileHandle): Promise<boolean> {
+  const [own, found] = [await file.stat(), await stat(path).catch(() => undefined)];
+  return own.ino === found?.ino && own.dev === found.dev;
 }

@@ -2,12 +2,19 @@ import { inspect } from "node:util";
 import { ClipBlipError } from "./errors.js";
 import { quote } from "./quote.js";
 
-/** Every wrong argument is reported with the same sentence: what was expected, and what came. */
+/** Characters of a wrong value in an error message. */
+const MAX_SHOWN = 120;
+
+/** The sentence for a value of a wrong type or out of range: what was expected, and what came. */
 export function invalidArgument(name: string, expected: string, actual: unknown): ClipBlipError {
-  const shown = inspect(actual, { depth: 0, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60 });
-  // Long lists and errors are shown on several lines whatever is asked for.
-  const line = shown.replaceAll(/\s*\n\s*/g, " ");
-  return new ClipBlipError("ERR_INVALID_ARGUMENT", `Expected ${expected} for ${name} but received ${line}`);
+  return new ClipBlipError("ERR_INVALID_ARGUMENT", `Expected ${expected} for ${name} but received ${shown(actual)}`);
+}
+
+/** A value on one line, cut where it is long. Nothing of the caller's is run for it: no getter, no `inspect` method. */
+function shown(value: unknown): string {
+  const line = inspect(value, { depth: 0, customInspect: false, maxStringLength: 60, maxArrayLength: 8 });
+  const text = line.replaceAll(/\s*\n\s*/g, " ");
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
 /** A plain options object, or undefined; unknown keys are typing mistakes and are refused. */

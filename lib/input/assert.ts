@@ -1,4 +1,5 @@
 import { ClipBlipError } from "../common/errors.js";
+import { assertBoolean, assertInteger, assertSignal, invalidArgument } from "../common/validate.js";
 import { asBytes, isBinary, isBlob, isBytes, isRawPixels, isReadable, isSharp, isWebStream } from "./kinds.js";
 import { locate } from "./location.js";
 import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";
@@ -17,7 +18,7 @@ export function assertImageInput(value: unknown, name = "image", options?: Decod
   } catch (error) {
     if (error instanceof ClipBlipError) throw error;
     // A getter, or a proxy, of the caller.
-    throw invalid(`${name} is an object that cannot be looked at: see the cause.`, error);
+    throw invalid(`${name} is an object that cannot be read: see the cause.`, error);
   }
 }
 
@@ -34,10 +35,10 @@ function checkImageInput(value: unknown, name: string, options?: DecodeOptions):
       return;
     }
   }
-  throw invalid(
-    `${name} is ${kindOf(value)}; give a path, a URL, a Buffer or another binary object, a Blob, a stream, ` +
-      "a sharp instance or raw pixels {data, width, height, channels}.",
-  );
+  const expected =
+    "a path, a URL, a Buffer or other binary object, a Blob, a stream, a sharp instance " +
+    "or raw pixels {data, width, height, channels}";
+  throw invalidArgument(name, expected, value);
 }
 
 /** @throws ERR_INVALID_ARGUMENT where remote pictures are not allowed. */
@@ -48,48 +49,31 @@ function assertRemoteAllowed(name: string, options: DecodeOptions): void {
 
 /** @throws ERR_INVALID_ARGUMENT for options of a wrong type or out of range. */
 export function assertDecodeOptions(options: unknown): asserts options is DecodeOptions {
-  if (typeof options !== "object" || options === null) throw invalid(`options is ${kindOf(options)}, not an object.`);
+  if (typeof options !== "object" || options === null) throw invalidArgument("options", "an object", options);
   const { allowRemote, maxPixels, signal } = options as Record<keyof DecodeOptions, unknown>;
-  if (allowRemote !== undefined && typeof allowRemote !== "boolean") {
-    throw invalid(`allowRemote is ${kindOf(allowRemote)}, not true or false.`);
-  }
-  if (maxPixels !== undefined && !isCount(maxPixels)) {
-    throw invalid(`maxPixels is ${kindOf(maxPixels)}, not a positive whole number.`);
-  }
-  if (signal !== undefined && !(typeof signal === "object" && signal !== null && "aborted" in signal)) {
-    throw invalid(`signal is ${kindOf(signal)}, not an AbortSignal.`);
-  }
+  assertBoolean(allowRemote, "options.allowRemote");
+  assertInteger(maxPixels, "options.maxPixels", 1);
+  assertSignal(signal, "options.signal");
 }
 
 function assertRawPixels({ data, width, height, channels }: RawPixels, name: string): void {
   for (const [field, value] of [["width", width] as const, ["height", height] as const]) {
-    if (!isCount(value)) throw invalid(`${name}.${field} is ${kindOf(value)}, not a positive whole number.`);
+    if (!isCount(value)) throw invalidArgument(`${name}.${field}`, "a whole number of at least 1", value);
   }
   if (channels !== 1 && channels !== 3 && channels !== 4) {
-    throw invalid(`${name}.channels is ${kindOf(channels)}, not 1 (grey), 3 (RGB) or 4 (RGB and alpha).`);
+    throw invalidArgument(`${name}.channels`, "1 (grey), 3 (RGB) or 4 (RGB and alpha)", channels);
   }
-  if (!isBytes(data)) {
-    throw invalid(`${name}.data is ${kindOf(data)}, not bytes: a Uint8Array, Uint8ClampedArray or ArrayBuffer.`);
-  }
+  if (!isBytes(data)) throw invalidArgument(`${name}.data`, "a Uint8Array, Uint8ClampedArray or ArrayBuffer", data);
   const { byteLength } = asBytes(data);
   if (byteLength !== width * height * channels) {
     const reason = byteLength === 0 ? " It is empty: was its memory transferred to another thread?" : "";
-    throw invalid(
-      `${name}.data has ${byteLength} bytes, not width * height * channels = ${width * height * channels}.${reason}`,
-    );
+    const expected = `width * height * channels = ${width * height * channels}`;
+    throw invalid(`${name}.data has ${byteLength} bytes, not ${expected}.${reason}`);
   }
 }
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
-}
-
-/** A value for error messages: short, and never with the caller's data in it. */
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean")
-    return `${value}`;
-  if (typeof value !== "object") return `a ${typeof value}`;
-  return `an object (${value.constructor?.name ?? "without a prototype"})`;
 }
 
 function invalid(message: string, cause?: unknown): ClipBlipError {

@@ -1,5 +1,6 @@
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { ClipBlipError } from "../common/errors.js";
+import { readFully } from "../common/files.js";
 import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
 
 /**
@@ -17,24 +18,14 @@ export async function readImageFile(path: string, name: string): Promise<Uint8Ar
     checkBytes(name, info.size, MAX_ENCODED_BYTES);
     const file = await open(path);
     try {
-      return await readAll(file, info.size);
+      const bytes = new Uint8Array(info.size);
+      return bytes.subarray(0, await readFully(file, bytes, 0));
     } finally {
       await file.close();
     }
   } catch (error) {
     throw error instanceof ClipBlipError ? error : unreadable(name, error);
   }
-}
-
-async function readAll(file: FileHandle, size: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(size);
-  let length = 0;
-  while (length < size) {
-    const { bytesRead } = await file.read(bytes, length, size - length, length);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-  }
-  return bytes.subarray(0, length);
 }
 
 function notAFile(name: string, directory: boolean): ClipBlipError {

@@ -1,9 +1,11 @@
-import { get as httpGet, type IncomingMessage } from "node:http";
-import { get as httpsGet } from "node:https";
+import type { IncomingMessage } from "node:http";
+import redirecting from "follow-redirects";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ClipBlipError, type ErrorCode } from "../common/errors.js";
 import { checkBytes, MAX_REMOTE_BYTES, REMOTE_TIMEOUT } from "./limits.js";
 import { collectStream } from "./stream.js";
+
+const { http, https } = redirecting;
 
 /** A picture that could not be fetched. */
 export class FetchError extends ClipBlipError {
@@ -33,9 +35,6 @@ const MAX_REDIRECTS = 3;
 /** Answers that ask for another try: timeout, too early, too many requests. */
 const BUSY = new Set([408, 425, 429]);
 
-/** What the filter of addresses says; it has no code of its own. */
-const REFUSED = /is not allowed\. Because/;
-
 /**
  * Fetches what strangers name: over http and https, from public addresses only, within 30 seconds and the given bytes.
  * Every address is looked at when it is connected to, those behind names and redirects too, so that a name that
@@ -46,45 +45,25 @@ const REFUSED = /is not allowed\. Because/;
  */
 export function publicFetcher({ allowedAddresses = [], maxBytes = MAX_REMOTE_BYTES }: PublicFetchOptions): Fetcher {
   const filter = { allowIPAddressList: allowedAddresses, keepAlive: true };
-  const agents = { "http:": new RequestFilteringHttpAgent(filter), "https:": new RequestFilteringHttpsAgent(filter) };
+  const agents = { http: new RequestFilteringHttpAgent(filter), https: new RequestFilteringHttpsAgent(filter) };
 
   const open = (url: URL, signal: AbortSignal) =>
     new Promise<IncomingMessage>((resolve, reject) => {
-      const options = { agent: agents[url.protocol as keyof typeof agents], signal };
-      const request = (url.protocol === "https:" ? httpsGet : httpGet)(url, options, resolve);
-      request.on("error", reject);
+      const { get } = url.protocol === "https:" ? https : http;
+      get(url, { agents, signal, maxRedirects: MAX_REDIRECTS }, resolve).on("error", reject);
     });
 
-  return async (start, name, signal) => {
+  return async (url, name, signal) => {
     const timeout = AbortSignal.timeout(REMOTE_TIMEOUT);
     const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
     try {
-      let url = start;
-      for (let hops = 0; ; hops++) {
-        const response = await open(url, either);
-        const next = redirection(response, url, name);
-        if (!next) return await body(response, name, maxBytes, either);
-        response.destroy();
-        if (hops === MAX_REDIRECTS) throw failed(name, `it was redirected more than ${MAX_REDIRECTS} times`, false);
-        url = next;
-      }
+      return await body(await open(url, either), name, maxBytes, either);
     } catch (error) {
       signal?.throwIfAborted();
       if (timeout.aborted) throw failed(name, `no answer within ${REMOTE_TIMEOUT / 1000} seconds`, true, error);
       throw asFetchError(error, name);
     }
   };
-}
-
-/** Where an answer sends its client instead; undefined for an answer with a body. */
-function redirection({ statusCode = 0, headers }: IncomingMessage, from: URL, name: string): URL | undefined {
-  if (![301, 302, 303, 307, 308].includes(statusCode) || headers.location === undefined) return undefined;
-  if (!URL.canParse(headers.location, from.href)) throw failed(name, "it was redirected to no valid URL", false);
-  const next = new URL(headers.location, from);
-  if (next.protocol !== "http:" && next.protocol !== "https:") {
-    throw failed(name, `it was redirected to a ${next.protocol} URL`, false);
-  }
-  return next;
 }
 
 async function body(response: IncomingMessage, name: string, limit: number, signal: AbortSignal): Promise<Uint8Array> {
@@ -109,13 +88,20 @@ function asFetchError(error: unknown, name: string): ClipBlipError {
     // The connection broke while the body came.
     return error.code === "ERR_IMAGE_DECODE" ? new FetchError(error.code, error.message, true, error.cause) : error;
   }
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (REFUSED.test(message)) {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ERR_FR_TOO_MANY_REDIRECTS") {
+    return failed(name, `it was redirected more than ${MAX_REDIRECTS} times`, false, error);
+  }
+  if (code === "ERR_FR_REDIRECTION_FAILURE") {
+    return failed(name, "it was redirected to something that is no http(s) URL", false, error);
+  }
+  // All errors of Node's own connections have a code; those of the filtering agents have none.
+  if (code === undefined) {
     // Without the address: what names lead to inside of a network is nobody's business outside.
     const sentence = `${name} could not be fetched: it leads to an address that is not public.`;
     return new FetchError("ERR_INVALID_ARGUMENT", sentence, false, error);
   }
-  return failed(name, code ?? message, code !== "ENOTFOUND", error);
+  return failed(name, code, code !== "ENOTFOUND", error);
 }
 
 function failed(name: string, reason: string, transient: boolean, cause?: unknown): FetchError {

@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
+import { type ExecFileException, execFile } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 /** What the addon says of the LibTorch that it loaded. */
 export interface LibTorchReport {
@@ -14,53 +15,38 @@ export type LibTorchCheck =
   | { ok: true; report: LibTorchReport }
   | { ok: false; error: { code?: string; message: string } };
 
+/** Of what the child prints: drivers may be talkative, a report has less than 1 kB. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
 /**
- * Loads the addon and LibTorch in a child process and gives back what they say, so that one that crashes or hangs does
- * so there. `env` decides which LibTorch is found.
+ * Loads the addon and LibTorch in a child process and returns what they report. A library that crashes or hangs takes
+ * only the child with it. `env` decides which LibTorch is found.
  */
 export async function checkLibTorch(
   options: { env?: NodeJS.ProcessEnv; timeoutMs?: number; signal?: AbortSignal } = {},
 ): Promise<LibTorchCheck> {
-  const { env = process.env, timeoutMs = 120_000, signal } = options;
+  const { env, timeoutMs: timeout = 120_000, signal } = options;
   signal?.throwIfAborted();
   const extension = extname(new URL(import.meta.url).pathname);
   const script = fileURLToPath(new URL(`./report${extension}`, import.meta.url));
   // In the repository this file may run as TypeScript, and the child then needs what runs it.
   const loader = extension === ".ts" ? ["--import", "tsx"] : [];
-  const child = spawn(process.execPath, [...loader, script], {
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-    windowsHide: true,
-  });
-  let output = "";
-  let errors = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    errors = (errors + text).slice(-4_000);
-  });
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    child.kill("SIGKILL");
-  }, timeoutMs);
-  const stop = () => child.kill("SIGKILL");
-  signal?.addEventListener("abort", stop, { once: true });
-  const ended = await new Promise<string>((resolve) => {
-    child.once("error", (error) => resolve(error.message));
-    child.once("close", (code, by) => resolve(by ? `it was ended by ${by}` : `it ended with code ${code}`));
-  });
-  clearTimeout(timer);
-  signal?.removeEventListener("abort", stop);
+  const limits = { timeout, killSignal: "SIGKILL", signal, maxBuffer: MAX_OUTPUT_BYTES } as const;
+  const run = promisify(execFile)(process.execPath, [...loader, script], { env, windowsHide: true, ...limits });
+  const { stdout, stderr, ...ended } = await run.catch((error: ExecFileException) => error);
   signal?.throwIfAborted();
 
-  const answer = parse(output);
+  const answer = parse(stdout ?? "");
   if (answer && "error" in answer) return { ok: false, error: answer.error };
   if (answer) return { ok: true, report: answer };
-  const why = timedOut ? `it did not answer within ${timeoutMs / 1000} s` : ended;
-  const said = errors.trim();
-  return { ok: false, error: { message: `loading LibTorch failed: ${why}${said ? `\n${said}` : ""}` } };
+  const said = (stderr ?? "").slice(-4_000).trim();
+  return { ok: false, error: { message: `loading LibTorch failed: ${reason(ended, timeout)}${said && `\n${said}`}` } };
+}
+
+function reason({ code, signal, killed, message }: Partial<ExecFileException>, timeout: number): string {
+  if (killed && signal) return `it did not answer within ${timeout / 1000} s`;
+  if (signal) return `the process was ended by ${signal}`;
+  return typeof code === "string" ? message! : `the process ended with code ${code ?? 0} and no report`;
 }
 
 /** The last line that is the report: a driver may print lines of its own before it. */

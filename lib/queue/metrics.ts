@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { optionalPackage } from "../common/optional-package.js";
+import { importPeer } from "../common/peer.js";
 import { JOB_TYPES } from "./request.js";
 import type { WorkerOptions } from "./worker-options.js";
 
@@ -19,9 +19,7 @@ const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
  * @throws ClipBlipError ERR_MODULE_NOT_FOUND; the system's error where the port is taken
  */
 export async function serveWorkerMetrics({ port, host }: { port: number; host: string }): Promise<WorkerMetrics> {
-  const { default: prometheus } = await optionalPackage(() => import("prom-client"), "--metrics-port", [
-    "prom-client@15",
-  ]);
+  const { default: prometheus } = await importPeer(() => import("prom-client"), "prom-client@15", "--metrics-port");
   const registers = [new prometheus.Registry()];
   prometheus.collectDefaultMetrics({ register: registers[0]! });
   const pictures = new prometheus.Counter({

@@ -1,17 +1,17 @@
 import type { Redis, RedisOptions } from "ioredis";
 import { ClipBlipError } from "../common/errors.js";
-import { optionalPackage } from "../common/optional-package.js";
+import { importPeer } from "../common/peer.js";
 import { invalidArgument } from "../common/validate.js";
 
 /** The packages of the queue, loaded when one is used. */
 export async function queuePackages() {
-  return optionalPackage(
+  return importPeer(
     async () => {
       const [bullmq, { Redis }] = await Promise.all([import("bullmq"), import("ioredis")]);
       return { Queue: bullmq.Queue, Worker: bullmq.Worker, WaitingError: bullmq.WaitingError, Redis };
     },
+    "bullmq@6 ioredis@6",
     "The job queue",
-    ["bullmq@6", "ioredis@6"],
   );
 }
 

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { ClipBlipError } from "../common/errors.js";
+import { readFully } from "../common/files.js";
 
 const BLOCK = 64 * 1024;
 const NEWLINE = 0x0a;
@@ -33,7 +34,7 @@ export class SinkFile {
     });
     try {
       const head = Buffer.alloc(BEGINNING.length);
-      const { bytesRead } = await file.read(head, 0, head.length, 0);
+      const bytesRead = await readFully(file, head, 0);
       if (bytesRead > 0 && !BEGINNING.startsWith(head.toString("latin1", 0, bytesRead))) {
         throw unusable(path, "it is no sink of a worker: choose another file");
       }
@@ -50,7 +51,7 @@ export class SinkFile {
     const block = Buffer.alloc(BLOCK);
     for (let end = size; end > 0; ) {
       const start = Math.max(0, end - BLOCK);
-      const { bytesRead } = await this.#file.read(block, 0, end - start, start);
+      const bytesRead = await readFully(this.#file, block.subarray(0, end - start), start);
       const newline = block.subarray(0, bytesRead).lastIndexOf(NEWLINE);
       if (newline >= 0) return this.#cut(start + newline + 1, size);
       end = start;

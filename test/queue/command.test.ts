@@ -181,7 +181,7 @@ describe("clip-blip worker says what is wrong, and ends:", () => {
 
   it("packages that are not installed", async () => {
     const resolve = `export async function resolve(name, context, next) {
-      if (name === "bullmq") throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
+      if (name === "bullmq") throw Object.assign(new Error("Cannot find package 'bullmq'"), { code: "ERR_MODULE_NOT_FOUND" });
       return next(name, context);
     }`;
     const url = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
@@ -189,7 +189,7 @@ describe("clip-blip worker says what is wrong, and ends:", () => {
     const { code, err } = await failing(["--redis", redis.url], { NODE_OPTIONS: `--import ${hide}` });
     assert.equal(code, 1);
     const command = "npm install bullmq@6 ioredis@6";
-    assert.equal(err, `clip-blip: The job queue needs packages that are not installed: run "${command}"`);
+    assert.equal(err, `clip-blip: The job queue needs packages that are not installed: run ${command}`);
     const manifest = JSON.parse(readFileSync(repositoryPath("package.json"), "utf8"));
     for (const [name, major] of [
       ["bullmq", "^6"],

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, it } from "vitest";
 
@@ -68,6 +71,22 @@ describe("docs/dependencies.md", () => {
     );
     for (const name of Object.keys(manifest.peerDependencies)) {
       assert.equal(manifest.peerDependenciesMeta[name]?.optional, true, name);
+    }
+  });
+});
+
+describe("package-lock.json", () => {
+  it("is complete, so that npm ci takes it", () => {
+    const folder = mkdtempSync(join(tmpdir(), "clip-blip-lock-file-"));
+    try {
+      for (const name of ["package.json", "package-lock.json"]) {
+        copyFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), join(folder, name));
+      }
+      const command = ["ci", "--dry-run", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"];
+      const { status, stderr } = spawnSync("npm", command, { cwd: folder, encoding: "utf8" });
+      assert.equal(status, 0, stderr);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 });

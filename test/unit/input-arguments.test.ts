@@ -41,7 +41,7 @@ test("other types do not", () => {
   for (const value of [...wrong, Object.create(null), { type: "Buffer", data: [1] }, Promise.resolve("a.jpg")]) {
     assert.throws(() => assertImageInput(value, "images[3]"), {
       ...invalid,
-      message: /^images\[3\] is .*; give a path/,
+      message: /^Expected a path, .* for images\[3\] but received /,
     });
   }
 });
@@ -64,11 +64,20 @@ test("strings and URLs that point nowhere do not", () => {
 test("every field of raw pixels is checked", () => {
   const sizes = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53 + 1, "2", null, undefined, 2n, [2]];
   for (const size of sizes) {
-    assert.throws(() => assertImageInput({ ...raw, width: size }, "x"), { ...invalid, message: /^x\.width is / });
-    assert.throws(() => assertImageInput({ ...raw, height: size }, "x"), { ...invalid, message: /^x\.height is / });
+    assert.throws(() => assertImageInput({ ...raw, width: size }, "x"), {
+      ...invalid,
+      message: / for x\.width but received /,
+    });
+    assert.throws(() => assertImageInput({ ...raw, height: size }, "x"), {
+      ...invalid,
+      message: / for x\.height but received /,
+    });
   }
   for (const channels of [0, 2, 5, "3", Number.NaN, null, undefined]) {
-    assert.throws(() => assertImageInput({ ...raw, channels }, "x"), { ...invalid, message: /^x\.channels is / });
+    assert.throws(() => assertImageInput({ ...raw, channels }, "x"), {
+      ...invalid,
+      message: / for x\.channels but received /,
+    });
   }
   const datas = [
     "x".repeat(12),
@@ -81,7 +90,7 @@ test("every field of raw pixels is checked", () => {
     new Int8Array(12),
   ];
   for (const data of datas) {
-    assert.throws(() => assertImageInput({ ...raw, data }, "x"), { ...invalid, message: /^x\.data is / });
+    assert.throws(() => assertImageInput({ ...raw, data }, "x"), { ...invalid, message: / for x\.data but received / });
   }
   for (const length of [0, 11, 13]) {
     const message = /^x\.data has \d+ bytes, not width \* height \* channels = 12/;
@@ -122,4 +131,15 @@ test("options are checked", async () => {
     await assert.rejects(decodeImage("a.jpg", options as object), invalid);
   }
   await assert.rejects(decodeImage(7 as unknown as ImageInput), invalid);
+});
+
+test("an error shows a wrong value on one line, cut, and runs nothing of the caller's for it", () => {
+  const custom = { [Symbol.for("nodejs.util.inspect.custom")]: () => assert.fail("it was run") };
+  const wide = Object.fromEntries(Array.from({ length: 500 }, (_, key) => [`key${key}`, key]));
+  for (const value of [custom, wide, new Map([[custom, wide]]), "x".repeat(1000).split(""), new Error("one\ntwo")]) {
+    assert.throws(
+      () => assertImageInput(value, "image"),
+      ({ message }: Error) => !message.includes("\n") && message.length < 350,
+    );
+  }
 });

@@ -9,6 +9,7 @@ const routes: Record<string, RequestListener> = {
   "/moved": (_, response) => response.writeHead(302, { location: "/picture" }).end("elsewhere"),
   "/around": (_, response) => response.writeHead(302, { location: "/around" }).end(),
   "/file": (_, response) => response.writeHead(302, { location: "file:///etc/hostname" }).end(),
+  "/nowhere": (_, response) => response.writeHead(301, { location: "http://" }).end(),
   "/inside": (_, response) => response.writeHead(307, { location: "http://127.0.0.2/picture" }).end(),
   "/busy": (_, response) => response.writeHead(503).end(),
   "/gone": (_, response) => response.writeHead(404).end(),
@@ -100,6 +101,7 @@ describe("what is fetched", () => {
     assert.deepEqual(await failure("/around"), ["ERR_IMAGE_DECODE", false]);
     assert.equal(requests.length - before, 4);
     assert.deepEqual(await failure("/file"), ["ERR_IMAGE_DECODE", false]);
+    assert.deepEqual(await failure("/nowhere"), ["ERR_IMAGE_DECODE", false]);
   });
 
   test("has no more bytes than allowed", async () => {

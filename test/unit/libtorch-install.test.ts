@@ -7,15 +7,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeEach, describe, test } from "vitest";
 import { ClipBlipError } from "../../lib/common/errors.js";
-import { withLock } from "../../lib/common/lock.js";
 import { cacheFolder, cacheRoot } from "../../lib/native/libtorch/cache.js";
 import { PINNED_LIBTORCH } from "../../lib/native/libtorch/version.js";
 import { installLibTorch } from "../../lib/setup/install.js";
@@ -199,45 +196,5 @@ describe("installing", { skip: process.platform === "win32" || process.platform 
     const results = await Promise.all([install(), install()]);
     assert.equal(results[0].location.root, results[1].location.root);
     assert.equal(readFileSync(join(machine, "runs"), "utf8"), "run\n");
-  });
-});
-
-describe("the lock", () => {
-  const path = () => join(mkdtempSync(join(scratch, "lock-")), "lock");
-
-  test("lets one at a time in, and is given back after a failure", async () => {
-    const lock = path();
-    let inside = 0;
-    const task = async () => {
-      assert.equal(++inside, 1);
-      await delay(20);
-      inside--;
-    };
-    await Promise.all([withLock(lock, task), withLock(lock, task), withLock(lock, task)]);
-    await assert.rejects(withLock(lock, () => Promise.reject(new Error("no"))));
-    assert.ok(!existsSync(lock));
-  });
-
-  test("is taken from a process that died", async () => {
-    const lock = path();
-    mkdirSync(lock);
-    // No process has this id: it is above Linux's and macOS's largest.
-    writeFileSync(join(lock, "owner"), `${hostname()} 99999999`);
-    assert.equal(await withLock(lock, async () => "in"), "in");
-  });
-
-  test("is taken from another host once nobody touches it", async () => {
-    const lock = path();
-    mkdirSync(lock);
-    writeFileSync(join(lock, "owner"), "elsewhere 1");
-    const controller = new AbortController();
-    setTimeout(() => controller.abort(new Error("waited")), 100);
-    await assert.rejects(
-      withLock(lock, async () => "in", { signal: controller.signal }),
-      /waited/,
-    );
-    const old = new Date(Date.now() - 120_000);
-    utimesSync(lock, old, old);
-    assert.equal(await withLock(lock, async () => "in"), "in");
   });
 });

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
 import { ClipBlipError } from "../../common/errors.js";
+import { readFully } from "../../common/files.js";
 import { invalidModel, quote } from "../invalid.js";
 
 /** A record of a zip file. */
@@ -77,6 +78,9 @@ class CheckedReader extends RandomAccessReader {
       setImmediate(callback, new Error(`there is no byte ${position}`));
       return;
     }
-    this.#file.read(buffer, offset, length, position).then(({ bytesRead }) => callback(null, bytesRead), callback);
+    readFully(this.#file, buffer.subarray(offset, offset + length), position).then(
+      (bytesRead) => callback(null, bytesRead),
+      callback,
+    );
   }
 }

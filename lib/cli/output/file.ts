@@ -1,4 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
+import { readFully } from "../../common/files.js";
 import { UsageError } from "../failures.js";
 
 /** Opens a file for reading and writing, and makes it where it is not there. */
@@ -15,22 +16,8 @@ export async function openForUpdate(path: string): Promise<FileHandle> {
   }
 }
 
-/** Writes all of `bytes` at `position`: a single write may do less. */
-export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-}
-
 /** The bytes from `start` to `end`, fewer where the file ends before. */
 export async function readRange(file: FileHandle, start: number, end: number): Promise<Buffer> {
   const bytes = Buffer.alloc(end - start);
-  let length = 0;
-  while (length < bytes.length) {
-    const { bytesRead } = await file.read(bytes, length, bytes.length - length, start + length);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-  }
-  return bytes.subarray(0, length);
+  return bytes.subarray(0, await readFully(file, bytes, start));
 }

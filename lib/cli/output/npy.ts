@@ -1,7 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
+import { writeFully } from "../../common/files.js";
 import { UsageError } from "../failures.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
-import { openForUpdate, readRange, writeAll } from "./file.js";
+import { openForUpdate, readRange } from "./file.js";
 import { FileWriter } from "./file-writer.js";
 import { RecordFile } from "./record-file.js";
 import { foreign } from "./scan.js";
@@ -72,7 +73,7 @@ export class NpyFile extends FileWriter<Embedded> {
           `${namesPath(path)} names ${rows} rows that ${path} lacks: delete both, or choose another --out.`,
         );
       }
-      await writeAll(file, header(rows, dimension), 0);
+      await writeFully(file, header(rows, dimension), 0);
       await file.truncate(HEADER_BYTES + rows * dimension * 4);
       return new NpyFile(file, names, path, dimension, rows);
     } catch (error) {
@@ -95,8 +96,8 @@ export class NpyFile extends FileWriter<Embedded> {
     }
     // In this order each step leaves files that fit together: a row without its number, or without its name, is cut.
     const bytes = new Uint8Array(embedding.buffer, embedding.byteOffset, embedding.byteLength);
-    await writeAll(this.#file, bytes, HEADER_BYTES + this.#rows * bytes.length);
-    await writeAll(this.#file, header(this.#rows + 1, this.#dimension), 0);
+    await writeFully(this.#file, bytes, HEADER_BYTES + this.#rows * bytes.length);
+    await writeFully(this.#file, header(this.#rows + 1, this.#dimension), 0);
     await this.#names.write({ row: this.#rows, ...subject } as Outcome<{ row: number }>);
     this.#rows += 1;
   }

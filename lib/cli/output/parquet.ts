@@ -1,8 +1,9 @@
 import type { FileHandle } from "node:fs/promises";
 import { type FileMetaData, parquetMetadata, parquetReadObjects, type RowGroup, type SchemaElement } from "hyparquet";
 import { ByteWriter, type ColumnSource, ParquetWriter } from "hyparquet-writer";
+import { writeFully } from "../../common/files.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
-import { openForUpdate, readRange, writeAll } from "./file.js";
+import { openForUpdate, readRange } from "./file.js";
 import { FileWriter } from "./file-writer.js";
 import { assertSameRun, type Run } from "./run.js";
 import { foreign } from "./scan.js";
@@ -102,7 +103,7 @@ export class ParquetFile<V extends object> extends FileWriter<V> {
     if (rows.length > 0) parquet.write({ columnData: columnsOf(this.#value, rows), rowGroupSize: rows.length });
     parquet.finish();
     const written = bytes.getBytes();
-    await writeAll(this.#file, written, this.#end);
+    await writeFully(this.#file, written, this.#end);
     this.#end += written.length;
   }
 }

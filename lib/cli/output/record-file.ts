@@ -1,6 +1,7 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { writeFully } from "../../common/files.js";
 import type { Outcome } from "../outcome.js";
-import { openForUpdate, writeAll } from "./file.js";
+import { openForUpdate } from "./file.js";
 import { FileWriter } from "./file-writer.js";
 import { scanFile } from "./scan.js";
 import type { RecordFormat } from "./writer.js";
@@ -51,7 +52,7 @@ export class RecordFile<V extends object> extends FileWriter<V> {
 
   async #append(record: string): Promise<void> {
     const bytes = Buffer.from(record + this.#format.footer);
-    await writeAll(this.#file, bytes, this.#end);
+    await writeFully(this.#file, bytes, this.#end);
     this.#end += Buffer.byteLength(record);
   }
 }
@@ -66,7 +67,7 @@ async function rewrite(file: FileHandle, path: string, parts: { start: number; e
     for (const { start, end } of parts) {
       for (let from = start; from < end; ) {
         const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - from), from);
-        await writeAll(copy, buffer.subarray(0, bytesRead), position);
+        await writeFully(copy, buffer.subarray(0, bytesRead), position);
         from += bytesRead;
         position += bytesRead;
       }

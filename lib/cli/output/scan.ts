@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { readFully } from "../../common/files.js";
 import { UsageError } from "../failures.js";
 import type { DecodedRecord, RecordFormat } from "./writer.js";
 
@@ -25,7 +26,7 @@ export async function scanFile(
   const { size } = await file.stat();
   const header = Buffer.from(format.header);
   const head = Buffer.alloc(Math.min(size, header.length));
-  await file.read(head, 0, head.length, 0);
+  await readFully(file, head, 0);
   if (!head.equals(header.subarray(0, head.length))) throw foreign(path, format.name);
   if (size < header.length || size === 0) return { records: [], kept: [] };
 
