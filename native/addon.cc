@@ -4,7 +4,7 @@
 
 #include "bindings/errors.h"
 #include "bindings/operations.h"
-#include "core/runtime.h"
+#include "device/runtime.h"
 #include "napi_setup.h"
 
 namespace clip_blip {

@@ -1,4 +1,5 @@
-// Registers the addon with Node; the one for tests (native/faults/addon.cc) has a registration of its own.
+// Registers the addon with Node; the one for tests (native/faults/addon.cc) has a registration of
+// its own.
 
 #include "addon.h"
 

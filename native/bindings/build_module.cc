@@ -1,10 +1,10 @@
 #include <utility>
 
-#include "../core/module_builder.h"
-#include "../promise_worker.h"
-#include "convert.h"
-#include "module_handle.h"
-#include "operations.h"
+#include "bindings/convert.h"
+#include "bindings/module_handle.h"
+#include "bindings/operations.h"
+#include "bindings/promise_worker.h"
+#include "model/module_builder.h"
 
 namespace clip_blip {
 namespace {
@@ -81,24 +81,13 @@ ModuleSpec ToSpec(const Napi::Value& value) {
   return spec;
 }
 
-class BuildWorker final : public PromiseWorker {
- public:
-  BuildWorker(Napi::Env env, ModuleSpec spec, Placement placement)
-      : PromiseWorker(env), spec_(std::move(spec)), placement_(std::move(placement)) {}
-
- private:
-  void Work() override { module_ = BuildModule(spec_, placement_); }
-  Napi::Value Result(Napi::Env env) override { return WrapModule(env, std::move(module_)); }
-
-  ModuleSpec spec_;
-  Placement placement_;
-  ModulePointer module_;
-};
-
 }  // namespace
 
 Napi::Value BuildModuleAsync(const Napi::CallbackInfo& info) {
-  return PromiseWorker::Start<BuildWorker>(info.Env(), ToSpec(info[0]), ToPlacement(info[1]));
+  auto work = [spec = ToSpec(info[0]), placement = ToPlacement(info[1])] {
+    return BuildModule(spec, placement);
+  };
+  return RunInPool(info.Env(), std::move(work), WrapModule);
 }
 
 }  // namespace clip_blip

@@ -1,4 +1,4 @@
-#include "convert.h"
+#include "bindings/convert.h"
 
 #include <cmath>
 #include <limits>
@@ -35,9 +35,9 @@ double ToDouble(const Napi::Value& value, const std::string& name) {
 }
 
 int64_t ToInt(const Napi::Value& value, const std::string& name) {
-  constexpr double kLargest = 9007199254740991.0;
+  constexpr double kMaxSafeInteger = 9007199254740991.0;
   double number = ToDouble(value, name);
-  if (std::trunc(number) != number || std::fabs(number) > kLargest) {
+  if (std::trunc(number) != number || std::fabs(number) > kMaxSafeInteger) {
     RefuseValue(name, "a whole number");
   }
   return static_cast<int64_t>(number);

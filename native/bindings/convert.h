@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "../core/failure.h"
-#include "../core/types.h"
-#include "../napi_setup.h"
+#include "device/failure.h"
+#include "device/run_options.h"
+#include "image/pixel_batch.h"
+#include "model/placement.h"
+#include "napi_setup.h"
 
 namespace clip_blip {
 

@@ -1,26 +1,10 @@
-#include "../core/devices.h"
-#include "../core/memory.h"
-#include "../promise_worker.h"
-#include "convert.h"
-#include "operations.h"
+#include "bindings/convert.h"
+#include "bindings/operations.h"
+#include "bindings/promise_worker.h"
+#include "device/devices.h"
+#include "device/memory.h"
 
 namespace clip_blip {
-namespace {
-
-/// On a pool thread: each block that goes back is a call to the driver, which waits for the device.
-class EmptyCacheWorker final : public PromiseWorker {
- public:
-  EmptyCacheWorker(Napi::Env env, c10::Device device) : PromiseWorker(env), device_(device) {}
-
- private:
-  void Work() override { EmptyCache(device_); }
-  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
-
-  c10::Device device_;
-};
-
-}  // namespace
-
 Napi::Value Memory(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   DeviceMemory memory = MemoryOf(ParseDevice(ToString(info[0], "device")));
@@ -40,8 +24,9 @@ Napi::Value ResetPeakOf(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EmptyCacheAsync(const Napi::CallbackInfo& info) {
-  return PromiseWorker::Start<EmptyCacheWorker>(info.Env(),
-                                                ParseDevice(ToString(info[0], "device")));
+  c10::Device device = ParseDevice(ToString(info[0], "device"));
+  // In the pool: each block that goes back is a call to the driver, which waits for the device.
+  return RunInPool(info.Env(), [device] { EmptyCache(device); });
 }
 
 }  // namespace clip_blip

@@ -1,14 +1,16 @@
-#include "../core/device_turns.h"
+
+#include "device/device_turns.h"
 
 #include <list>
 
-#include "convert.h"
-#include "operations.h"
+#include "bindings/convert.h"
+#include "bindings/operations.h"
 
 namespace clip_blip {
 namespace {
 
-/// One JavaScript thread's side of the turns: brings the word that a turn has come onto that thread.
+/// One JavaScript thread's side of the turns: brings the word that a turn has come onto that
+/// thread.
 class ThreadTurns {
  public:
   explicit ThreadTurns(Napi::Env env)
@@ -38,9 +40,8 @@ class ThreadTurns {
     if (waiting_.empty()) wake_.Ref(env);
     Napi::Promise::Deferred* waiter = &waiting_.emplace_back(env);
     Napi::Promise promise = waiter->Promise();
-    DeviceTurns::Instance().Acquire(device, this, [this, waiter] {
-      wake_.NonBlockingCall(waiter);
-    });
+    DeviceTurns::Instance().Acquire(device, this,
+                                    [this, waiter] { wake_.NonBlockingCall(waiter); });
     return promise;
   }
 
@@ -69,8 +70,7 @@ void ThreadTurns::OnTurn(Napi::Env env, Napi::Function, ThreadTurns*,
 Napi::Value TryAcquireDevice(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::string device = ToString(info[0], "device");
-  return Napi::Boolean::New(
-      env, DeviceTurns::Instance().TryAcquire(device, &ThreadTurns::Of(env)));
+  return Napi::Boolean::New(env, DeviceTurns::Instance().TryAcquire(device, &ThreadTurns::Of(env)));
 }
 
 Napi::Value AcquireDevice(const Napi::CallbackInfo& info) {

@@ -1,4 +1,4 @@
-#include "errors.h"
+#include "bindings/errors.h"
 
 namespace clip_blip {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "../core/failure.h"
-#include "../napi_setup.h"
+#include "device/failure.h"
+#include "napi_setup.h"
 
 namespace clip_blip {
 
@@ -23,6 +23,7 @@ Napi::Value Throwing(const Napi::CallbackInfo& info) {
 
 /// The same for functions that return a promise: it rejects, also for what is wrong with the
 /// arguments.
+
 template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
 Napi::Value Rejecting(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();

@@ -1,10 +1,11 @@
-#include "module_handle.h"
+#include "bindings/module_handle.h"
 
-#include "../core/device_thread.h"
-#include "../core/failure.h"
-#include "../core/loaded_module.h"
-#include "../core/memory.h"
-#include "../promise_worker.h"
+#include "bindings/operations.h"
+#include "bindings/promise_worker.h"
+#include "device/device_thread.h"
+#include "device/failure.h"
+#include "device/memory.h"
+#include "model/loaded_module.h"
 
 namespace clip_blip {
 namespace {
@@ -25,25 +26,6 @@ Handle& HandleOf(const Napi::Value& value) {
   throw Failure(ErrorCode::kInvalidArgument,
                 "module must be what buildModule or loadModule returned");
 }
-
-/// Frees weights on a pool thread: to unmap a gigabyte takes 100 ms.
-class FreeWorker final : public PromiseWorker {
- public:
-  FreeWorker(Napi::Env env, ModulePointer module)
-      : PromiseWorker(env), module_(std::move(module)) {}
-
- private:
-  void Work() override {
-    if (!module_) return;
-    c10::Device device = module_->device();
-    module_.reset();
-    if (device.is_cpu()) return;
-    RunOnDeviceThread(device, [device] { Attempt([device] { ReleaseWorkspaces(device); }); });
-  }
-  Napi::Value Result(Napi::Env env) override { return env.Undefined(); }
-
-  ModulePointer module_;
-};
 
 void TakeBackBytes(Napi::BasicEnv env, Handle& handle) {
   if (handle.told_bytes == 0) return;
@@ -76,13 +58,32 @@ ModulePointer UnwrapModule(const Napi::Value& value) {
   return handle.module;
 }
 
-Napi::Value ReleaseModule(const Napi::Value& value) {
-  Handle& handle = HandleOf(value);
+Napi::Value UnloadModule(const Napi::CallbackInfo& info) {
+  Handle& handle = HandleOf(info[0]);
   ModulePointer module = std::move(handle.module);
-  TakeBackBytes(value.Env(), handle);
+  TakeBackBytes(info.Env(), handle);
   // Only this thread makes further owners, so a module that has one now is gone for everybody.
   if (module && module.use_count() == 1) module->LeaveCount();
-  return PromiseWorker::Start<FreeWorker>(value.Env(), std::move(module));
+  // In the pool: to unmap a gigabyte takes 100 ms.
+  return RunInPool(info.Env(), [module = std::move(module)]() mutable {
+    if (!module) return;
+    c10::Device device = module->device();
+    module.reset();
+    if (device.is_cpu()) return;
+    RunOnDeviceThread(device, [device] { Attempt([device] { ReleaseWorkspaces(device); }); });
+  });
+}
+
+Napi::Value ModuleBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(UnwrapModule(info[0])->bytes()));
+}
+
+Napi::Value LiveModules(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(LoadedModule::LiveCount()));
+}
+
+Napi::Value LiveJobs(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(live_workers.load()));
 }
 
 }  // namespace clip_blip

@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "../napi_setup.h"
+#include "napi_setup.h"
 
 namespace clip_blip {
 
@@ -16,9 +16,5 @@ Napi::Value WrapModule(Napi::Env env, ModulePointer module);
 
 /// The module of a handle. INVALID_ARGUMENT for any other value, UNLOADED after unloadModule.
 ModulePointer UnwrapModule(const Napi::Value& value);
-
-/// Lets a handle's module go; a promise that resolves when the weights are freed, or left to a call
-/// that uses them still. Idempotent.
-Napi::Value ReleaseModule(const Napi::Value& value);
 
 }  // namespace clip_blip

@@ -1,11 +1,12 @@
-#include "../core/preprocess.h"
+
+#include "image/preprocess.h"
 
 #include <limits>
 #include <utility>
 
-#include "../promise_worker.h"
-#include "convert.h"
-#include "operations.h"
+#include "bindings/convert.h"
+#include "bindings/operations.h"
+#include "bindings/promise_worker.h"
 
 namespace clip_blip {
 namespace {
@@ -57,35 +58,13 @@ ResizePlan ToPlan(const Napi::Value& value) {
   return plan;
 }
 
-class PreprocessWorker final : public PromiseWorker {
- public:
-  PreprocessWorker(Napi::Env env, ByteArrays arrays, const uint8_t* rgb, PictureSize size,
-                   Span held, ResizePlan plan)
-      : PromiseWorker(env),
-        arrays_(std::move(arrays)),
-        rgb_(rgb),
-        size_(size),
-        held_(held),
-        plan_(plan) {}
-
- private:
-  void Work() override { picture_ = Preprocess(rgb_, size_, held_, plan_); }
-
-  Napi::Value Result(Napi::Env env) override {
-    Napi::Object result = Napi::Object::New(env);
-    result.Set("pixels", CopyToArray<Napi::Uint8Array>(env, picture_.pixels));
-    result.Set("height", static_cast<double>(picture_.height));
-    result.Set("width", static_cast<double>(picture_.width));
-    return result;
-  }
-
-  ByteArrays arrays_;
-  const uint8_t* rgb_;
-  PictureSize size_;
-  Span held_;
-  ResizePlan plan_;
-  Picture picture_;
-};
+Napi::Value ToValue(Napi::Env env, const Picture& picture) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("pixels", CopyToArray<Napi::Uint8Array>(env, picture.pixels));
+  result.Set("height", static_cast<double>(picture.height));
+  result.Set("width", static_cast<double>(picture.width));
+  return result;
+}
 
 }  // namespace
 
@@ -99,8 +78,10 @@ Napi::Value PreprocessAsync(const Napi::CallbackInfo& info) {
   }
   ByteArrays arrays;
   const uint8_t* rgb = arrays.Hold(info[0], held.length * size.height * 3, "rgb");
-  return PromiseWorker::Start<PreprocessWorker>(info.Env(), std::move(arrays), rgb, size, held,
-                                                ToPlan(info[3]));
+  auto work = [arrays = std::move(arrays), rgb, size, held, plan = ToPlan(info[3])] {
+    return Preprocess(rgb, size, held, plan);
+  };
+  return RunInPool(info.Env(), std::move(work), ToValue);
 }
 
 Napi::Value NeededColumnsOf(const Napi::CallbackInfo& info) {

@@ -1,7 +1,7 @@
 #include <torch/csrc/api/include/torch/version.h>
 
-#include "../core/devices.h"
-#include "operations.h"
+#include "bindings/operations.h"
+#include "device/devices.h"
 
 namespace clip_blip {
 

@@ -12,10 +12,10 @@
 #include <optional>
 #include <string_view>
 
-#include "../core/device_backend.h"
-#include "graph_memory.h"
-#include "linear_add.h"
-#include "workspaces.h"
+#include "cuda/graph_memory.h"
+#include "cuda/linear_add.h"
+#include "cuda/workspaces.h"
+#include "device/device_backend.h"
 
 namespace clip_blip {
 namespace {

@@ -1,4 +1,4 @@
-#include "graph_memory.h"
+#include "cuda/graph_memory.h"
 
 #include <ATen/core/CachingHostAllocator.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "workspaces.h"
+#include "cuda/workspaces.h"
 
 namespace clip_blip {
 namespace {

@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "../core/device_backend.h"
+#include "device/device_backend.h"
 
 namespace clip_blip {
 

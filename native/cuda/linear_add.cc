@@ -1,4 +1,4 @@
-#include "linear_add.h"
+#include "cuda/linear_add.h"
 
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAContextLight.h>
@@ -17,7 +17,7 @@ namespace {
 /// Bytes that every row begins at a multiple of; the tensors of a model do.
 constexpr uint32_t kAlignment = 16;
 /// Sizes whose kernels are remembered at most.
-constexpr size_t kMostProducts = 4096;
+constexpr size_t kMaxProducts = 4096;
 
 void Check(cublasStatus_t status, const char* what) {
   TORCH_CHECK(status == CUBLAS_STATUS_SUCCESS, what, " of cuBLASLt failed with status ", status);
@@ -184,7 +184,7 @@ std::optional<at::Tensor> CublasLinearAdd(const at::Tensor& input, const at::Ten
   std::lock_guard lock(*mutex);
   auto product = products->find(*sizes);
   if (product == products->end()) {
-    if (products->size() >= kMostProducts) products->clear();
+    if (products->size() >= kMaxProducts) products->clear();
     product = products->emplace(*sizes, *sizes).first;
   }
   if (!product->second.possible()) return std::nullopt;

@@ -1,4 +1,4 @@
-#include "workspaces.h"
+#include "cuda/workspaces.h"
 
 #include <ATen/cuda/CUDAContextLight.h>
 #include <c10/cuda/CUDAGuard.h>

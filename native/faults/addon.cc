@@ -1,15 +1,16 @@
 // The addon for tests: everything that the shipped one has, and a switch for faults.
 
-#include "../addon.h"
+#include "addon.h"
 
-#include "../bindings/convert.h"
-#include "../bindings/errors.h"
-#include "../core/device_turns.h"
-#include "caching_device.h"
-#include "faults.h"
-#include "recording.h"
+#include "bindings/convert.h"
+#include "bindings/errors.h"
+#include "device/device_turns.h"
+#include "faults/caching_device.h"
+#include "faults/faults.h"
+#include "faults/recording.h"
+
 #ifdef CLIP_BLIP_SANITIZE
-#include "seeded.h"
+#include "faults/seeded.h"
 #endif
 
 namespace clip_blip {

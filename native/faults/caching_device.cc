@@ -1,4 +1,4 @@
-#include "caching_device.h"
+#include "faults/caching_device.h"
 
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -11,8 +11,8 @@
 #include <map>
 #include <mutex>
 
-#include "../core/device_call.h"
-#include "faults.h"
+#include "device/device_call.h"
+#include "faults/faults.h"
 
 namespace clip_blip {
 namespace {
@@ -21,7 +21,7 @@ constexpr c10::DeviceType kType = c10::kPrivateUse1;
 
 std::atomic<bool> is_broken{false};
 
-void Answer() { TORCH_CHECK(!is_broken, "the device gives no answer"); }
+void Respond() { TORCH_CHECK(!is_broken, "the device gives no answer"); }
 
 /// Counts by the byte, where a real one rounds.
 class CachingAllocator final : public c10::DeviceAllocator {
@@ -46,7 +46,7 @@ class CachingAllocator final : public c10::DeviceAllocator {
   void emptyCache(c10::MempoolId_t) override {
     std::lock_guard lock(mutex_);
     ++emptied_;
-    Answer();
+    Respond();
     DropCache();
   }
   void recordStream(const c10::DataPtr&, c10::Stream) override {}
@@ -61,7 +61,7 @@ class CachingAllocator final : public c10::DeviceAllocator {
   }
   std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex) override {
     std::lock_guard lock(mutex_);
-    Answer();
+    Respond();
     return {capacity_ - stats_.reserved_bytes[0].current, capacity_};
   }
 
@@ -119,7 +119,7 @@ void CachingAllocator::Free(void* data) {
 }
 
 struct Guard final : c10::impl::NoOpDeviceGuardImpl<kType> {
-  void synchronizeDevice(const c10::DeviceIndex) const override { Answer(); }
+  void synchronizeDevice(const c10::DeviceIndex) const override { Respond(); }
 };
 
 struct Hooks final : at::PrivateUse1HooksInterface {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "../core/types.h"
+#include "device/run_options.h"
 
 namespace clip_blip {
 

@@ -1,4 +1,4 @@
-#include "faults.h"
+#include "faults/faults.h"
 
 #include <c10/core/impl/alloc_cpu.h>
 #include <c10/util/Exception.h>
@@ -15,8 +15,8 @@
 #include <thread>
 #include <utility>
 
-#include "../core/device_run_hook.h"
-#include "../core/failure.h"
+#include "device/failure.h"
+#include "device/test_seam.h"
 
 namespace clip_blip {
 namespace {

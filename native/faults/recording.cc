@@ -1,9 +1,9 @@
-#include "recording.h"
+#include "faults/recording.h"
 
 #include <atomic>
 
-#include "../core/device_backend.h"
-#include "../core/device_run_hook.h"
+#include "device/device_backend.h"
+#include "device/test_seam.h"
 
 namespace clip_blip {
 namespace {

@@ -1,11 +1,11 @@
-#include "seeded.h"
+#include "faults/seeded.h"
 
 #include <ATen/ATen.h>
 
 #include <cstdint>
 #include <limits>
 
-#include "../core/failure.h"
+#include "device/failure.h"
 
 namespace clip_blip {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "../napi_setup.h"
+#include "napi_setup.h"
 
 namespace {
 

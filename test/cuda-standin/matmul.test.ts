@@ -46,7 +46,8 @@ async function productsOf({ version, torch, prebuild, env }: Standin): Promise<P
     const libraries = join(torch, "lib");
     const includes = ["", "torch/csrc/api/include"].flatMap((part) => ["-isystem", join(torch, "include", part)]);
     await run("g++", [
-      ...["-std=c++20", "-O1", repositoryPath("test/cuda-standin/programs/linear_add.cc"), "-o", program],
+      ...["-std=c++20", "-O1", "-iquote", repositoryPath("native")],
+      ...[repositoryPath("test/cuda-standin/programs/linear_add.cc"), "-o", program],
       ...[...includes, `-L${libraries}`, `-Wl,-rpath,${libraries}`, "-Wl,--no-as-needed"],
       ...["-ltorch", "-ltorch_cpu", "-ltorch_cuda", "-lc10", "-Wl,--allow-shlib-undefined"],
     ]);

@@ -1,5 +1,5 @@
 // The metadata of any file that calls itself an archive. Its code is not loaded: that is for trusted files only.
-#include "../../native/core/archive.h"
+#include "model/archive.h"
 
 #include <unistd.h>
 
@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-#include "../../native/core/failure.h"
+#include "device/failure.h"
 #include "scratch_file.h"
 
 using namespace clip_blip;

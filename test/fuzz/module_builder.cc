@@ -1,14 +1,14 @@
 // The tensors of a checkpoint that lies about them: offsets, lengths, shapes and strides of any size over a small file.
-#include "../../native/core/module_builder.h"
+#include "model/module_builder.h"
 
 #include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
 
-#include "../../native/core/failure.h"
-#include "../../native/core/loaded_module.h"
-#include "../../native/core/runtime.h"
+#include "device/failure.h"
+#include "model/loaded_module.h"
+#include "device/runtime.h"
 #include "bytes.h"
 #include "scratch_file.h"
 

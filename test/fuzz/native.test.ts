@@ -18,18 +18,19 @@ const { root, libDir } = findLibTorch()!;
 
 /** Each target, and the sources that are instrumented for it; the rest of the core is as it was built for the addon. */
 const targets: Record<string, string[]> = {
-  preprocess: ["preprocess.cc", "resample.cc", "kernels/resample_kernels.cc"],
-  archive: ["archive.cc", "mapped_archive.cc", "no_faults.cc"],
-  module_builder: ["module_builder.cc", "no_faults.cc"],
+  preprocess: ["image/preprocess.cc", "image/resample.cc", "image/kernels/resample_kernels.cc"],
+  archive: ["model/archive.cc", "model/mapped_archive.cc", "device/no_test_seam.cc"],
+  module_builder: ["model/module_builder.cc", "device/no_test_seam.cc"],
 };
 
 function compile(name: string, sources: string[]): string {
   const program = join(build, name);
   const include = [root, `${root}/include/torch/csrc/api`].flatMap((folder) => ["-isystem", `${folder}/include`]);
   const options = ["-std=c++20", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer,address,undefined", "-w"];
+  const headers = ["-iquote", repositoryPath("native")];
   // The plainest of the kernels: each of them has tests of its own against Pillow.
   const kernels = name === "preprocess" ? ["-DCLIP_BLIP_KERNELS=kResampleKernels"] : [];
-  const files = [`test/fuzz/${name}.cc`, ...sources.map((source) => `native/core/${source}`)].map(repositoryPath);
+  const files = [`test/fuzz/${name}.cc`, ...sources.map((source) => `native/${source}`)].map(repositoryPath);
   const core = repositoryPath("build/cmake/libclip_blip_core.a");
   const libraries = [
     "-Wl,--no-as-needed,--copy-dt-needed-entries",
@@ -39,9 +40,13 @@ function compile(name: string, sources: string[]): string {
     "-ltorch",
     `-Wl,-rpath,${libDir}`,
   ];
-  execFileSync("clang++", [...options, ...include, ...kernels, ...files, core, ...libraries, "-o", program], {
-    stdio: "pipe",
-  });
+  execFileSync(
+    "clang++",
+    [...options, ...headers, ...include, ...kernels, ...files, core, ...libraries, "-o", program],
+    {
+      stdio: "pipe",
+    },
+  );
   return program;
 }
 

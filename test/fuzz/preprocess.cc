@@ -1,10 +1,10 @@
 // Resize and crop of any picture to any size: no byte outside of it is read, and all of the result is written.
-#include "../../native/core/preprocess.h"
+#include "image/preprocess.h"
 
 #include <cstdlib>
 #include <vector>
 
-#include "../../native/core/failure.h"
+#include "device/failure.h"
 #include "bytes.h"
 
 using namespace clip_blip;

@@ -1,6 +1,6 @@
 // The negative control of sanitize.test.ts: the same program, over work that each caller does on a
 // thread of its own.
-#include "../../native/core/device_thread.h"
+#include "device/device_thread.h"
 
 namespace clip_blip {
 

@@ -1,5 +1,5 @@
 // The negative control of sanitize.test.ts: the same program, over turns that any number of threads have at a time.
-#include "../../native/core/device_turns.h"
+#include "device/device_turns.h"
 
 namespace clip_blip {
 

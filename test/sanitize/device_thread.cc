@@ -1,7 +1,7 @@
 // The one thread of each device under the sanitizers: pool threads that hand work to it, as the
 // calls of all JavaScript threads do, with a turn and without. The devices are plain numbers, so
 // that two threads at work on one are a data race.
-#include "../../native/core/device_thread.h"
+#include "device/device_thread.h"
 
 #include <array>
 #include <condition_variable>
@@ -16,8 +16,8 @@
 #include <thread>
 #include <vector>
 
-#include "../../native/core/device_backend.h"
-#include "../../native/core/device_turns.h"
+#include "device/device_backend.h"
+#include "device/device_turns.h"
 
 using clip_blip::DeviceTurns;
 using clip_blip::RunOnDeviceThread;

@@ -1,6 +1,6 @@
 // The turns on devices under ThreadSanitizer: threads that come, wait, use a device, lose it and leave, as the JavaScript
 // threads of a process do. The device is a plain number, so that two holders at a time are a data race.
-#include "../../native/core/device_turns.h"
+#include "device/device_turns.h"
 
 #include <array>
 #include <condition_variable>

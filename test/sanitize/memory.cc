@@ -1,6 +1,6 @@
 // The counts of CPU memory under the sanitizers: threads that allocate inside and outside of
 // scopes, go over limits, and free each other's blocks, while others read the counts.
-#include "../../native/core/memory.h"
+#include "device/memory.h"
 
 #include <c10/core/Allocator.h>
 #include <c10/util/Exception.h>
@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../native/core/device_backend.h"
+#include "device/device_backend.h"
 
 // What the CPU has: no limits and no graphs.
 clip_blip::DeviceBackend* clip_blip::BackendOf(c10::Device) { return nullptr; }

@@ -13,7 +13,17 @@ const { root, libDir } = findLibTorch()!;
 /** Compiles a program with some sanitizers and runs it. LibTorch is linked where it is used, and is not instrumented. */
 function run(name: string, sanitizers: string, sources: string[]) {
   const program = join(folder, name);
-  const options = ["-std=c++20", "-O1", "-g1", "-DNDEBUG", "-fno-omit-frame-pointer", "-pthread", "-w"];
+  const options = [
+    "-std=c++20",
+    "-O1",
+    "-g1",
+    "-DNDEBUG",
+    "-fno-omit-frame-pointer",
+    "-pthread",
+    "-w",
+    "-iquote",
+    repositoryPath("native"),
+  ];
   const headers = ["include", "include/torch/csrc/api/include"].flatMap((path) => ["-isystem", join(root, path)]);
   const libraries = ["-Wl,--as-needed", `-L${libDir}`, "-lc10", "-ltorch_cpu", "-ldl", `-Wl,-rpath,${libDir}`];
   execFileSync(
@@ -26,15 +36,15 @@ function run(name: string, sanitizers: string, sources: string[]) {
 
 /** memory.cc with one scope for all threads, where each has its own. */
 function memoryOfOneScope(): string {
-  const source = readFileSync(repositoryPath("native/core/memory.cc"), "utf8");
+  const source = readFileSync(repositoryPath("native/device/memory.cc"), "utf8");
   const broken = source.replace("thread_local MemoryScope*", "MemoryScope*");
   assert.notEqual(broken, source);
   const path = join(folder, "memory_of_one_scope.cc");
-  writeFileSync(path, broken.replaceAll('#include "', `#include "${repositoryPath("native/core/")}`));
+  writeFileSync(path, broken);
   return path;
 }
 
-const core = (name: string) => repositoryPath(`native/core/${name}`);
+const core = (name: string) => repositoryPath(`native/device/${name}`);
 const own = (name: string) => repositoryPath(`test/sanitize/${name}`);
 
 const programs = [

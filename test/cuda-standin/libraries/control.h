@@ -15,7 +15,7 @@ enum class Slot : int {
 };
 
 /// Devices that there are slots for.
-constexpr int kMostDevices = 2;
+constexpr int kMaxDevices = 2;
 
 /// The slot of a device, where `first` is that of device 0.
 inline Slot OfDevice(Slot first, int device) {

@@ -16,7 +16,7 @@ thread_local bool has_context = false;
 
 int DeviceCount() {
   const char* set = getenv("CUDA_STANDIN_DEVICES");
-  return set == nullptr ? 1 : std::clamp(atoi(set), 0, kMostDevices);
+  return set == nullptr ? 1 : std::clamp(atoi(set), 0, kMaxDevices);
 }
 
 /// Of an H100, so that LibTorch and our code take the ways that they take on one.

@@ -25,7 +25,7 @@ struct Blocks {
   std::mutex mutex;
   /// By the address of their beginning.
   std::map<const char*, Block> all;
-  size_t used[kMostDevices] = {};
+  size_t used[kMaxDevices] = {};
 };
 
 /// Leaked: programs free memory while statics go.

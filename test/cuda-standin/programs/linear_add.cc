@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "../../../native/core/device_backend.h"
+#include "device/device_backend.h"
 
 namespace {
 

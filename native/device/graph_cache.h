@@ -1,0 +1,169 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "device/device_backend.h"
+
+namespace clip_blip {
+
+/// What work reads: a tensor of these sizes, which `fill` fills for each run.
+struct GraphInput {
+  std::vector<int64_t> sizes;
+  at::TensorOptions options;
+  std::function<void(const at::Tensor&)> fill;
+
+  /// A copy of a tensor.
+  static GraphInput CopyOf(const at::Tensor& tensor);
+  /// Of work that reads nothing but tensors which stay where they are.
+  static GraphInput None();
+
+  at::Tensor Make() const;
+};
+
+/// Work from one tensor to some, recorded: its input and its outputs stay where they are.
+class GraphEntry {
+ public:
+  using Work = std::function<std::vector<at::Tensor>(const at::Tensor&)>;
+  /// Called ahead of a recording, which runs the work: gives what undoes that. Empty where running
+  /// it again changes nothing.
+  using Remember = std::function<std::function<void()>()>;
+
+  /// `work(input)` from its graph, which is recorded first where that has not been tried; nothing
+  /// where there is none. The results are good until the next replay of any graph of the device.
+  std::optional<std::vector<at::Tensor>> Run(GraphMemory& memory, const GraphInput& input,
+                                             const Work& work, const Remember& remember = {});
+
+ private:
+  void Record(GraphMemory& memory, const GraphInput& input, const Work& work);
+
+  bool failed_ = false;
+  at::Tensor input_;
+  std::vector<at::Tensor> outputs_;
+  // After the tensors: it goes before the memory that it works on.
+  std::unique_ptr<RecordedGraph> graph_;
+};
+
+/// What stays where it is from call to call, and the graphs that work on it.
+struct GraphPlace {
+  std::vector<at::Tensor> tensors;
+  /// Whatever else holds such tensors.
+  std::shared_ptr<void> owner;
+  // After these, as above. By the work's name and what else it depends on.
+  std::map<std::pair<std::string, std::vector<int64_t>>, GraphEntry> entries;
+};
+
+/// The recorded graphs of one module. To start some 100 kernels one by one takes longer than a
+/// small batch's work; as one graph it does not. Large batches have nothing to gain: beside an H100
+/// it took 2.4 ms to start those of ViT-B/32, which is its work on some 90 pictures.
+class GraphCache {
+ public:
+  /// While it is there nothing of a cache is recorded, replayed or counted. Null: it does nothing.
+  class Pause {
+   public:
+    explicit Pause(GraphCache* cache) : cache_(cache) { Set(true); }
+    ~Pause() { Set(false); }
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    void Set(bool paused) {
+      if (cache_ == nullptr) return;
+      std::lock_guard lock(cache_->mutex_);
+      cache_->paused_ = paused;
+    }
+
+    GraphCache* cache_;
+  };
+
+  /// Records nothing until it is enabled.
+  explicit GraphCache(c10::Device device);
+  ~GraphCache();
+  GraphCache(const GraphCache&) = delete;
+  GraphCache& operator=(const GraphCache&) = delete;
+
+  /// From now on work is recorded: it stays the same from call to call.
+  void Enable();
+
+  /// Gives up everything that is recorded on a device, whose memory has run out. On the device's
+  /// thread, with no call amid its work. It is some time before anything is recorded again.
+  static void ReleaseAll(c10::Device device);
+
+  /// The same of this module alone.
+  void Release();
+
+  /// `run(input)`, from a graph once work of this name has met the same shape before, or one that
+  /// is filled up to the same number of rows. The result is good until the next call. The rows of
+  /// `run` do not depend on each other.
+  at::Tensor Run(const std::string& name, const GraphInput& input,
+                 const std::function<at::Tensor(const at::Tensor&)>& run);
+
+  /// A place for work of this kind, which will keep about `bytes`: from its second call on, and
+  /// where that is a small part of the device's memory. Null elsewhere. It may take the place of
+  /// another one that has long not been asked for.
+  GraphPlace* PlaceFor(const std::vector<int64_t>& kind, int64_t bytes);
+
+  /// Runs `work`, whose tensors become part of a place.
+  void Allocate(const std::function<void()>& work);
+
+  /// `work(input)` on a place, from a graph where it can be recorded.
+  std::vector<at::Tensor> RunOn(GraphPlace& place, const std::string& name,
+                                std::vector<int64_t> key, const GraphInput& input,
+                                const GraphEntry::Work& work,
+                                const GraphEntry::Remember& remember = {});
+
+  /// Rows up to which graphs are recorded for each number; from there on for multiples of it.
+  static constexpr int64_t kRowsAGraph = 8;
+  /// Rows from which on nothing is recorded; places have a bound of their own.
+  static constexpr int64_t kMaxRows = 64;
+  /// Bytes from which on a call's memory tells that it has more to do than to start its kernels:
+  /// 64 pictures of ViT-B/32 take 38 MiB, 8 of ViT-L/14 take 25.
+  static constexpr int64_t kMaxBytes = 48 << 20;
+  /// Shapes that are recorded at most: texts have a length, too.
+  static constexpr size_t kMaxGraphs = 32;
+  static constexpr size_t kMaxPlaces = 8;
+  /// All places together keep this part of the device's memory at most.
+  static constexpr int64_t kPartOfMemory = 32;
+  /// Calls of a shape without graphs after memory has run out; and calls of others after which a
+  /// place may go.
+  static constexpr int64_t kCallsWithout = 64;
+  /// Kinds whose calls are counted at most.
+  static constexpr size_t kMaxKinds = 1024;
+
+ private:
+  struct Counted {
+    int64_t runs = 0;
+    bool is_large = false;
+    GraphEntry entry;
+  };
+  struct CountedPlace {
+    int64_t calls = 0;
+    /// When it was last asked for, in calls of all kinds.
+    int64_t last = 0;
+    int64_t bytes = 0;
+    std::unique_ptr<GraphPlace> place;
+  };
+
+  bool HasRoomFor(int64_t bytes, int64_t capacity);
+  GraphMemory& Memory(DeviceBackend& backend);
+
+  c10::Device device_;
+  std::mutex mutex_;
+  // Ahead of what lies in it.
+  std::shared_ptr<GraphMemory> memory_;
+  std::map<std::pair<std::string, std::vector<int64_t>>, Counted> entries_;
+  std::map<std::vector<int64_t>, CountedPlace> places_;
+  int64_t calls_ = 0;
+  bool enabled_ = false, paused_ = false;
+};
+
+}  // namespace clip_blip
