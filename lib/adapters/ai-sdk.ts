@@ -3,13 +3,13 @@ import { type AdapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `clipEmbeddingModel`. */
 export interface ClipEmbeddingModelOptions extends AdapterOptions {
-  /** What the AI SDK shows as the model's id. Default: the source of the model, else "clip". */
+  /** Id of the model in the AI SDK. Default: the source of the model, else "clip". */
   modelId?: string;
   /** "v4" for version 7 of the AI SDK, "v3" for version 6, which version 7 takes too. Default "v4". */
   specificationVersion?: "v3" | "v4";
 }
 
-/** Values of one call; the AI SDK splits longer lists. */
+/** Maximum number of values in a call; the AI SDK splits longer lists. */
 const VALUES_PER_CALL = 256;
 
 /** What both versions of the specification have in common. */
@@ -20,8 +20,11 @@ interface CallOptions {
 }
 
 /**
- * An embedding model for the AI SDK: `embedMany({ model: clipEmbeddingModel({ model: clip }), values })`. Values that are
- * `data:image/…` URLs are embedded as pictures, all others as texts.
+ * An embedding model for the AI SDK. Values that are `data:image/…` URLs are embedded as pictures, all others as texts.
+ * @example
+ * ```ts
+ * const { embeddings } = await embedMany({ model: clipEmbeddingModel({ model: clip }), values: ["a red car"] });
+ * ```
  */
 export function clipEmbeddingModel(
   options: ClipEmbeddingModelOptions & { specificationVersion: "v3" },

@@ -4,7 +4,7 @@ import type { ImageInput } from "../input/types.js";
 import type { LoadOptions } from "../models/load-options.js";
 import { type AdapterOptions, Embedder } from "./embedder.js";
 
-/** What Chroma knows the function by. */
+/** Name of the function in Chroma. */
 export const NAME = "clip-blip";
 
 /** What Chroma stores with a collection. */
@@ -15,8 +15,8 @@ export interface ClipEmbeddingFunctionConfig {
 }
 
 /**
- * Chroma's EmbeddingFunction of a CLIP model, registered as "clip-blip". Given the source of a model instead of a loaded
- * one, `getCollection` makes it anew from what is stored with the collection, where this module has been imported.
+ * Chroma's EmbeddingFunction with a CLIP model, registered as "clip-blip". If it was made with the source of a model and
+ * not a loaded one, `getCollection` makes it again from what is stored with the collection; import this module for that.
  *
  * Pictures have vectors in the same space: `collection.add({ ids, embeddings: await embedder.generateForImages(images) })`.
  */
@@ -47,7 +47,7 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
     return this.#embedder.texts(texts);
   }
 
-  /** Vectors of pictures, each of length 1, in the order given. */
+  /** Vectors of pictures, each of length 1, in the given order. */
   generateForImages(images: ImageInput[]): Promise<number[][]> {
     return this.#embedder.images(images);
   }

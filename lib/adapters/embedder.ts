@@ -15,11 +15,11 @@ export interface EmbeddingModel {
 /** Options of every adapter. */
 export interface AdapterOptions {
   /**
-   * A loaded model, which stays the caller's to close, or the source of one as `ClipModel.load` takes it: that is loaded
-   * with the first call, and once for all adapters of the process that name it with the same options.
+   * A loaded model, which the caller closes, or the source of one for `ClipModel.load`. A source is loaded on the first
+   * call, once for all adapters of the process that name it with the same options.
    */
   model: EmbeddingModel | string;
-  /** How a model is loaded whose source is given. */
+  /** Options for loading, if the source of a model is given. */
   load?: Omit<LoadOptions, "signal" | "onProgress">;
   /** Fetch pictures that are `http(s):` URLs. Default false. */
   allowRemote?: boolean;
@@ -28,7 +28,7 @@ export interface AdapterOptions {
 /** Models that were loaded for adapters, by source and options. */
 const loaded = new Map<string, Promise<EmbeddingModel>>();
 
-/** Embeds for an adapter, in plain arrays of numbers: what libraries around vectors take. */
+/** Embeds for an adapter, as plain arrays of numbers, which vector libraries expect. */
 export class Embedder {
   readonly #options: AdapterOptions;
 

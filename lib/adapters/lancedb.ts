@@ -22,19 +22,19 @@ export interface ClipEmbeddingFunctionOptions {
   model?: string;
   /** What the source column holds: texts, or pictures as bytes, paths or URLs. Default "images". */
   source?: "images" | "texts";
-  /** As of `ClipModel.load`. */
+  /** As in `ClipModel.load`. */
   device?: LoadOptions["device"];
-  /** As of `ClipModel.load`. */
+  /** As in `ClipModel.load`. */
   dtype?: LoadOptions["dtype"];
   /** Fetch pictures that are `http(s):` URLs. Default false. */
   allowRemote?: boolean;
 }
 
 /**
- * LanceDB's EmbeddingFunction of a CLIP model, registered as "clip-blip": a table with it embeds its rows and its queries
- * itself. A query is words where it is a string, and a picture otherwise.
+ * LanceDB's EmbeddingFunction with a CLIP model, registered as "clip-blip". A table with it embeds its rows and its queries
+ * itself. A query that is a string is a text, anything else is a picture.
  *
- * Import this module before a table is opened: LanceDB makes the function anew from the table's metadata.
+ * Import this module before you open such a table: LanceDB makes the function again from the table's metadata.
  */
 export class ClipEmbeddingFunction extends EmbeddingFunction<ImageInput, ClipEmbeddingFunctionOptions> {
   readonly #embedder: Embedder;

@@ -12,7 +12,12 @@ const langchain = await importPeer(
 );
 
 /**
- * LangChain.js `Embeddings` of a CLIP model: `new ClipEmbeddings({ model: clip })`.
+ * LangChain.js `Embeddings` with a CLIP model.
+ * @example
+ * ```ts
+ * const embeddings = new ClipEmbeddings({ model: clip });
+ * const vector = await embeddings.embedQuery("a red car");
+ * ```
  *
  * Texts longer than the model's context, 77 tokens with OpenAI's models, are cut at it: split documents accordingly.
  * Pictures have vectors in the same space: `embedImages` is for `vectorStore.addVectors`.

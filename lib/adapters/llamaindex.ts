@@ -12,7 +12,11 @@ const llamaindex = await importPeer(
 );
 
 /**
- * LlamaIndex.TS embedding of texts and pictures with a CLIP model: `Settings.embedModel = new ClipEmbedding({ model })`.
+ * LlamaIndex.TS embedding of texts and pictures with a CLIP model.
+ * @example
+ * ```ts
+ * Settings.embedModel = new ClipEmbedding({ model: clip });
+ * ```
  * Texts longer than the model's context, 77 tokens with OpenAI's models, are cut at it.
  */
 export class ClipEmbedding extends clipEmbedding<MultiModalEmbedding>(llamaindex.MultiModalEmbedding) {}

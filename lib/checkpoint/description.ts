@@ -5,7 +5,7 @@ import { JsonObject } from "./json.js";
 /** Format of `clip-blip.json`; another one is refused. */
 const FORMAT_VERSION = 1;
 
-/** Options of generation that apply where a call names none; they mean what they mean in Hugging Face transformers. */
+/** Generation options for calls that set none, with their meaning in Hugging Face transformers. */
 export interface GenerationDefaults {
   /** Tokens of the whole sequence, prompt and start token included. */
   maxLength: number;
@@ -37,7 +37,7 @@ export interface TextFields {
   vocabularySize: number;
   /** Last token of every text: CLIP pools there, BLIP stops there. */
   endTokenId: number;
-  /** Fills up rows that are shorter than the others; SigLIP alone looks at it. */
+  /** Pads rows that are shorter than the others; only SigLIP reads it. */
   padTokenId: number;
 }
 
@@ -56,13 +56,13 @@ export interface ClipDescription extends CommonFields, Partial<ImageFields>, Par
   patchSize?: number;
   /** Length of an embedding. */
   dimension: number;
-  /** What cosines are multiplied by to be logits (100 for OpenAI's models); there with both towers. */
+  /** Factor from cosines to logits (100 for OpenAI's models); only with both towers. */
   logitScale?: number;
-  /** SigLIP: what is added to them then. */
+  /** SigLIP: what is added to the logits. */
   logitBias?: number;
 }
 
-/** What a BLIP has been trained for. */
+/** What a BLIP was trained for. */
 export type BlipTask = "captioning" | "question-answering" | "image-text-matching";
 
 /** Of a BLIP that writes texts. */
@@ -105,7 +105,7 @@ export function parseDescription(text: string): ModelDescription {
   const version = json.raw("formatVersion");
   if (version !== FORMAT_VERSION) {
     throw invalidModel(
-      `The archive has format version ${JSON.stringify(version)}, this package reads ${FORMAT_VERSION}: export the checkpoint again`,
+      `The archive has format version ${JSON.stringify(version)} and this package reads ${FORMAT_VERSION}: export the checkpoint again`,
     );
   }
   const architecture = oneOf(json, "architecture", ["clip", "siglip", "blip"] as const);

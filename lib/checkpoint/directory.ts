@@ -23,9 +23,7 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   if ((await isOpenClip(directory)) && !(await isTransformers(directory))) return openOpenClip(directory);
   const config = await readTextIfPresent(join(directory, "config.json"));
   if (config === undefined) {
-    throw invalidModel(
-      `${directory} has no config.json: it is not a checkpoint directory of Hugging Face transformers`,
-    );
+    throw invalidModel(`${directory} has no config.json: it is not a Hugging Face transformers checkpoint`);
   }
   const configJson = JsonObject.parse(config, "config.json");
   const recipe = chooseRecipe(configJson);
@@ -77,5 +75,5 @@ export async function readPreprocessorText(directory: string): Promise<string> {
     const image = JsonObject.parse(processor, "processor_config.json").object("image_processor");
     if (image !== undefined) return `${JSON.stringify(Object.fromEntries(image.entries()), null, 2)}\n`;
   }
-  throw invalidModel(`${directory} has no preprocessor_config.json, which says how pictures are prepared`);
+  throw invalidModel(`${directory} has no preprocessor_config.json, which is needed to prepare pictures`);
 }

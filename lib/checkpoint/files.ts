@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { readFully } from "../common/files.js";
 import { invalidModel } from "./invalid.js";
 
-/** No file of a checkpoint beside the weights comes near this size (the largest tokenizers have 35 MB). */
+/** No file of a checkpoint but the weights comes near this size (the largest tokenizers have 35 MB). */
 const MAX_SMALL_BYTES = 100_000_000;
 
 /** `length` bytes from `position` on; a file that ends before is ERR_MODEL_INVALID. */

@@ -40,7 +40,7 @@ export class JsonObject {
     return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined;
   }
 
-  /** Whether the key is there, be its value null. */
+  /** Whether the key is there, even with the value null. */
   has(key: string): boolean {
     return Object.hasOwn(this.#values, key);
   }
@@ -119,6 +119,6 @@ function textOf(value: unknown): string {
     return JSON.stringify(value) ?? String(value);
   } catch {
     // JSON.parse reads what is nested however deeply, JSON.stringify runs out of stack.
-    return "what is nested too deeply";
+    return "something nested too deeply";
   }
 }

@@ -71,14 +71,14 @@ async function findWeights(directory: string): Promise<{ path: string; read: Wei
     if ((await fileSize(path)) !== undefined) return { path, read };
   }
   const names = OPEN_CLIP_WEIGHTS.map(({ file }) => file).join(", ");
-  throw invalidModel(`${directory} has no weights: none of ${names} is there`);
+  throw invalidModel(`${directory} has no weights: it has none of ${names}`);
 }
 
 function assertKnown(json: JsonObject, known: readonly string[]): void {
   for (const [key, value] of json.entries()) {
     if (known.includes(key) || HARMLESS.includes(value)) continue;
     throw invalidModel(
-      `${json.where}: models of open_clip with ${quote(key)} are not supported; supported are vision transformers with the text tower and the tokenizer of CLIP. Look for the same model in the format of transformers`,
+      `${json.where}: open_clip models with ${quote(key)} are not supported, only vision transformers with CLIP's text tower and tokenizer. Look for the same model in the format of transformers`,
     );
   }
 }

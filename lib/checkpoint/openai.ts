@@ -47,7 +47,7 @@ export async function openOpenAiCheckpoint(
   const { vocabularySize, imageSize } = output.description;
   if (vocabularySize !== VOCABULARY) {
     throw invalidModel(
-      `${path} has ${vocabularySize} tokens, and CLIP's tokenizer has ${VOCABULARY}: convert it to a checkpoint of transformers with its own tokenizer`,
+      `${path} has ${vocabularySize} tokens, and CLIP's tokenizer has ${VOCABULARY}: convert it to a transformers checkpoint with its own tokenizer`,
     );
   }
   return toCheckpoint(output, {
@@ -96,7 +96,7 @@ export function openAiConfig(weights: WeightTable, options: OpenAiOptions): Json
   const shapeOf = (name: string, rank: number) => {
     const shape = weights.get(name)?.shape;
     if (shape?.length === rank && !shape.includes(0)) return shape as [number, number];
-    throw invalidModel(`${path} has no tensor "${name}" of ${rank} dimensions: it is no CLIP with OpenAI's names`);
+    throw invalidModel(`${path} has no tensor "${name}" of ${rank} dimensions: it is not a CLIP with OpenAI's names`);
   };
   const layersOf = (encoder: string) =>
     weights.names().reduce((layers, name) => {
@@ -141,7 +141,7 @@ export function openAiConfig(weights: WeightTable, options: OpenAiOptions): Json
 function assertVisionTransformer(weights: WeightTable): void {
   if (weights.names().some((name) => name.startsWith("visual.layer1."))) {
     throw invalidModel(
-      `${weights.path} is a CLIP with a ResNet (RN50 and kin), which is not supported: take one of the ViT models`,
+      `${weights.path} is a CLIP with a ResNet (such as RN50), which is not supported: use one of the ViT models`,
     );
   }
   if (weights.names().some((name) => name.startsWith("vision_model."))) {

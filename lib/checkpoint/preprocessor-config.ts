@@ -99,7 +99,7 @@ export function assertModelSize(plan: PreprocessPlan, width: number, height: num
   throw new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
     `The picture has ${width} x ${height} pixels after preprocessing and the model takes ${plan.width} x ${plan.height}; ` +
-      "its preprocessor does not bring every picture to that size, so resize or crop it before.",
+      "its preprocessor does not resize every picture to that size, so resize or crop it first.",
   );
 }
 
@@ -123,7 +123,7 @@ function processorOf(fields: JsonObject, architecture: Architecture): Architectu
   const type = typeof name === "string" ? name.toLowerCase() : "";
   if (type.startsWith("clip")) return "clip";
   if (type.startsWith("siglip2"))
-    throw invalidConfig("keeps the proportions of pictures (NaFlex), which is not supported");
+    throw invalidConfig("keeps the aspect ratio of pictures (NaFlex), which is not supported");
   if (type.startsWith("siglip")) return "siglip";
   return type.startsWith("blip") ? "blip" : architecture;
 }
@@ -154,7 +154,7 @@ function checkOutput({ resize, crop }: ResizePlan, imageSize: number): void {
   const sides = "shortestEdge" in output ? [output.shortestEdge] : [output.height, output.width];
   if (sides.every((side) => side === imageSize)) return;
   throw invalidConfig(
-    `brings pictures to ${sides.join(" x ")} pixels, and the model takes ${imageSize} x ${imageSize}`,
+    `resizes pictures to ${sides.join(" x ")} pixels, and the model takes ${imageSize} x ${imageSize}`,
   );
 }
 

@@ -4,7 +4,7 @@ import type { Library } from "./library.js";
 /** A stream that may be a terminal. */
 export type Output = Writable & { isTTY?: boolean; columns?: number };
 
-/** What a command is given of the world around it. */
+/** The surroundings of a command: streams, environment, the library. */
 export interface CliContext {
   /** Loaded when a command needs it: help and usage errors come without LibTorch. */
   library: () => Promise<Library>;
@@ -13,7 +13,7 @@ export interface CliContext {
   env: NodeJS.ProcessEnv;
   /** Aborted when the user interrupts, or when nobody reads the results any more. */
   signal: AbortSignal;
-  /** Has `cleanup` run before an interrupt ends the process; gives back what takes it off again. */
+  /** Runs `cleanup` before an interrupt ends the process. Returns what removes it again. */
   onInterrupt: (cleanup: () => unknown) => () => void;
   /**
    * From now on an interrupt only aborts `signal`: the command ends by itself, in its own time and with its own exit

@@ -3,7 +3,7 @@ import { type Command, CommanderError } from "commander";
 import { ClipBlipError } from "../common/errors.js";
 import type { Failure, Subject } from "./outcome.js";
 
-/** The command line asks for something that cannot be: exit code 2. */
+/** A command line that cannot be carried out: exit code 2. */
 export class UsageError extends Error {}
 
 /** The exit code of a command that ended with `error`: 2 for wrong usage, else 1. */
@@ -14,7 +14,7 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof ClipBlipError && error.code === "ERR_INVALID_ARGUMENT" ? 2 : 1;
 }
 
-/** What to print of an error of `command`: a sentence, and its whole story under NODE_DEBUG=clip-blip. */
+/** What to print for an error of `command`: one sentence, or everything with NODE_DEBUG=clip-blip. */
 export function failureText(error: unknown, env: NodeJS.ProcessEnv, command?: Command): string {
   // Commander has printed its own already.
   if (error instanceof CommanderError) return "";
@@ -31,7 +31,7 @@ function inFlags(message: string, command?: Command): string {
   });
 }
 
-/** Failures that are printed one by one; a folder of a hundred thousand may have as many. */
+/** Maximum number of failures that are listed. */
 const SHOWN = 100;
 
 /** The inputs that failed, for the end of a run. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** A batch that is on the device cannot be cut short; the program does not wait longer than this for it. */
+/** A batch on the device cannot be stopped; the program waits no longer than this for it. */
 const PATIENCE_MS = 500;
 const CLEANUP_MS = 300;
 
@@ -16,8 +16,8 @@ export interface Interrupts {
   /** As CliContext's: from now on an interrupt does no more than abort `signal`. */
   endsItself: () => void;
   /**
-   * Where an interrupt came: cleans up and ends the process. Ends it too after a command that ends itself: a connection
-   * that hangs shall not keep it. Otherwise does nothing.
+   * After an interrupt: cleans up and ends the process. Also ends it after a command that handles interrupts itself, so
+   * that no hanging connection keeps it. Otherwise does nothing.
    */
   finish: () => Promise<void>;
 }

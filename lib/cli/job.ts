@@ -58,7 +58,7 @@ async function runAll<V extends object>(
   let progress: ProgressDisplay | undefined;
   try {
     for await (const outcome of job.run(images, texts)) {
-      // Begun with the first result: the time that loading took would spoil the time left.
+      // Started with the first result, so that the time of loading does not count.
       progress ??= await showProgress(context, { total: images.length + texts.length, unit, toStdout });
       context.signal.throwIfAborted();
       await write(outcome);

@@ -48,14 +48,14 @@ function addDeviceOptions(command: Command): Command {
   return command
     .option("--device <name>", "auto, cpu, cuda or cuda:<index> (default: auto)")
     .addOption(
-      new Option("--dtype <name>", "what the model computes in (default: auto)").choices([
+      new Option("--dtype <name>", "dtype of the model (default: auto)").choices([
         "auto",
         "float32",
         "bfloat16",
         "float16",
       ]),
     )
-    .option("--batch-size <n>", "inputs of one forward at most (default: as measured)", wholeNumber(1));
+    .option("--batch-size <n>", "maximum number of inputs in a batch (default: as measured)", wholeNumber(1));
 }
 
 /** Loads the model that the options name, with one of the library's classes. */

@@ -5,7 +5,7 @@ import type { CliContext } from "./context.js";
 export interface ProgressDisplay {
   /** One more input is done. */
   step(): void;
-  /** Takes the display off the terminal. */
+  /** Removes the display from the terminal. */
   stop(): void;
 }
 
@@ -35,7 +35,7 @@ export async function showProgress(
     cliProgress.Presets.shades_classic,
   );
   bar.start(total, 0, { rate: "-" });
-  // The first result is the end of a batch whose begin was not seen: the rate counts from it.
+  // The first result ends a batch whose start was not seen, so the rate counts from there.
   let first: number | undefined;
   let done = 0;
   const stop = () => bar.stop();
@@ -56,7 +56,7 @@ export async function showProgress(
 
 const ERASE_LINE = "\r\x1b[2K";
 
-/** Runs `load` while one line on a terminal's standard error says what it is at; the line is gone afterwards. */
+/** Runs `load` and shows its phase in one line on a terminal's standard error, which is gone afterwards. */
 export async function whileLoading<T>(
   { stderr }: CliContext,
   load: (onProgress: (progress: LoadProgress) => void) => Promise<T>,

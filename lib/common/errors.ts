@@ -19,18 +19,29 @@ export type ErrorCode =
   | "ERR_QUEUE_UNAVAILABLE"
   | "ERR_INTERNAL";
 
-/** What an error carries beside its code and its sentence. */
+/** What an error has beside its code and its message. */
 export interface ClipBlipErrorOptions {
   /** The error underneath, with the native text. */
   cause?: unknown;
-  /** Position in the list that was passed in, where one item is to blame. */
+  /** Position of the failed item in the list that was passed in, if one item failed. */
   index?: number;
 }
 
-/** Every failure of this package: a stable `code`, and a sentence that says what to do. */
+/**
+ * Every failure of this package: a stable `code`, and a message that says what to do.
+ * @example
+ * ```ts
+ * try {
+ *   await clip.encodeImages(paths);
+ * } catch (error) {
+ *   if (error instanceof ClipBlipError && error.code === "ERR_IMAGE_DECODE") console.error(paths[error.index!]);
+ *   else throw error;
+ * }
+ * ```
+ */
 export class ClipBlipError extends Error {
   readonly code: ErrorCode;
-  /** Position of the item to blame in the list that was passed in. */
+  /** Position of the failed item in the list that was passed in. */
   readonly index?: number;
 
   constructor(code: ErrorCode, message: string, options: ClipBlipErrorOptions = {}) {

@@ -1,7 +1,7 @@
-/** What JSON leaves as it is, and a terminal or a log may not: further control characters, directions, ends of lines. */
+/** What JSON does not escape but a terminal or a log may act on: more control characters, directions, line ends. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** A word from a file or a request as it may stand in a message: quoted, control characters escaped, cut where it is long. */
+/** Text from a file or a request, made safe for a message: quoted, control characters escaped, cut if it is long. */
 export function quote(text: string): string {
   const quoted = JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
   // Of a pair of surrogates both, each as JSON writes it.

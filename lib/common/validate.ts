@@ -17,7 +17,7 @@ function shown(value: unknown): string {
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
-/** A plain options object, or undefined; unknown keys are typing mistakes and are refused. */
+/** An options object, or undefined. Unknown keys are refused, because they are typing mistakes. */
 export function assertOptions(value: unknown, name: string, known: readonly string[]): void {
   if (value === undefined) return;
   if (value === null || typeof value !== "object" || Array.isArray(value))
@@ -25,12 +25,12 @@ export function assertOptions(value: unknown, name: string, known: readonly stri
   for (const key of readableKeys(value, name)) {
     if (!known.includes(key)) {
       const option = `${name}.${quote(key).slice(1, -1)}`;
-      throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Unknown option ${option}: known are ${known.join(", ")}`);
+      throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Unknown option ${option}: the options are ${known.join(", ")}`);
     }
   }
 }
 
-/** The keys of an object whose values can be had: a getter, or a proxy, may throw. */
+/** The keys of an object whose values can be read: a getter or a proxy may throw. */
 function readableKeys(value: object, name: string): string[] {
   try {
     return Object.entries(value).map(([key]) => key);

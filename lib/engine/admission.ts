@@ -5,7 +5,7 @@ export class Admission {
   #accepted = 0;
   readonly #limit: number;
 
-  /** `limit`: accepted items from which on the next call is refused. */
+  /** `limit`: number of unfinished items at which further calls are refused. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -23,18 +23,18 @@ export class Admission {
     if (this.#accepted >= this.#limit) {
       throw new ClipBlipError(
         "ERR_QUEUE_FULL",
-        `${this.#accepted} items wait already, and maxQueue is ${this.#limit}: try again later, or raise maxQueue`,
+        `${this.#accepted} items are waiting and maxQueue is ${this.#limit}: try again later, or raise maxQueue`,
       );
     }
     this.enterUnchecked(items);
   }
 
-  /** Accepts items that hold themselves back: a stream keeps only its window in flight. */
+  /** Accepts items of a stream, which limits itself to its window. */
   enterUnchecked(items: number): void {
     this.#accepted += items;
   }
 
-  /** `items` items are finished, or given up. */
+  /** Tells that `items` items are finished or given up. */
   leave(items: number): void {
     this.#accepted -= items;
   }

@@ -1,20 +1,20 @@
-/** Batches in a row that must fit before a size that was once too large is tried again. */
+/** Number of batches in a row that must fit before a size that was too large is tried again. */
 const PATIENCE = 16;
 
-/** The same after sizes that were tried again were too large again and again. */
+/** The same, after several such tries have failed. */
 const LONGEST_PATIENCE = 1024;
 
 /**
- * The largest batch that is tried. It starts at what the probe found, falls when memory runs out, and comes back step
- * by step: a neighbour on the same device may have taken the memory only for a while. Each try that fails makes the
- * next one wait twice as long.
+ * The largest batch that is tried. It starts at what the probe found and falls when memory runs out. Then it grows back
+ * step by step, since another user of the device may have needed the memory only for a while. Each failed try doubles
+ * the wait before the next one.
  */
 export class BatchLimit {
   #safe: number;
   #current: number;
   #successes = 0;
   #patience = PATIENCE;
-  /** The size was raised, and has not yet proved itself. */
+  /** Whether the size was raised and no full batch has fitted yet. */
   #onTrial = false;
 
   /** `safe`: items that fit, as measured. */
@@ -61,9 +61,9 @@ export class BatchLimit {
 }
 
 /**
- * The sizes of batches that a device is prepared for: powers of two, and on top the largest batch. A batch that memory
- * cuts down goes from one to the one below, so that few shapes are ever met. A batch that has fewer items because no
- * more are there runs as it is: nothing is filled up.
+ * The batch sizes that a device is prepared for: powers of two, and the largest batch. When memory runs out, a batch goes
+ * to the size below, so that few shapes occur. A batch with fewer items, because there are no more, runs as it is and is
+ * not padded.
  */
 
 /** The buckets up to `largest`, in ascending order; the last one is `largest` itself. */

@@ -2,21 +2,21 @@ import type { DeviceQueue } from "./device-queue.js";
 import { type BatchEvent, batchChannel } from "./events.js";
 import { type Outcome, runSplitting, type Splittable } from "./split.js";
 
-/** What a batcher makes batches for. */
+/** What a batcher needs to know of its batches. */
 export interface Batched<Item, R> extends Splittable<Item, R> {
   /** As `BatchEvent` names it. */
   readonly name: string;
   /** "cpu", "cuda:0", … */
   readonly device: string;
-  /** Items with another key never share a batch with this one (their options differ). */
+  /** Items with different keys, which have different options, never share a batch. */
   key(item: Item): string;
-  /** Items of the kind of `item` that the next batch may hold, at least 1; asked when the turn comes. */
+  /** How many items like `item` the next batch may hold, at least 1; asked when its turn comes. */
   limit(item: Item): number;
-  /** Whether a full batch may be handed over while the one before is on the device: its items can then travel meanwhile. */
+  /** Whether a full batch may be handed over while the one before is on the device, so that its items are uploaded meanwhile. */
   overlaps(): boolean;
 }
 
-/** One call of a user: the batcher waits for its items that are still being prepared. */
+/** One call of a user. The batcher waits for those of its items that are still being prepared. */
 export interface Call {
   /** Items that are being decoded or tokenized and will be ready soon. */
   preparing: number;
@@ -33,8 +33,8 @@ interface Entry<Item, R> {
 }
 
 /**
- * Collects the items of concurrent calls into batches. A batch starts when the device is free and either enough items
- * are there to fill it or some call has nothing left to wait for: a call on an idle device starts at once.
+ * Collects the items of concurrent calls into batches. A batch starts when the device is free, and either it is full or
+ * some call has no more items to prepare. So a call on an idle device starts at once.
  */
 export class Batcher<Item, R> {
   readonly #operation: Batched<Item, R>;
@@ -43,7 +43,7 @@ export class Batcher<Item, R> {
   #turnRequested = false;
   /** Batches under way. They share one turn on the device, which the last of them ends. */
   #running = 0;
-  /** When the last batch ended: where batches overlap, the next one waited for that. */
+  /** When the last batch ended. Where batches overlap, the next one has waited for that. */
   #lastEnd = 0;
   #closed: { reason: unknown } | undefined;
 
@@ -52,7 +52,7 @@ export class Batcher<Item, R> {
     this.#queue = queue;
   }
 
-  /** Adds one prepared item of `call`; settles with its own result. */
+  /** Adds one prepared item of `call`; resolves with the result of that item. */
   submit(item: Item, call: Call): Promise<R> {
     if (this.#closed) return Promise.reject(this.#closed.reason);
     return new Promise<R>((resolve, reject) => {
@@ -62,20 +62,20 @@ export class Batcher<Item, R> {
     });
   }
 
-  /** Takes everything of `call` out of the queue and rejects it; what runs already is not touched. */
+  /** Removes all items of `call` from the queue and rejects them. Items that are running go on. */
   cancel(call: Call, reason: unknown): void {
     this.#rejectWhere((entry) => entry.call === call, reason);
   }
 
-  /** Takes out everything that waits and rejects it, and rejects what is submitted from here on. */
+  /** Rejects everything that waits, and everything that is submitted from now on. */
   close(reason: unknown): void {
     this.#closed = { reason };
     this.#rejectWhere(() => true, reason);
   }
 
   /**
-   * Looks again whether a batch can start, and takes a turn on the device for it; to be called when a call has finished
-   * or given up preparing an item. Never rejects.
+   * Checks whether a batch can start, and takes a turn on the device for it. Call it whenever a call has finished or given
+   * up preparing an item. Never rejects.
    */
   async poke(): Promise<void> {
     if (this.#mayFollow()) void this.#run();
@@ -89,17 +89,17 @@ export class Batcher<Item, R> {
       return;
     }
     this.#turnRequested = false;
-    // Those for whom the turn was taken may have gone, and the others not be complete.
+    // The calls that the turn was taken for may be gone, and the others not be ready.
     if (!this.#isDue()) {
       this.#queue.release();
       return;
     }
     void this.#run();
-    // In line again while this batch runs: what is to be done when nobody waits must see that somebody does.
+    // Queue again while this batch runs, so that it counts as waiting: some work is done only when nobody waits.
     void this.poke();
   }
 
-  /** Whether a batch may follow the one that runs, in its turn: a full one, where nobody else waits for the device. */
+  /** Whether a full batch may follow in the turn of the one that runs, because nobody else waits for the device. */
   #mayFollow(): boolean {
     if (this.#running !== 1 || !this.#operation.overlaps() || !this.#isFull()) return false;
     return this.#queue.waiting <= (this.#turnRequested ? 1 : 0);
@@ -114,7 +114,7 @@ export class Batcher<Item, R> {
     return this.#isFull() || this.#ready.some((entry) => entry.call.preparing === 0);
   }
 
-  /** Runs the next batch in the turn that this batcher has, and settles its items. */
+  /** Runs the next batch in the current turn, and settles its items. */
   async #run(): Promise<void> {
     this.#running += 1;
     const batch = this.#take();
@@ -135,12 +135,12 @@ export class Batcher<Item, R> {
     }
     this.#lastEnd = ended;
     this.#running -= 1;
-    // Before the turn ends, so that this batcher's next one stands in line behind those who wait already.
+    // Before the turn ends, so that this batcher's next turn comes after those who wait already.
     void this.poke();
     if (this.#running === 0) this.#queue.release();
   }
 
-  /** The oldest item and those behind it that may run with it. */
+  /** The oldest item, and the following ones that may share its batch. */
   #take(): Entry<Item, R>[] {
     const [first] = this.#ready;
     if (!first) return [];

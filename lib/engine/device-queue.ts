@@ -4,12 +4,12 @@ import type { NativeBinding } from "../native/types.js";
 
 /** Who may use a device: one holder at a time, the others in the order in which they came. */
 export interface DeviceTurns {
-  /** Takes the device where nobody holds it; false: it is held. */
+  /** Takes the device if nobody holds it; false if somebody does. */
   tryAcquire(): boolean;
   /** Resolves when the device is the caller's. */
   acquire(): Promise<void>;
   release(): void;
-  /** Those who wait for a turn, in all threads. */
+  /** Number of waiters for a turn, in all threads. */
   waiting(): number;
   /** Why the device has failed for good; undefined while it can be used. */
   lostReason(): string | undefined;
@@ -28,18 +28,18 @@ export class DeviceQueue {
     this.#turns = turns;
   }
 
-  /** What every call rejects with once the device has failed in a manner that no retry can mend. */
+  /** The error of every call once the device has failed for good. */
   get lost(): ClipBlipError | undefined {
     const reason = this.#turns.lostReason();
     return reason === undefined ? undefined : deviceLost(reason);
   }
 
-  /** Those who wait for a turn, in all threads. */
+  /** Number of waiters for a turn, in all threads. */
   get waiting(): number {
     return this.#turns.waiting();
   }
 
-  /** The device has failed for good, for every model and every thread of the process. */
+  /** Tells every model and every thread of the process that the device has failed for good. */
   markLost(reason: string): void {
     this.#turns.markLost(reason);
   }
@@ -49,12 +49,12 @@ export class DeviceQueue {
     return this.#turns.acquire();
   }
 
-  /** Takes a turn at once where nobody has the device; false: somebody has it. */
+  /** Takes a turn at once if nobody has the device; false if somebody does. */
   tryAcquire(): boolean {
     return this.#turns.tryAcquire();
   }
 
-  /** Ends the turn: the next in line has the device. */
+  /** Ends the turn, and the next in line gets the device. */
   release(): void {
     this.#turns.release();
   }

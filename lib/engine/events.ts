@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 
-/** What became of one batch: of every item that waited for the device together. */
+/** One batch that ran on the device. */
 export interface BatchEvent {
   /** What the model did: "encode_image", "encode_text" or "caption". */
   operation: string;
@@ -9,15 +9,15 @@ export interface BatchEvent {
   items: number;
   /** Items without a result. */
   failed: number;
-  /** Seconds that each item waited for the device, once it was decoded or tokenized. */
+  /** Seconds that each item waited for the device after it was decoded or tokenized. */
   waits: number[];
-  /** Seconds on the device, every try included; from the end of the batch before, where it was handed over ahead of that. */
+  /** Seconds on the device, all tries included. If it was handed over early, counted from the end of the batch before. */
   seconds: number;
-  /** Forwards that ran out of memory, each of which was followed by smaller ones. */
+  /** Number of forwards that ran out of memory and were split. */
   splits: number;
 }
 
-/** What the preparation of one picture took, decoding and resizing together; waiting for a thread is left out. */
+/** The preparation of one picture: decoding and resizing, without waiting for a thread. */
 export interface PreparationEvent {
   seconds: number;
   /** Whether the picture could not be read. */
@@ -25,10 +25,10 @@ export interface PreparationEvent {
 }
 
 /**
- * Published after each batch with a `BatchEvent`, under the name "clip-blip:batch". Who measures the process subscribes
- * with `node:diagnostics_channel`; without subscribers nothing is measured.
+ * Published after each batch with a `BatchEvent`, as "clip-blip:batch". Subscribe with `node:diagnostics_channel`; without
+ * subscribers nothing is measured.
  */
 export const batchChannel = channel("clip-blip:batch");
 
-/** Published after each preparation with a `PreparationEvent`, under the name "clip-blip:preparation". */
+/** Published after each preparation with a `PreparationEvent`, as "clip-blip:preparation". */
 export const preparationChannel = channel("clip-blip:preparation");

@@ -3,7 +3,7 @@ import { fromNative } from "../native/errors.js";
 import type { CacheRelease, ModuleHandle, NativeBinding, RunOptions } from "../native/types.js";
 import type { DeviceQueue } from "./device-queue.js";
 
-/** What a model's weights need to come, stay and go. */
+/** What the host of a model's weights needs. */
 export interface HostOptions {
   native: Pick<NativeBinding, "emptyCache" | "unloadModule">;
   /** "cpu", "cuda:0", … */
@@ -11,27 +11,27 @@ export interface HostOptions {
   queue: DeviceQueue;
   /** Loads the weights onto the device; called again when a call meets an unloaded model. */
   load: () => Promise<ModuleHandle>;
-  /** Bytes that the activations of a call may take, as things are now. */
+  /** Bytes that the activations of a call may take at present. */
   measureBudget: () => number;
   releaseCache: CacheRelease;
   /** Milliseconds without a call after which the weights leave the device. */
   idleUnload?: number;
-  /** Whether calls are under way, be it that their items are still being prepared. */
+  /** Whether calls are under way, including those whose items are still being prepared. */
   isBusy: () => boolean;
 }
 
 export type HostState = "loaded" | "unloaded" | "closed";
 
-/** The life of one model's weights on one device. Every use happens within a turn of the device's queue. */
+/** Loads, keeps and unloads one model's weights on one device. Every use happens within a turn of the device's queue. */
 export class ModelHost {
   readonly #options: HostOptions;
   #module: ModuleHandle | undefined;
-  /** Under way for all calls of a turn that have met an unloaded model. */
+  /** The load in progress, shared by the calls of a turn that found the model unloaded. */
   #loading: Promise<ModuleHandle> | undefined;
   #budget = 0;
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
-  /** Calls so far: an idle unload that had to wait for its turn sees whether it is still wanted. */
+  /** Number of calls so far, by which an idle unload that waited for its turn sees whether it is still wanted. */
   #calls = 0;
 
   constructor(options: HostOptions) {
@@ -48,13 +48,13 @@ export class ModelHost {
     return this.#budget;
   }
 
-  /** Takes a turn and brings the weights onto the device, where they are not. */
+  /** Takes a turn, and loads the weights if they are not on the device. */
   async ensureLoaded(): Promise<void> {
     await this.#options.queue.run(() => this.#load());
     this.#restartIdleTimer();
   }
 
-  /** For somebody who has the turn: how many bytes a call may hold from now on, the weights being there. */
+  /** Measures how many bytes a call may hold, with the weights loaded. The caller has the turn. */
   async measureBudget(): Promise<number> {
     await this.#load();
     this.#measureBudget();
@@ -62,8 +62,8 @@ export class ModelHost {
   }
 
   /**
-   * Runs one call on the device, for somebody who has the turn already. Loads the weights first where they are not
-   * there. Rejects with a ClipBlipError.
+   * Runs one call on the device. The caller has the turn. Loads the weights first if necessary. Rejects with a
+   * ClipBlipError.
    */
   async call<T>(work: (module: ModuleHandle, options: RunOptions) => Promise<T>): Promise<T> {
     clearTimeout(this.#idleTimer);
@@ -73,7 +73,7 @@ export class ModelHost {
       return await work(module, { memoryLimit: this.#budget, releaseCache: this.#options.releaseCache });
     } catch (error) {
       const failure = this.#failure(error);
-      // Whatever is tried next finds the cache empty.
+      // So that the next try finds the cache empty.
       if (failure.code === "ERR_OUT_OF_MEMORY") await this.#releaseCache();
       throw failure;
     } finally {
@@ -81,12 +81,12 @@ export class ModelHost {
     }
   }
 
-  /** Waits for the call that runs, then takes the weights off the device. The next call brings them back. */
+  /** Waits for the running call, then removes the weights from the device. The next call loads them again. */
   async unload(): Promise<void> {
     await this.#options.queue.run(() => this.#drop());
   }
 
-  /** As unload, and for good. What has the turn already finishes. */
+  /** Like unload, for good. Whoever has the turn finishes. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#idleTimer);
@@ -110,9 +110,9 @@ export class ModelHost {
     } catch (error) {
       throw this.#failure(error);
     }
-    // Closed meanwhile: nothing begins any more, and close() takes these weights away again.
+    // Closed meanwhile: nothing starts any more, and close() removes these weights again.
     if (this.#closed) throw closedError();
-    // Measured with the weights in place; and another model may have come since they were here last.
+    // Measured with the weights in place. Another model may have been loaded since they were here last.
     this.#measureBudget();
     return this.#module;
   }
@@ -135,8 +135,8 @@ export class ModelHost {
   }
 
   /**
-   * Gives the blocks that the allocator keeps for reuse back to the device. Never rejects: what comes next meets the
-   * same fault, and reports it.
+   * Returns the memory that the allocator keeps for reuse to the device. Never rejects: the next call meets the same
+   * fault and reports it.
    */
   async #releaseCache(): Promise<void> {
     const { native, device } = this.#options;
@@ -147,7 +147,7 @@ export class ModelHost {
     }
   }
 
-  /** An error of the addon as users see it; a device that failed for good is so for everybody from here on. */
+  /** An error of the addon as users see it. A lost device is reported to everybody from now on. */
   #failure(error: unknown): ClipBlipError {
     const failure = fromNative(error);
     if (failure.code === "ERR_DEVICE_LOST") {

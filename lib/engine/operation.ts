@@ -9,7 +9,7 @@ import { closedError, type ModelHost } from "./host.js";
 import { Pipeline, type Prepared } from "./pipeline.js";
 import { fittingItems, type MemoryModel, probeMemory } from "./probe.js";
 
-/** One batch's results, and what they cost. */
+/** One batch's results, and the memory that they took. */
 export interface BatchResult<R> extends RunStats {
   values: R[];
 }
@@ -37,9 +37,9 @@ const PROBE_TIME = 500;
 const PROBE_TIME_WHERE_PLENTY = 100;
 
 /**
- * One thing that a model does with a batch: encode pictures, encode texts, write captions. A class for each says how an
- * input is prepared and how a batch is run; this one has the batches, the batch size that was learned, and the places in
- * the queue. Sizes of batches are in rows.
+ * One thing that a model does with batches: encode pictures, encode texts, write captions. A subclass says how an input
+ * is prepared and how a batch is run. This class has the batches, the batch size that it learned, and the places in the
+ * queue. Batch sizes are in rows.
  */
 export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>, Batched<Item, R> {
   /** As `BatchEvent` names it. */
@@ -49,10 +49,10 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
   readonly #context: OperationContext;
   readonly #batcher: Batcher<Item, R>;
   readonly #limit: BatchLimit;
-  /** Rows of a batch from which on larger ones are of no use: no faster, or more than the user allows. */
+  /** The largest batch that is of use, in rows: larger ones are no faster, or more than the user allows. */
   readonly #maxUseful: number;
 
-  /** `maxUseful`: rows of a batch beyond which larger ones are no faster. */
+  /** `maxUseful`: rows above which larger batches are no faster. */
   constructor(context: OperationContext, maxUseful: number) {
     const { device, queue, admission, maxBatchSize = Number.POSITIVE_INFINITY } = context;
     this.device = device;
@@ -69,7 +69,7 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
   /** Items with different keys do not share a batch. */
   abstract key(item: Item): string;
 
-  /** Rows of a batch that an item takes: one for each of its beams, say. Equal for items of one key. */
+  /** Rows that an item takes in a batch, such as one for each of its beams. Equal for items with the same key. */
   rows(_item: Item): number {
     return 1;
   }
@@ -82,15 +82,15 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
   /** One forward over all items. */
   protected abstract run(module: ModuleHandle, items: Item[], options: RunOptions): Promise<BatchResult<R>>;
 
-  /** An item of one row and of the usual size, for the probe and the warm-up, which run several at a time. */
+  /** An item of one row and of the usual size, for the probe and the warm-up. */
   protected abstract sample(): Item;
 
-  /** Items of one call that are prepared ahead: one batch is on the device while the next one is prepared. */
+  /** How many items of a call are prepared ahead: while one batch is on the device, the next one is prepared. */
   window(): number {
     return 2 * this.#batchSize();
   }
 
-  /** Items of the kind of `item` that the next batch may hold. */
+  /** How many items like `item` the next batch may hold. */
   limit(item: Item): number {
     return Math.max(1, Math.floor(this.#batchSize() / this.rows(item)));
   }
@@ -102,10 +102,10 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
     if (values.length !== items.length) {
       throw new ClipBlipError(
         "ERR_INTERNAL",
-        `A batch of ${items.length} items gave ${values.length} results: the model is not one of this package`,
+        `A batch of ${items.length} items gave ${values.length} results: this package did not write the archive`,
       );
     }
-    // Where the allocator cannot be held to the budget, the next batch is.
+    // If the allocator cannot enforce the budget, the size of the next batch does.
     if (peakBytes > host.budget) this.ranOutOfMemory(items);
     else this.#limit.succeeded(this.#rowsOf(items));
     return values;
@@ -137,7 +137,7 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
     return this.adopt(memory);
   }
 
-  /** Takes over what a probe of the same model found, and sees what it means for the memory that is free now. */
+  /** Takes over what a probe of the same model found, and applies it to the memory that is free now. */
   adopt(memory: MemoryModel): MeasuredBatch {
     const { host, maxBatchSize } = this.#context;
     const fitting = fittingItems(memory, host.budget);
@@ -146,7 +146,7 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
     return { ...memory, safeBatchSize };
   }
 
-  /** Runs every batch bucket once, so that no call of a user meets lazy initialisation. Stops where memory ends. */
+  /** Runs a batch of every size once, so that no call of a user waits for lazy initialization. Stops when memory runs out. */
   async warmup(): Promise<void> {
     for (const size of batchBuckets(this.#batchSize())) {
       if (size > this.#batchSize()) return;
@@ -160,7 +160,7 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
     }
   }
 
-  /** Ends the operation: what waits, and what would come yet, rejects. */
+  /** Ends the operation: everything that waits or is still submitted rejects. */
   close(reason: unknown): void {
     this.#batcher.close(reason);
   }

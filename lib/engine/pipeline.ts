@@ -9,22 +9,22 @@ export interface Progress {
   total: number;
 }
 
-/** What a call may be given beside its input. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Rejects the call with `signal.reason` and frees its places in the queue. */
+  /** Aborts the call: it rejects with `signal.reason` and frees its places in the queue. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 }
 
-/** What a pipeline takes its inputs through. */
+/** How a pipeline prepares its inputs. */
 export interface Prepared<Input, Item> {
   /** Turns an input into an item of a batch: decoding, resizing, tokenizing. */
   prepare(input: Input, signal: AbortSignal): Promise<Item> | Item;
-  /** Items of one call that are prepared ahead of the device at most; bounds the memory of decoded pictures. */
+  /** Maximum number of items of a call that are prepared ahead, which bounds the memory of decoded pictures. */
   window(): number;
 }
 
-/** One item's result in a stream: its value, or what went wrong with it alone. */
+/** One item's result in a stream: its value or its error. */
 export type StreamResult<Input, R> =
   | { index: number; input: Input; value: R }
   | { index: number; input: Input; error: ClipBlipError };
@@ -62,14 +62,14 @@ export class Pipeline<Input, Item, R> {
       results[index] = value;
       completed += 1;
       this.#admission.leave(1);
-      // A failure of the caller's own function ends the caller's own call; nobody else would catch it.
+      // A failure of the caller's function ends the call: nobody else would catch it.
       onProgress?.({ completed, total: inputs.length });
       wake();
     };
     try {
       for (let next = 0; completed < inputs.length; ) {
         const end = Math.min(inputs.length, completed + this.#operation.window());
-        // All of them are announced before the first one starts: a batch must not start with half of a call.
+        // All are announced before the first one starts, so that no batch starts with half of a call.
         if (end > next) call.preparing += end - next;
         for (; next < end; next++) {
           const index = next;
@@ -93,7 +93,7 @@ export class Pipeline<Input, Item, R> {
     }
   }
 
-  /** Results one by one in the order of the inputs; an item that fails is a result, not the end. */
+  /** Results one by one in the order of the inputs. An item that fails is a result and not the end. */
   async *stream(
     source: Iterable<Input> | AsyncIterable<Input>,
     { signal }: Pick<CallOptions, "signal"> = {},
@@ -137,7 +137,7 @@ export class Pipeline<Input, Item, R> {
     } finally {
       cancel.abort();
       this.#admission.leave(unfinished);
-      this.#batcher.cancel(call, new ClipBlipError("ERR_CLOSED", "The stream was left before its end"));
+      this.#batcher.cancel(call, new ClipBlipError("ERR_CLOSED", "The stream was closed before its end"));
       void results.return();
     }
   }

@@ -126,7 +126,7 @@ export class HubClient {
         : "If it is private or gated, the token in HF_TOKEN may not read it";
     return new ClipBlipError(
       "ERR_MODEL_NOT_FOUND",
-      `${this.#settings.endpoint} has no model ${what}, or does not show it (status ${status}). ${advice}`,
+      `${this.#settings.endpoint} has no model ${what}, or hides it (status ${status}). ${advice}`,
     );
   }
 }

@@ -7,7 +7,7 @@ import { invalidModel } from "../checkpoint/invalid.js";
 import { ClipBlipError } from "../common/errors.js";
 import type { HubClient, HubFile } from "./client.js";
 
-/** How far the download of one file has come. */
+/** Progress of the download of one file. */
 export interface DownloadProgress {
   phase: "download";
   file: string;
@@ -20,15 +20,15 @@ export interface DownloadProgress {
 /** Bytes between two reports of progress. */
 const REPORT_EVERY = 1 << 20;
 
-/** Attempts in a row that may bring nothing before a download is given up. */
+/** Attempts in a row without any bytes after which a download is given up. */
 const MAX_IDLE_ATTEMPTS = 3;
 
 /** Milliseconds before the attempt after a broken connection; doubled for each that brought nothing. */
 const PAUSE = 200;
 
 /**
- * Downloads a file of a commit to `path`. The file appears there whole, with the right hash, or not at all; a
- * connection that breaks is taken up where it broke.
+ * Downloads a file of a commit to `path`. The file appears there whole and with the right hash, or not at all. A broken
+ * connection is resumed where it broke off.
  * @throws ClipBlipError ERR_MODEL_INVALID when the contents have another hash; ERR_MODEL_NOT_FOUND; errors of the network
  */
 export async function downloadFile(
@@ -122,9 +122,7 @@ class Transfer {
 
   #damaged(): Error {
     const { path, size } = this.#file;
-    return invalidModel(
-      `${path} arrived damaged: its ${size} bytes do not have the hash that the hub names; try again`,
-    );
+    return invalidModel(`${path} arrived damaged: its ${size} bytes do not have the hash that the hub gave. Try again`);
   }
 }
 

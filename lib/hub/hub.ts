@@ -23,9 +23,9 @@ export function isHubId(text: string): boolean {
 }
 
 /**
- * Brings a model of the Hugging Face hub into the cache that Python uses too, and gives the directory of its snapshot.
- * Only what is needed is downloaded: configuration, tokenizer, and one kind of weights. What is there is not asked for
- * again; without a network, or with HF_HUB_OFFLINE=1, the cache alone is used.
+ * Downloads a model of the Hugging Face hub into the cache that it shares with Python, and returns the directory of its
+ * snapshot. Only what is needed is downloaded: configuration, tokenizer, and one kind of weights. Cached files are not
+ * requested again. Without a network, or with HF_HUB_OFFLINE=1, only the cache is used.
  *
  * @throws ClipBlipError ERR_MODEL_NOT_FOUND when the hub does not have or show it, ERR_OFFLINE when it cannot be
  * reached and the cache lacks it, ERR_MODEL_INVALID when there is nothing in it that can be read; `signal.reason`
@@ -41,7 +41,7 @@ export async function fetchFromHub(id: string, options: HubOptions = {}): Promis
     if (snapshot !== undefined) return snapshot;
     throw new ClipBlipError(
       "ERR_OFFLINE",
-      `HF_HUB_OFFLINE is set and ${settings.cacheDirectory} does not hold the whole of "${id}": unset it once to download the model`,
+      `HF_HUB_OFFLINE is set and ${settings.cacheDirectory} does not have all of "${id}": unset it once to download the model`,
     );
   }
   try {
@@ -49,7 +49,7 @@ export async function fetchFromHub(id: string, options: HubOptions = {}): Promis
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof ClipBlipError && error.code !== "ERR_MODEL_NOT_FOUND") throw error;
-    // What was downloaded once stays usable, whatever has become of the network or of the repository.
+    // A model that was downloaded once stays usable, even if the network or the repository is gone.
     const snapshot = await cache.completeSnapshot(revision);
     if (snapshot !== undefined) return snapshot;
     throw explain(error, id, settings);
@@ -64,7 +64,7 @@ function explain(error: unknown, id: string, { cacheDirectory, endpoint }: HubSe
   }
   return new ClipBlipError(
     "ERR_OFFLINE",
-    `"${id}" is not in the cache ${cacheDirectory}, and ${endpoint} cannot be used: ${reason(error)}; check the name and the network, or give the path of a checkpoint directory`,
+    `"${id}" is not in the cache ${cacheDirectory}, and ${endpoint} cannot be reached: ${reason(error)}. Check the name and the network, or give the path of a checkpoint directory`,
     { cause: error },
   );
 }
@@ -81,7 +81,7 @@ async function download(
   const { small, weights } = neededFiles(new Set(files.keys()));
   if (weights === undefined) {
     throw invalidModel(
-      `"${id}" on the hub has ${small.includes("config.json") ? "no weights of PyTorch" : "no config.json"}: it is not a model of transformers`,
+      `"${id}" on the hub has ${small.includes("config.json") ? "no PyTorch weights" : "no config.json"}: it is no transformers model that this package can read`,
     );
   }
   const take = (name: string) => takeFile(client, cache, commit, files.get(name), name, options);
@@ -89,7 +89,7 @@ async function download(
   await take(weights.file);
   const directory = cache.snapshot(commit);
   for (const shard of weights.index ? await shardNames(join(directory, weights.file)) : []) await take(shard);
-  // Last, so that the cache never names a commit that it does not hold.
+  // Last, so that the cache never names a commit that it does not have.
   await cache.rememberCommit(revision, commit);
   return directory;
 }

@@ -14,7 +14,7 @@ export async function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefin
     return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener("abort", onAbort!);
-    // Where the race is lost, a failure of the work is nobody's to handle.
+    // If the signal came first, nobody handles a failure of the work.
     work.catch(() => {});
   }
 }

@@ -11,7 +11,7 @@ export function readDataUrl(url: string): Uint8Array {
   if (comma < 0) {
     throw new ClipBlipError(
       "ERR_IMAGE_DECODE",
-      "A data URL has no comma, and so no data; write data:image/png;base64,…",
+      "A data URL has no comma and so no data: write data:image/png;base64,…",
     );
   }
   checkBytes("data URL", url.length - comma, MAX_ENCODED_BYTES);

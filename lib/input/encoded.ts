@@ -62,5 +62,5 @@ function checkKind(metadata: Metadata, name: string): void {
 }
 
 function unsupported(name: string, what: string): ClipBlipError {
-  return new ClipBlipError("ERR_IMAGE_DECODE", `${name} has ${what}, which is not read; convert it to 8-bit RGB.`);
+  return new ClipBlipError("ERR_IMAGE_DECODE", `${name} has ${what}, which is not supported: convert it to 8-bit RGB.`);
 }

@@ -4,8 +4,8 @@ import { readFully } from "../common/files.js";
 import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
 
 /**
- * The bytes of a local file. They are read here, not by the decoder, so that what is missing can be told from what is
- * damaged, and no format is opened before it has been looked at.
+ * The bytes of a local file. They are read here and not by the decoder, so that a missing file can be told from a damaged
+ * one, and no format is opened before it is checked.
  *
  * @param name of the file in error messages
  * @throws ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE

@@ -5,7 +5,7 @@ export type ImageFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "heif";
 
 /**
  * Tells the format by the first bytes. Only what is recognised here reaches a decoder: SVG, PDF and the rest are refused
- * unopened, since parsing them is where most of the holes of image libraries are.
+ * unopened, since most vulnerabilities of image libraries are in parsing them.
  *
  * @throws ERR_IMAGE_DECODE for everything else, empty input included
  */
@@ -19,7 +19,7 @@ export function detectFormat(bytes: Uint8Array, name: string): ImageFormat {
   if (/^(?:II[*+]\0|MM\0[*+])/.test(start)) return "tiff";
   // The brand may be a generic one (mif1); the decoder then says whether it is AV1 inside.
   if (/^.{4}ftyp(?:avi[fs]|m[is]f1)/s.test(start)) return "heif";
-  throw undecodable(`${name} is not a picture of a format that is read here: JPEG, PNG, WebP, GIF, TIFF or AVIF.`);
+  throw undecodable(`${name} is not a picture in a supported format: JPEG, PNG, WebP, GIF, TIFF or AVIF.`);
 }
 
 function undecodable(message: string): ClipBlipError {

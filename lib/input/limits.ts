@@ -1,6 +1,6 @@
 import { ClipBlipError } from "../common/errors.js";
 
-/** Pixels of a picture where the caller sets no `maxPixels`: 150 MB of RGB. */
+/** Default of `maxPixels`: 150 MB of RGB. */
 export const DEFAULT_MAX_PIXELS = 50_000_000;
 
 /** Bytes of a picture fetched from a URL. */
@@ -26,6 +26,6 @@ export function checkBytes(name: string, bytes: number, limit: number): void {
   if (bytes <= limit) return;
   throw new ClipBlipError(
     "ERR_IMAGE_TOO_LARGE",
-    `${name} is larger than ${Math.floor(limit / 1024 / 1024)} MiB, the most that is read of an encoded picture.`,
+    `${name} is larger than ${Math.floor(limit / 1024 / 1024)} MiB, the limit for an encoded picture.`,
   );
 }

@@ -17,7 +17,7 @@ export function locate(value: string | URL, name: string): Location {
   const url = parse(text, name);
   if (url.protocol === "file:") return { kind: "file", path: checkPath(filePath(url, name), name) };
   if (url.protocol === "http:" || url.protocol === "https:") return { kind: "remote", url };
-  throw invalid(`${name} is a ${url.protocol} URL; pictures are read from file:, data:, http: and https: URLs only.`);
+  throw invalid(`${name} is a ${url.protocol} URL; only file:, data:, http: and https: URLs are supported.`);
 }
 
 /** A location for error messages: no query, since it may hold a secret, and no pages of base64. */
@@ -29,7 +29,7 @@ export function describe(location: Location): string {
 
 function checkPath(path: string, name: string): string {
   if (path === "") throw invalid(`${name} is an empty string; give the path or the URL of a picture.`);
-  if (path.includes("\0")) throw invalid(`${name} is a path with a NUL character in it, which no file can have.`);
+  if (path.includes("\0")) throw invalid(`${name} is a path with a NUL character, which no file can have.`);
   return path;
 }
 
@@ -45,7 +45,7 @@ function filePath(url: URL, name: string): string {
   try {
     return fileURLToPath(url);
   } catch (cause) {
-    throw invalid(`${name} is a file: URL that names no file of this machine.`, cause);
+    throw invalid(`${name} is a file: URL that does not name a file of this machine.`, cause);
   }
 }
 

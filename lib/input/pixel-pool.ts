@@ -1,6 +1,6 @@
 /**
- * Copies of pictures of one size, in memory that is used again: to fault fresh pages in and to collect them takes longer
- * than the copy itself.
+ * Copies of pictures of one size, in memory that is reused: getting fresh pages and collecting them takes longer than the
+ * copy itself.
  */
 export class PixelPool {
   /** Weak: what is not in use goes with the next full collection. */

@@ -4,8 +4,8 @@ import { loadSharp } from "./sharp.js";
 import type { DecodedImage, RawPixels } from "./types.js";
 
 /**
- * How files are opened. What Pillow refuses is refused (truncated data), what it lets pass passes (warnings); embedded
- * colour profiles are not applied; the picture is decoded in full, never shrunk while loading.
+ * How files are opened, as in Pillow: truncated data is refused, warnings are ignored, embedded color profiles are not
+ * applied, and a picture is decoded in full and never shrunk while loading.
  */
 export const OPEN: SharpOptions = { failOn: "error", ignoreIcc: true, sequentialRead: true, limitInputChannels: 5 };
 

@@ -18,27 +18,27 @@ export class FetchError extends ClipBlipError {
   }
 }
 
-/** What `publicFetcher` is told. */
+/** Options of `publicFetcher`. */
 export interface PublicFetchOptions {
-  /** Addresses (or ranges such as "10.0.0.0/8") that are reached although they are not public. Default: none. */
+  /** Addresses or ranges such as "10.0.0.0/8" that may be fetched from although they are not public. Default: none. */
   allowedAddresses?: string[];
-  /** Bytes of an answer at most. Default 50 MiB. */
+  /** Maximum bytes of an answer. Default 50 MiB. */
   maxBytes?: number;
 }
 
 /** The bytes that a URL answers with; `name` is the URL in error messages. */
 export type Fetcher = (url: URL, name: string, signal?: AbortSignal) => Promise<Uint8Array>;
 
-/** A moved picture is found behind so many redirects at most. */
+/** Maximum number of redirects. */
 const MAX_REDIRECTS = 3;
 
 /** Answers that ask for another try: timeout, too early, too many requests. */
 const BUSY = new Set([408, 425, 429]);
 
 /**
- * Fetches what strangers name: over http and https, from public addresses only, within 30 seconds and the given bytes.
- * Every address is looked at when it is connected to, those behind names and redirects too, so that a name that
- * changes its address between two looks gains nothing.
+ * Fetches URLs from strangers: over http and https, from public addresses only, within 30 seconds and the given bytes.
+ * Every address is checked when it is connected to, also behind names and redirects, so a name that changes its address
+ * between a check and the connection gains nothing.
  *
  * The fetcher rejects with FetchError: ERR_INVALID_ARGUMENT for an address that is not public, ERR_IMAGE_DECODE where
  * the server cannot be reached or refuses; with ERR_IMAGE_TOO_LARGE; and with `signal.reason`.
@@ -97,7 +97,7 @@ function asFetchError(error: unknown, name: string): ClipBlipError {
   }
   // All errors of Node's own connections have a code; those of the filtering agents have none.
   if (code === undefined) {
-    // Without the address: what names lead to inside of a network is nobody's business outside.
+    // Without the address: outsiders must not learn what names stand for inside a network.
     const sentence = `${name} could not be fetched: it leads to an address that is not public.`;
     return new FetchError("ERR_INVALID_ARGUMENT", sentence, false, error);
   }

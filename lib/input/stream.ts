@@ -3,7 +3,7 @@ import { ClipBlipError } from "../common/errors.js";
 import { asBytes, isBinary } from "./kinds.js";
 import { checkBytes } from "./limits.js";
 
-/** Where the bytes come from, how many at most, and what ends it early. */
+/** Name, limit and abort signal of a stream. */
 export interface CollectOptions {
   /** Of the source, in error messages. */
   name: string;
@@ -89,12 +89,15 @@ function assertFresh(stream: Readable | ReadableStream, name: string): void {
   if (!used) return;
   throw new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `${name} has been read or closed already; a stream gives its picture once, so pass a new one.`,
+    `${name} was already read or closed. A stream can be read once: pass a new one.`,
   );
 }
 
 function notBytes(name: string): ClipBlipError {
-  return new ClipBlipError("ERR_IMAGE_DECODE", `${name} gives text or objects, not bytes; set no encoding on it.`);
+  return new ClipBlipError(
+    "ERR_IMAGE_DECODE",
+    `${name} gives text or objects, not bytes: do not set an encoding on it.`,
+  );
 }
 
 function broken(name: string, cause: unknown): ClipBlipError {

@@ -8,8 +8,7 @@ const MAX_USEFUL_BATCH = {
 } as const;
 
 /**
- * Rows of a batch beyond which larger ones are no faster. The sizes for the CPU were measured, those for accelerators
- * planned.
+ * Rows of a batch above which larger batches are no faster. Measured on a CPU; for accelerators an assumption.
  * @param device "cpu", "cuda:0", …
  */
 export function maxUsefulBatch(architecture: ModelDescription["architecture"], device: string): number {

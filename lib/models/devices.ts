@@ -9,11 +9,11 @@ import type { LoadOptions } from "./load-options.js";
 export interface MemoryInfo {
   /** Bytes that can still be taken. */
   free: number;
-  /** Bytes of the device; on the CPU what this process may use. */
+  /** Bytes of the device; on the CPU those that this process may use. */
   total: number;
   /** Bytes that tensors of this process hold now. */
   allocated: number;
-  /** The most bytes that tensors of this process have held at a time. */
+  /** The most bytes that tensors of this process have held at once. */
   peak: number;
 }
 
@@ -27,6 +27,10 @@ export interface Device {
 
 /**
  * The devices that LibTorch can use: the CPU first, then each CUDA device.
+ * @example
+ * ```ts
+ * for (const { name, description } of devices()) console.log(name, description);
+ * ```
  * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND or ERR_LIBTORCH_VERSION
  */
 export function devices(): Device[] {
@@ -68,7 +72,7 @@ export function resolveDevice(binding: NativeBinding, wanted: LoadOptions["devic
   if (names.includes(name)) return name;
   throw new ClipBlipError(
     "ERR_DEVICE_NOT_FOUND",
-    `There is no device ${name}; LibTorch can use ${names.join(", ")}. Run "npx clip-blip doctor" to see why`,
+    `There is no device ${name}; LibTorch can use ${names.join(", ")}. run "npx clip-blip doctor" to see why`,
   );
 }
 

@@ -12,17 +12,23 @@ import { assertImageSize, type LoadProgress } from "./load-options.js";
 
 /** Options of `exportCheckpoint`. */
 export interface ExportOptions {
-  /** Side of the square that pictures are brought to, in pixels; CLIP only, see `ClipLoadOptions`. */
+  /** Side of the square that pictures are resized to, in pixels; CLIP only, see `ClipLoadOptions`. */
   imageSize?: number;
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
 }
 
 /**
- * Writes a checkpoint as one TorchScript archive: weights in the dtype that they are stored in, code, tokenizer and
- * preprocessing. No Python takes part. The file appears whole or not at all.
+ * Writes a checkpoint as one TorchScript archive with its weights (in the dtype that they are stored in), code, tokenizer
+ * and preprocessing. It needs no Python. The file appears whole or not at all.
  *
- * `source`: path of a checkpoint directory, a hub id, or a CLIP as OpenAI published it (`ViT-B-32.pt`). `path`: the archive to write, by custom with the ending `.pt`.
+ * @param source the path of a checkpoint directory, a hub id, or a CLIP that OpenAI published (`ViT-B-32.pt`)
+ * @param path the archive to write, by custom with the ending `.pt`
+ * @example
+ * ```ts
+ * await exportCheckpoint("openai/clip-vit-base-patch32", "clip.pt");
+ * const clip = await ClipModel.load("clip.pt");
+ * ```
  * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OFFLINE,
  * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION
  */
@@ -40,10 +46,7 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
   await assertWritable(path);
   const location = await locateModel(source, { signal, onProgress });
   if (location.kind === "archive") {
-    throw new ClipBlipError(
-      "ERR_INVALID_ARGUMENT",
-      `${location.path} is an archive already: it can be loaded as it is`,
-    );
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${location.path} is already an archive: load it as it is`);
   }
   const checkpoint = await openLocation(location);
   const { spec, warnings } = checkpoint;

@@ -13,22 +13,22 @@ import { fromNative } from "../native/errors.js";
 import type { Columns, NativeBinding, PixelBatch } from "../native/types.js";
 import type { ImageCallOptions } from "./images.js";
 
-/** What reading one picture depends on beside the picture. */
+/** What reading a picture depends on, beside the picture itself. */
 export type ReadOptions = Pick<ImageCallOptions, "allowRemote" | "maxPixels">;
 
 /** Threads of libuv's pool, as Node reads the variable; 4 is its default. */
 const poolSize = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? "", 10) || 4;
 
 /**
- * Decodes and resizes that may run at a time in this thread. One pool thread belongs to the device call and one stays
- * free, so that `fs` and `dns` are answered under full load.
+ * How many pictures this thread decodes and resizes at once. Of the pool's threads one belongs to the device call, and
+ * one stays free so that `fs` and `dns` work under full load.
  */
 const preparation = pLimit(Math.max(1, Math.min(availableParallelism(), poolSize - 2)));
 
-/** Whether a picture is being decoded or resized, and so may be what the device waits for. */
+/** Whether a picture is being decoded or resized, so that the device may be waiting for it. */
 export const isPreparing = () => preparation.activeCount > 0;
 
-/** Pixels of a picture from which on memory that is not touched pays for finding out what is needed. */
+/** Pixels from which it pays to find out which part of a picture is needed. */
 const LARGE = 1_000_000;
 
 /** Brings pictures to the input of one model: [height, width, 3] uint8 each. */
@@ -58,22 +58,22 @@ export class ImageReader {
     return { pixels, height, width, normalize };
   }
 
-  /** A black picture, to measure with: another one each time, as far as a batch can see. */
+  /** A black picture to measure with, in memory of its own. */
   blank(): Uint8Array {
     return this.#blank.subarray();
   }
 
-  /** Takes the memory of pictures back that nobody reads any more. */
+  /** Takes back the memory of pictures that nobody reads any more. */
   release(pixels: readonly Uint8Array[]): void {
     this.#copies.giveBack(pixels);
   }
 
   /**
-   * The pixels of a raw picture of the model's size: there is nothing to decode or to resize. undefined for all other
-   * pictures, and for what is to be refused: `#decode` takes those.
+   * The pixels of a raw picture that already has the model's size, so that there is nothing to decode or resize.
+   * undefined for all other pictures, and for wrong ones: `#decode` handles those.
    *
-   * Shared memory cannot be taken away and is read where it is. Other memory is copied: its owner may transfer it, and it
-   * would be freed under the addon.
+   * Shared memory cannot be taken away and is read in place. Other memory is copied, because its owner may transfer it
+   * while the addon reads it.
    */
   #readRaw(image: ImageInput, { maxPixels = DEFAULT_MAX_PIXELS }: ReadOptions): Uint8Array | undefined {
     const started = performance.now();
@@ -86,7 +86,7 @@ export class ImageReader {
 
   async #decode(image: ImageInput, options: ReadOptions, signal: AbortSignal): Promise<Uint8Array> {
     const decodeOptions = { ...options, signal };
-    // Fetched before it takes a place among those that decode: a slow server must not hold up the others.
+    // Fetched before it counts as decoding: a slow server must not hold up other pictures.
     const source = await withRemoteRead(openSource(image, decodeOptions));
     return preparation(async () => {
       signal.throwIfAborted();
@@ -122,7 +122,7 @@ export class ImageReader {
       const needed = this.#native.neededColumns(width, height, this.#plan.resize);
       return needed.length < width ? needed : undefined;
     } catch {
-      // What cannot be resized is refused as such, once it is decoded.
+      // A picture that cannot be resized is refused once it is decoded.
       return undefined;
     }
   }
@@ -136,7 +136,7 @@ function bytesOfModelInput(image: ImageInput, plan: PreprocessPlan, maxPixels: n
     const bytes = isBytes(data) ? asBytes(data) : undefined;
     return bytes?.length === width * height * channels ? bytes : undefined;
   } catch {
-    // A getter, or a proxy, of the caller: refused where everything is.
+    // A getter or a proxy of the caller; `#decode` refuses it.
     return undefined;
   }
 }

@@ -10,7 +10,7 @@ interface SizedModel<Description extends ModelDescription> {
 }
 
 /**
- * The same model for pictures of another size; its weights interpolate their positions by themselves.
+ * The same model for pictures of another size. Its positions are interpolated when the weights are loaded.
  * @param imageSize side of the square, in pixels
  * @throws ClipBlipError ERR_INVALID_ARGUMENT for a BLIP, without an image tower, and below the size of a patch
  */
@@ -18,10 +18,11 @@ export function withImageSize<Description extends ModelDescription>(
   { description, extraFiles }: SizedModel<Description>,
   imageSize: number,
 ): SizedModel<Description> {
-  if (description.architecture === "blip") throw invalid("is for CLIP: BLIP has been trained for one size of pictures");
-  if (description.imageSize === undefined) throw invalid("is for pictures, and this checkpoint has a text tower only");
+  if (description.architecture === "blip")
+    throw invalid("works with CLIP only: a BLIP is trained for one size of pictures");
+  if (description.imageSize === undefined) throw invalid("is for pictures, and this checkpoint has only a text tower");
   if (imageSize < description.patchSize!) {
-    throw invalid(`is ${imageSize}, and a patch of this model has ${description.patchSize} pixels a side`);
+    throw invalid(`is ${imageSize}, less than a patch of this model, which is ${description.patchSize} pixels wide`);
   }
   const resized = { ...description, imageSize };
   const preprocessor = extraFiles["preprocessor_config.json"]!;

@@ -6,9 +6,9 @@ import type { ImageInput } from "../input/types.js";
 
 /** Options of every call that takes pictures. */
 export interface ImageCallOptions extends CallOptions {
-  /** Fetch `http(s):` URLs. Default false: a URL that a stranger chose can reach into your network. */
+  /** Fetch `http(s):` URLs. Default false, because a URL from a stranger can reach into your network. */
   allowRemote?: boolean;
-  /** Pixels of a picture above which it is refused with ERR_IMAGE_TOO_LARGE. Default 50,000,000. */
+  /** Maximum number of pixels of a picture; larger ones reject with ERR_IMAGE_TOO_LARGE. Default 50,000,000. */
   maxPixels?: number;
 }
 

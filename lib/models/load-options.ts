@@ -23,42 +23,46 @@ export interface LoadProgress {
 
 /** Options of `ClipModel.load` and `BlipModel.load`. */
 export interface LoadOptions {
-  /** "auto": the first CUDA device, else the CPU. Default "auto". */
+  /** "cpu", "cuda", "cuda:1", … "auto": the first CUDA device, else the CPU. Default "auto". */
   device?: "auto" | "cpu" | "cuda" | `cuda:${number}`;
   /** "auto": float16 on CUDA, bfloat16 where the CPU multiplies it in hardware, else float32. Default "auto". */
   dtype?: "auto" | ModelDtype;
   /**
-   * Items of one forward at most, where a picture counts once for each of its beams or samples; "auto": what the probe
-   * finds. Default "auto".
+   * Maximum number of items in a batch; a picture counts once for each of its beams or samples. "auto": what the probe
+   * finds to fit into memory. Default "auto".
    */
   maxBatchSize?: "auto" | number;
-  /** Part of the memory free at the probe that the activations of a call may take, above 0 and at most 1. Default 0.8. */
+  /** Share of the free memory that the activations of a call may take, above 0 and at most 1. Default 0.8. */
   memoryFraction?: number;
   /**
-   * Bytes of activations that a call of this model may hold. Default: no limit but memoryFraction. The allocator enforces
-   * it, on the CPU and on CUDA: a call that would exceed it runs in smaller parts, and one item that alone would exceed it
-   * rejects with ERR_OUT_OF_MEMORY. On CUDA the blocks count that the allocator takes for them, which are a little larger.
+   * Maximum bytes of activations that a call of this model may hold. Default: no limit but `memoryFraction`. The allocator
+   * enforces it: a call that would exceed it runs in smaller parts, and a single item that would exceed it rejects with
+   * ERR_OUT_OF_MEMORY. On CUDA the allocator's blocks are counted, which are a little larger than the tensors.
+   * @example
+   * ```ts
+   * await ClipModel.load("demo", { memoryLimit: 2 * 1024 ** 3 }); // 2 GiB beside the weights
+   * ```
    */
   memoryLimit?: number;
   /**
-   * When the blocks that the device's allocator keeps for reuse are given back; with the weights they go in any case.
-   * - "after-call" (default): behind each call. Its answer goes out first; the next call waits until they are back.
-   * - "when-idle": when the device has had nothing to do for 2 milliseconds.
+   * When the device's allocator returns the memory that it keeps for reuse. Unloading the weights returns it in any case.
+   * - "after-call" (default): after each call. The call's answer goes out first; the next call waits for it.
+   * - "when-idle": when the device has been idle for 2 milliseconds.
    * - "on-out-of-memory": only when memory runs out.
    *
-   * The CPU keeps up to 256 MB of what calls have freed, and gives it back at the latest when none has run for a second.
+   * On the CPU up to 256 MB of freed memory are kept, until no call has run for a second.
    *
    * On an H100, with calls of 256 pictures to ViT-B/32 in flight, a batch took 7.9 ms with "after-call" and 7.4 with
    * "on-out-of-memory". Small batches run as graphs, which keep their memory, and differ by less than 2 % (bench/LIMITS.md).
    */
   releaseCache?: CacheRelease;
-  /** Items waiting from which on the next call rejects with ERR_QUEUE_FULL. Default 1024. */
+  /** Number of waiting items above which further calls reject with ERR_QUEUE_FULL. Default 1024. */
   maxQueue?: number;
-  /** Milliseconds without a call after which the weights leave the device; the next call brings them back. Default: never. */
+  /** Unload the weights after this many milliseconds without a call; the next call loads them again. Default: never. */
   idleUnload?: number;
-  /** Expected SHA-256 of the archive, or of the file of weights, in hexadecimal; another one rejects with ERR_MODEL_HASH before anything is loaded. */
+  /** Expected SHA-256 of the archive or the file of weights, in hexadecimal. Any other rejects with ERR_MODEL_HASH before it is loaded. */
   sha256?: string;
-  /** Stops the load; it rejects with `signal.reason`. */
+  /** Aborts the load, which rejects with `signal.reason`. */
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -66,9 +70,9 @@ export interface LoadOptions {
 /** Options of `ClipModel.load`. */
 export interface ClipLoadOptions extends LoadOptions {
   /**
-   * Side of the square that pictures are brought to, in pixels, where it shall be another one than the checkpoint's:
-   * more detail for more time. The positions of the patches are interpolated, as `interpolate_pos_encoding` of
-   * transformers does. Default: the checkpoint's own.
+   * Side of the square that pictures are resized to, in pixels. A larger one than the checkpoint's shows more detail and
+   * takes more time. The positions of the patches are interpolated, like `interpolate_pos_encoding` in transformers.
+   * Default: the checkpoint's own size.
    */
   imageSize?: number;
 }
@@ -90,7 +94,7 @@ const KEYS = [
 /** Longest delay of a Node timer, in milliseconds. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** Larger pictures than any model is run with; the attention to this many patches would not fit anywhere. */
+/** Larger than any model is run with: the attention over that many patches fits into no memory. */
 const MAX_IMAGE_SIZE = 8192;
 
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT */

@@ -103,7 +103,10 @@ async function openUnpacked(binding: NativeBinding, location: ModelLocation): Pr
 
 async function verifyHash(location: ModelLocation, expected: string, signal?: AbortSignal): Promise<void> {
   if (location.kind === "directory") {
-    throw new ClipBlipError("ERR_INVALID_ARGUMENT", "sha256 is for files: export the checkpoint to a .pt file first");
+    throw new ClipBlipError(
+      "ERR_INVALID_ARGUMENT",
+      "sha256 needs a single file: export the checkpoint to a .pt file first",
+    );
   }
   const hash = createHash("sha256");
   await pipeline(createReadStream(location.path), hash, { signal });
@@ -111,7 +114,7 @@ async function verifyHash(location: ModelLocation, expected: string, signal?: Ab
   if (actual !== expected.toLowerCase()) {
     throw new ClipBlipError(
       "ERR_MODEL_HASH",
-      `${location.path} has the SHA-256 ${actual}, not the expected ${expected.toLowerCase()}: it is not the file you mean`,
+      `${location.path} has the SHA-256 ${actual}, not the expected ${expected.toLowerCase()}: it is another file`,
     );
   }
 }

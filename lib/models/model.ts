@@ -11,7 +11,7 @@ import { deviceMemory, type MemoryInfo, resolveDevice, resolveDtype } from "./de
 import { assertLoadOptions, type ClipLoadOptions, type LoadOptions } from "./load-options.js";
 import { type Descriptions, openModel } from "./model-source.js";
 
-/** What a model is, where it runs and how much it can take at a time. */
+/** What a model is, where it runs and how large its batches can be. */
 export interface Capabilities {
   architecture: ModelDescription["architecture"];
   /** What it was trained for; BLIP only. */
@@ -19,17 +19,17 @@ export interface Capabilities {
   /** "cpu", "cuda:0", … */
   device: string;
   dtype: ModelDtype;
-  /** What can be embedded: both, but for the halves of a CLIP; CLIP only. */
+  /** What can be embedded: pictures and texts, or one of them if the checkpoint has one tower; CLIP only. */
   embeds?: ("image" | "text")[];
   /** Numbers in an embedding; CLIP only. */
   dimension?: number;
-  /** Side of the square that pictures are brought to, in pixels; absent where no pictures are read. */
+  /** Side of the square that pictures are resized to, in pixels; absent if the model reads no pictures. */
   imageSize?: number;
   /** Pictures that fit into one forward, as measured by the probe. */
   safeBatchSize: number;
   /**
-   * Bytes of activations that each further picture of a batch takes, as measured by the probe; an upper bound where it
-   * stopped early because memory is plenty.
+   * Bytes of activations that each further picture of a batch takes, as measured by the probe. An upper bound if the
+   * probe stopped early because there is plenty of memory.
    */
   bytesPerItem: number;
   memory: MemoryInfo;
@@ -119,7 +119,13 @@ export abstract class Model {
     this.#operations = operations;
   }
 
-  /** What this model is, where it runs and how much it can take at a time. */
+  /**
+   * What this model is, where it runs and how large its batches can be.
+   * @example
+   * ```ts
+   * const { device, dtype, safeBatchSize } = clip.capabilities();
+   * ```
+   */
   capabilities(): Capabilities {
     const { native, device, dtype, description, host } = this.#runtime;
     return {
@@ -149,8 +155,8 @@ export abstract class Model {
   }
 
   /**
-   * Loads the weights if they are not there, and runs every batch bucket once: the powers of two below the largest batch
-   * that is run, and that one. The first calls of users then meet no lazy initialisation.
+   * Loads the weights if they are not there, and runs one batch of every size that is used (powers of two, and the
+   * largest). The first real calls then wait for no lazy initialization.
    * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY where not even one item fits
    */
   async warmup(): Promise<void> {
@@ -159,15 +165,17 @@ export abstract class Model {
     for (const operation of this.#operations) await operation.warmup();
   }
 
-  /** Waits for the call that runs, then takes the weights off the device. The next call brings them back. */
+  /**
+   * Waits for the running call, then removes the weights from the device. The next call loads them again.
+   */
   async unload(): Promise<void> {
     this.#assertNotClosed();
     await this.#runtime.host.unload();
   }
 
   /**
-   * Ends the model: calls that wait reject with ERR_CLOSED, what runs on the device finishes, the weights leave it.
-   * Calling it again gives the same promise.
+   * Closes the model: waiting calls reject with ERR_CLOSED, the call on the device finishes, and the weights are freed.
+   * A second call returns the same promise.
    */
   close(): Promise<void> {
     if (!this.#closing) {

@@ -14,8 +14,8 @@ const CODES: Record<NativeErrorCode, ErrorCode> = {
 
 const SENTENCES: Partial<Record<NativeErrorCode, string>> = {
   OUT_OF_MEMORY: "The device ran out of memory: lower maxBatchSize, raise memoryLimit, or free memory on the device",
-  DEVICE_LOST: "The device failed and cannot be used by this process any more: restart the process",
-  INTERNAL: "LibTorch failed; the cause holds its text",
+  DEVICE_LOST: "The device failed, and this process can no longer use it: restart the process",
+  INTERNAL: "LibTorch failed: see the cause",
 };
 
 /** An error of the addon as the error that users see; the native text stays as its cause. */

@@ -38,7 +38,7 @@ const LIBRARIES = [
 
 /** Loads the addon over the LibTorch that `locate` finds, once per thread. Throws a ClipBlipError. */
 export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "version">): NativeBinding {
-  // Before anybody is told to install LibTorch: where there is no addon, that would be for nothing.
+  // Before anybody is told to install LibTorch, which would be in vain without an addon.
   const { loader, path } = loadLoader();
   const { libDir: torchLibDir, version: torchVersion } = locate();
   if (minorOf(loader.builtForTorch) !== minorOf(torchVersion)) {
@@ -82,7 +82,7 @@ function loadLoader(): { loader: Loader; path: string } {
   try {
     path = nodeGypBuild.path(PACKAGE_ROOT);
   } catch (cause) {
-    throw missingAddon(`clip-blip has no addon for ${process.platform}-${process.arch} in here`, cause);
+    throw missingAddon(`clip-blip has no addon for ${process.platform}-${process.arch}`, cause);
   }
   try {
     return { loader: require(path) as Loader, path };
@@ -92,7 +92,7 @@ function loadLoader(): { loader: Loader; path: string } {
 }
 
 function missingAddon(problem: string, cause?: unknown): ClipBlipError {
-  const remedy = `use it where there is one (${publishedPlatforms().join(", ") || "none was published"}), or ${BUILD_IT}`;
+  const remedy = `use a platform that has one (${publishedPlatforms().join(", ") || "none was published"}), or ${BUILD_IT}`;
   return new ClipBlipError("ERR_INTERNAL", `${problem}: ${remedy}.`, { cause });
 }
 

@@ -14,19 +14,19 @@ import { JobStore } from "./store.js";
 export interface JobBackendOptions extends QueueNames {
   /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password where there are some. */
   redis: string;
-  /** Pictures of a job at most. Default 10,000. */
+  /** Maximum number of pictures in a job. Default 10,000. */
   maxImages?: number;
-  /** Characters of the `data:` URIs of a job together at most. Default 64 Mi. */
+  /** Maximum total length of the `data:` URIs of a job, in characters. Default 64 Mi. */
   maxDataLength?: number;
-  /** Chunks of up to 16 pictures that wait for workers, from which on jobs are refused with ERR_QUEUE_FULL. Default 10,000. */
+  /** Number of waiting chunks (of up to 16 pictures) above which jobs reject with ERR_QUEUE_FULL. Default 10,000. */
   maxQueue?: number;
-  /** How often a picture that fails for a while (its server does not answer) is tried before it has failed. Default 5. */
+  /** Maximum number of tries for a picture whose failure may pass, such as a server that does not answer. Default 5. */
   attempts?: number;
-  /** Milliseconds before the second attempt; each further one waits twice as long. Default 1000. */
+  /** Milliseconds before the second try; the wait doubles with each further one. Default 1000. */
   backoff?: number;
-  /** Milliseconds that results are kept after the end of their job. Default a day. */
+  /** Milliseconds for which results are kept after the end of their job. Default: one day. */
   resultTtl?: number;
-  /** Takes a line when the connection is made, lost and made again. */
+  /** Called with a line when the connection is made, lost and made again. */
   log?: (line: string) => void;
 }
 
@@ -46,8 +46,14 @@ const OPTIONS = [
 export const DAY = 24 * 3600 * 1000;
 
 /**
- * Puts jobs into Redis and reads their results from there. Does not wait for the connection: while there is none, calls
- * reject with ERR_QUEUE_UNAVAILABLE.
+ * Puts jobs into Redis and reads their results from there. It does not wait for the connection: without one, calls reject
+ * with ERR_QUEUE_UNAVAILABLE.
+ * @example
+ * ```ts
+ * const jobs = await createJobBackend({ redis: "redis://127.0.0.1:6379" });
+ * const { id } = await jobs.enqueue({ type: "captions", images: [{ uri: "file:///photos/a.jpg" }] });
+ * const { state, progress, results } = (await jobs.status(id))!;
+ * ```
  * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODULE_NOT_FOUND
  */
 export async function createJobBackend(options: JobBackendOptions): Promise<JobBackend> {
@@ -98,7 +104,7 @@ class RedisJobBackend implements JobBackend {
     return this.#ask(async () => {
       const waiting = await queue.getJobCountByTypes("wait", "delayed", "prioritized");
       if (waiting >= maxQueue) {
-        throw new ClipBlipError("ERR_QUEUE_FULL", `${waiting} chunks of jobs wait for workers: try again later`);
+        throw new ClipBlipError("ERR_QUEUE_FULL", `${waiting} chunks of jobs are waiting for workers: try again later`);
       }
       const id = randomUUID();
       await this.#store.create(id, parsed);
@@ -109,7 +115,7 @@ class RedisJobBackend implements JobBackend {
             name: parsed.task.type,
             data,
             opts: {
-              // Sent twice, where the first answer was lost, it is one job all the same.
+              // If it is sent twice because the first answer was lost, it is still one job.
               jobId: `${id}-${position}`,
               attempts,
               backoff: { type: "exponential", delay: backoff, jitter: 0.5 },

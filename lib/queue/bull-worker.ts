@@ -10,21 +10,21 @@ import type { Names } from "./names.js";
 import { queuePackages } from "./redis.js";
 import { endsWorker } from "./verdict.js";
 
-/** What chunks of one type are taken with. */
+/** How chunks of one type are taken. */
 export interface BullWorkerOptions {
   type: JobType;
   redis: Redis;
   names: Names;
   runner: ChunkRunner;
-  /** Pictures from which on no further chunk is taken. */
+  /** Number of pictures in work above which no further chunk is taken. */
   target: number;
   /** Milliseconds. */
   stalledAfter: number;
-  /** Aborted when no further picture is to be begun. */
+  /** Aborted when no further picture may be started. */
   stop: AbortSignal;
   log: (line: string) => void;
   onChunk: (seconds: number) => void;
-  /** The process can do no more. */
+  /** Called when the process cannot go on. */
   onFailure: (error: Error) => void;
 }
 
@@ -36,9 +36,9 @@ const CONNECTION = /Connection is closed|ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOU
 
 /** What takes chunks until it is closed. */
 export interface BullWorker {
-  /** Chunks in work. */
+  /** Number of chunks in work. */
   chunks: () => number;
-  /** Takes no more; resolves when those in work have ended and Redis knows. */
+  /** Stops taking chunks. Resolves when those in work have ended and Redis knows. */
   close: () => Promise<void>;
 }
 
@@ -85,7 +85,7 @@ export async function runBullWorker(options: BullWorkerOptions): Promise<BullWor
   worker.on("error", (error) => {
     if (!CONNECTION.test(error.message)) log(`${type}: ${error.message}`);
   });
-  worker.on("stalled", (id) => log(`${type}: chunk ${id} was left by a worker that is lost, and waits for another`));
+  worker.on("stalled", (id) => log(`${type}: chunk ${id} was left by a lost worker and waits for another one`));
   worker.on("failed", (job, error) => {
     if (!job) return;
     if (job.finishedOn === undefined) {

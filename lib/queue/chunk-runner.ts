@@ -8,13 +8,13 @@ import type { Picture, Task } from "./request.js";
 import type { JobStore } from "./store.js";
 import { endsWorker, verdictOf } from "./verdict.js";
 
-/** How often a worker may be lost while it has a picture alone, before the picture is to blame. */
+/** Number of workers that may be lost with a picture alone before the picture is to blame. */
 const MAX_LOSSES = 3;
 
 /** Keeps the outcome of a picture; whether it is its first. */
 export type Keep = (job: string, picture: Picture, outcome: Outcome) => Promise<boolean>;
 
-/** What a chunk is run with. */
+/** How a chunk is run. */
 export interface ChunkRunnerOptions {
   store: JobStore;
   read: PictureReader;
@@ -24,7 +24,7 @@ export interface ChunkRunnerOptions {
   limit: LimitFunction;
   keep: Keep;
   onPicture: (type: Task["type"], outcome: "done" | "failed") => void;
-  /** Called at once when this process can do no more. */
+  /** Called at once when this process cannot go on. */
   onFailure: (error: Error) => void;
 }
 
@@ -32,13 +32,13 @@ export interface ChunkRunnerOptions {
 export interface Attempt {
   /** Pictures that fail now have failed for good. */
   last: boolean;
-  /** One picture at a time, with a note of which: a worker was lost at this chunk before. */
+  /** Take one picture at a time and note which one, since a worker was lost at this chunk before. */
   careful: boolean;
-  /** Begins no further picture; those that are on the way finish. */
+  /** Starts no further picture; those in work finish. */
   signal: AbortSignal;
 }
 
-/** A chunk was left before its end: others shall have the rest. */
+/** A chunk was left before its end, and the rest is for others. */
 export class UnfinishedError extends Error {}
 
 /** What became of a picture in this attempt: an outcome, a failure that may pass, or nothing yet. */
@@ -83,7 +83,7 @@ export class ChunkRunner {
     for (const picture of pictures) {
       if (attempt.signal.aborted) return [...ends, "left"];
       if ((await store.suspect(chunk.job, picture.key)) > MAX_LOSSES) {
-        const message = `${MAX_LOSSES} workers were lost while they had this picture and no other of its job`;
+        const message = `${MAX_LOSSES} workers were lost while they worked on this picture alone`;
         await this.#keep(chunk, picture, { error: new ClipBlipError("ERR_INTERNAL", message) });
         continue;
       }
@@ -128,7 +128,7 @@ export class ChunkRunner {
   }
 }
 
-/** As Promise.all, but nothing is under way any more when it rejects. */
+/** Like Promise.all, but when it rejects everything has ended. */
 async function allOf<T>(promises: Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(promises);
   return Promise.all(promises);

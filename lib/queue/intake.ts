@@ -2,7 +2,7 @@ import type { Job, Worker } from "bullmq";
 import type { Chunk } from "./chunks.js";
 
 /**
- * Has a worker take as many chunks as give the device enough to do, and no more: what it holds, others cannot take.
+ * Makes a worker take enough chunks to keep the device busy and no more, since others cannot take what it holds.
  * BullMQ counts chunks, and one may hold a single picture or sixteen.
  */
 export class Intake {

@@ -1,13 +1,13 @@
 import { invalidArgument } from "../common/validate.js";
 import type { JobType } from "../models/jobs.js";
 
-/** Which queue is meant; the service and its workers have to agree. */
+/** Which queue is used; the service and its workers have to agree. */
 export interface QueueNames {
   /** Default "clip-blip". */
   queue?: string;
   /**
-   * What the keys in Redis begin with. Default "bull", BullMQ's own, where its dashboards look. On a Redis Cluster it has
-   * to be in braces, as in "{bull}", so that all keys are in one slot.
+   * Prefix of the keys in Redis. Default "bull", BullMQ's own, where its dashboards look. On a Redis Cluster put it in
+   * braces, as in "{bull}", so that all keys are in one slot.
    */
   prefix?: string;
 }

@@ -8,13 +8,13 @@ import { publicFetcher } from "../input/public-remote.js";
 import type { ImageInput } from "../input/types.js";
 import { isData } from "./request.js";
 
-/** What a worker may read. The pictures are named by whoever may put jobs into Redis. */
+/** What a worker may read. Anyone who may put jobs into Redis names the pictures. */
 export interface PictureAccess {
-  /** Folders below which `file:` URIs are read. Default: none, and so no files. */
+  /** Folders below which `file:` URIs are read. Default: none, so no files are read. */
   roots?: string[];
   /** Fetch `http:` and `https:` URIs, from public addresses only. Default false. */
   allowRemote?: boolean;
-  /** Addresses or ranges such as "10.0.0.0/8" that are fetched from although they are not public. Default: none. */
+  /** Addresses or ranges such as "10.0.0.0/8" that may be fetched from although they are not public. Default: none. */
   allowedAddresses?: string[];
 }
 
@@ -30,7 +30,7 @@ export async function pictureReader(access: PictureAccess): Promise<PictureReade
   const fetchPicture = access.allowRemote
     ? publicFetcher({ allowedAddresses: access.allowedAddresses })
     : async (): Promise<Uint8Array> => {
-        throw refused("This worker fetches no pictures by URL; it would with allowRemote.");
+        throw refused("This worker does not fetch pictures by URL: start it with allowRemote.");
       };
   return async (uri, signal) => {
     if (isData(uri)) return uri;
@@ -49,14 +49,14 @@ interface Root {
 async function openRoot(root: string): Promise<Root> {
   const path = resolve(root);
   const found = await stat(path).catch(() => undefined);
-  if (!found?.isDirectory()) throw refused(`The root ${root} is no folder: pictures are read below folders.`);
+  if (!found?.isDirectory()) throw refused(`The root ${root} is no folder: name a folder with pictures.`);
   return { path, real: await realpath(path) };
 }
 
 async function readBelow(roots: Root[], url: URL): Promise<Uint8Array> {
   const name = `"${url.href}"`;
   const path = filePath(url, name);
-  // Asked before the disk is: nobody learns what there is elsewhere.
+  // Checked before the disk is read, so that nobody learns what is elsewhere.
   if (!roots.some((root) => isBelow(path, root.path) || isBelow(path, root.real))) throw outside(name);
   const real = await realpath(path).catch(() => path);
   if (!roots.some((root) => isBelow(real, root.real))) throw outside(name);
@@ -70,7 +70,7 @@ function filePath(url: URL, name: string): string {
   } catch {
     // A host, or a slash that was percent-encoded.
   }
-  throw refused(`${name} names no file of this machine.`);
+  throw refused(`${name} does not name a file of this machine.`);
 }
 
 function isBelow(path: string, root: string): boolean {

@@ -15,30 +15,30 @@ export async function queuePackages() {
   );
 }
 
-/** Milliseconds between two attempts to connect, at most. */
-const LONGEST_WAIT = 3_000;
+/** Maximum milliseconds between two attempts to connect. */
+const MAX_WAIT = 3_000;
 
 /** Milliseconds that the service waits for an answer of Redis before it tells its client. */
 const SERVICE_PATIENCE = 5_000;
 
-/** What `connect` is told. */
+/** Options of `connect`. */
 export interface ConnectOptions {
   /** "redis://…", or "rediss://…" for TLS. */
   url: string;
-  /** Whether commands wait for a connection however long it takes, as a worker's do, or fail after some seconds. */
+  /** Whether commands wait for a connection without limit, like a worker's, or fail after some seconds. */
   waits: boolean;
   /** A line when the connection is made, lost and made again. */
   log: (line: string) => void;
 }
 
-/** A client that connects, and connects again, by itself; gives it back before it has done so. */
+/** A client that connects and reconnects by itself. Returned before it is connected. */
 export async function connect({ url, waits, log }: ConnectOptions): Promise<Redis> {
   const address = addressOf(url);
   const { Redis } = await queuePackages();
   const options: RedisOptions = {
     // BullMQ asks for null where commands are to wait.
     maxRetriesPerRequest: waits ? null : 1,
-    retryStrategy: (attempt) => Math.min(100 * 2 ** Math.min(attempt, 10), LONGEST_WAIT),
+    retryStrategy: (attempt) => Math.min(100 * 2 ** Math.min(attempt, 10), MAX_WAIT),
     // A replica that was promoted, or demoted: the name leads to the new one.
     reconnectOnError: (error) => error.message.startsWith("READONLY"),
     ...(waits ? {} : { commandTimeout: SERVICE_PATIENCE, connectTimeout: SERVICE_PATIENCE }),
@@ -96,7 +96,7 @@ function logConnection(client: Redis, address: string, log: (line: string) => vo
     lost = true;
   });
   client.on("ready", () => {
-    log(lost ? `Redis at ${address} is there again` : `Connected to Redis at ${address}`);
+    log(lost ? `Redis at ${address} can be reached again` : `Connected to Redis at ${address}`);
     lost = false;
     reason = undefined;
   });

@@ -14,7 +14,7 @@ export interface Picture {
 /** The options of jobs of one type. */
 export type OptionsOf<T extends JobType> = NonNullable<Extract<JobRequest, { type: T }>["options"]>;
 
-/** What the pictures of a job are asked for. */
+/** What a job does with its pictures. */
 export type Task =
   | { type: "embeddings"; options: OptionsOf<"embeddings"> }
   | { type: "captions"; options: OptionsOf<"captions"> };
@@ -60,7 +60,7 @@ function parseTask(type: JobType, options: unknown): Task {
   if (checked.prompt !== undefined && typeof checked.prompt !== "string") {
     throw invalidArgument("request.options.prompt", "a string", checked.prompt);
   }
-  // How long the model's context is, only the worker knows.
+  // Only the worker knows the length of the model's context.
   assertGenerationOptions(checked, Number.MAX_SAFE_INTEGER);
   return { type, options: checked };
 }
@@ -83,7 +83,7 @@ function parsePictures(images: unknown, limits: RequestLimits): Picture[] {
     if (keys.has(picture.key)) {
       throw new ClipBlipError(
         "ERR_INVALID_ARGUMENT",
-        `request.images[${index}] has the key of an earlier picture: a job's results are told apart by their keys`,
+        `request.images[${index}] has the key of an earlier picture: give each picture its own key`,
         { index },
       );
     }

@@ -11,9 +11,9 @@ const NEWLINE = 0x0a;
 /** What every line of a sink begins with. */
 const BEGINNING = '{"job":"';
 
-/** A JSON Lines file that is only ever added to. */
+/** A JSON Lines file that is only appended to. */
 export class SinkFile {
-  /** Tells the sink from all others, wherever its file is seen from: it stands in a file beside it. */
+  /** Identifies the sink on every machine; it is stored in a file beside it. */
   readonly id: string;
   readonly #path: string;
   readonly #file: FileHandle;
@@ -36,7 +36,7 @@ export class SinkFile {
       const head = Buffer.alloc(BEGINNING.length);
       const bytesRead = await readFully(file, head, 0);
       if (bytesRead > 0 && !BEGINNING.startsWith(head.toString("latin1", 0, bytesRead))) {
-        throw unusable(path, "it is no sink of a worker: choose another file");
+        throw unusable(path, "it is not a worker's sink: choose another file");
       }
       return new SinkFile(path, await identity(`${path}.id`), file);
     } catch (error) {
@@ -45,7 +45,7 @@ export class SinkFile {
     }
   }
 
-  /** Takes off a last line that was torn when its writer was killed. Only its writer may do so. */
+  /** Removes a torn last line of a writer that was killed. Only the writer may call it. */
   async repair(): Promise<void> {
     const { size } = await this.#file.stat();
     const block = Buffer.alloc(BLOCK);

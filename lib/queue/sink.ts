@@ -5,7 +5,7 @@ import type { Picture } from "./request.js";
 import { SinkFile } from "./sink-file.js";
 import type { JobStore } from "./store.js";
 
-/** What `Sink.open` is told. */
+/** Options of `Sink.open`. */
 export interface SinkOptions {
   path: string;
   store: JobStore;
@@ -15,7 +15,7 @@ export interface SinkOptions {
   leaseTtl: number;
   log: (line: string) => void;
   signal?: AbortSignal;
-  /** The file cannot be written any more, or another worker writes it. */
+  /** Called when the file can no longer be written, or another worker writes it. */
   onFailure: (error: Error) => void;
 }
 
@@ -87,7 +87,7 @@ export class Sink {
     return true;
   };
 
-  /** Ends the file; for when nothing is kept any more. */
+  /** Closes the file, when nothing is kept any more. */
   async close(): Promise<void> {
     clearInterval(this.#keeper);
     await this.#writing;
@@ -101,7 +101,7 @@ export class Sink {
     const owed = await store.outbox(this.#file.id);
     const found = await this.#file.find(new Set(owed));
     if (owed.length > 0)
-      log(`${path} lacked ${owed.length - found.size} results of an earlier run: they are written now`);
+      log(`${path} lacked ${owed.length - found.size} results of an earlier run, which are written now`);
     for (const text of owed) {
       const { job, key, ...outcome } = JSON.parse(text);
       const failed = isFailure(outcome);
@@ -159,7 +159,7 @@ async function firstLease(sink: string, { store, worker, leaseTtl, path, log, si
     if (await store.lease(sink, worker, leaseTtl)) return asked + leaseTtl;
     // A worker that was killed has its right for no longer than that.
     if (asked - began > leaseTtl + 2 * POLL) throw takenOver(path);
-    if (!waited) log(`${path} has another writer: waiting for its end`);
+    if (!waited) log(`${path} has another writer: waiting until it ends`);
     await delay(POLL, undefined, { signal }).catch(() => {});
   }
 }

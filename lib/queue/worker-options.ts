@@ -17,25 +17,25 @@ import type { PictureAccess } from "./pictures.js";
 export interface WorkerOptions extends QueueNames, PictureAccess {
   /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password where there are some. */
   redis: string;
-  /** For jobs on embeddings; without it they are left to other workers. Stays the caller's to close. */
+  /** For jobs of type "embeddings"; without it other workers do them. The caller closes it. */
   clip?: Pick<ClipModel, "encodeImages" | "capabilities">;
-  /** For jobs on captions; without it they are left to other workers. Stays the caller's to close. */
+  /** For jobs of type "captions"; without it other workers do them. The caller closes it. */
   blip?: Pick<BlipModel, "caption" | "capabilities">;
-  /** Pictures in work at a time, of each type. Default: twice what fits into a batch, so that the next one waits. */
+  /** Number of pictures of each type in work at once. Default: two batches, so that the next one is ready. */
   concurrency?: number;
-  /** A JSON Lines file that takes the results instead of Redis; goes on where an earlier run stopped. */
+  /** A JSON Lines file for the results, instead of Redis. An earlier run is continued. */
   sink?: string;
   /** Milliseconds without a sign of life after which a worker's jobs go to others. Default 30,000. */
   stalledAfter?: number;
-  /** Milliseconds that results in Redis are kept after the end of their job. Default a day. */
+  /** Milliseconds for which results are kept in Redis after the end of their job. Default: one day. */
   resultTtl?: number;
-  /** Stops the start: it rejects with `signal.reason`. */
+  /** Aborts the start, which rejects with `signal.reason`. */
   signal?: AbortSignal;
-  /** Takes a line of what the operator should know: connections, retries, lost workers. */
+  /** Called with lines for the operator: connections, retries, lost workers. */
   log?: (line: string) => void;
-  /** Called for each picture that got its outcome here. */
+  /** Called for each picture that this worker finished. */
   onPicture?: (type: JobType, outcome: "done" | "failed") => void;
-  /** Called for each chunk (up to 16 pictures of a job) that ended here, with the seconds that it took. */
+  /** Called for each chunk (up to 16 pictures of a job) that this worker finished, with its seconds. */
   onChunk?: (type: JobType, seconds: number) => void;
 }
 

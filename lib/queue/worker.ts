@@ -23,18 +23,18 @@ import { assertWorkerOptions, type WorkerOptions } from "./worker-options.js";
 /** A worker that takes jobs until it is closed. */
 export interface JobWorker {
   /**
-   * Resolves when the worker was closed. Rejects, after it has closed itself, where it could do no more: the device was
-   * lost, the sink cannot be written. A supervisor should start the process again then.
+   * Resolves when the worker was closed. Rejects, after it has closed itself, when it cannot go on: the device was lost, or
+   * the sink cannot be written. A supervisor should then restart the process.
    */
   readonly done: Promise<void>;
   /**
-   * Takes no more, finishes what it has, and ends. What is not finished within `timeout` milliseconds goes back to the
-   * queue, but for pictures that are on the device: those finish. Default: 20,000. Never rejects.
+   * Takes no more jobs, finishes its work, and ends. What is not finished within `timeout` milliseconds (default 20,000)
+   * goes back to the queue, except for pictures on the device, which finish. Never rejects.
    */
   close(options?: { timeout?: number }): Promise<void>;
 }
 
-/** Milliseconds that Redis has for what the end of a worker tells it. */
+/** Milliseconds that Redis has for the last messages of a worker. */
 const LAST_WORDS = 5_000;
 
 /** Milliseconds between two looks whether Redis is gone while a worker ends. */
@@ -42,9 +42,15 @@ const POLL = 100;
 
 /**
  * Takes jobs from the queue and works on them until it is closed. Any number of workers may run, on any number of
- * machines; where one is lost, the others go on with its jobs, and each picture has one outcome all the same.
+ * machines. If one is lost, the others do its jobs, and each picture still has exactly one outcome.
  *
- * Resolves once Redis answers, for which it waits without end.
+ * Resolves once Redis answers, and waits for that without limit.
+ * @example
+ * ```ts
+ * const worker = await startWorker({ redis: "redis://127.0.0.1:6379", clip, roots: ["/data/photos"] });
+ * process.once("SIGTERM", () => worker.close());
+ * await worker.done;
+ * ```
  * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODULE_NOT_FOUND; `signal.reason`
  */
 export async function startWorker(options: WorkerOptions): Promise<JobWorker> {
@@ -126,7 +132,7 @@ function batchOf({ safeBatchSize, device }: Capabilities, architecture: Capabili
   return Math.min(safeBatchSize, maxUsefulBatch(architecture, device));
 }
 
-/** What a worker consists of, and its end. */
+/** The parts of a worker, and how it ends. */
 class WorkerLife implements JobWorker {
   readonly done: Promise<void>;
   readonly workers: BullWorker[] = [];
@@ -153,7 +159,7 @@ class WorkerLife implements JobWorker {
     return this.#stop.signal;
   }
 
-  /** Closes the worker, which can do no more. */
+  /** Closes a worker that cannot go on. */
   fail(error: Error): void {
     if (this.#closing && !this.#failure && this.#stop.signal.aborted) return;
     this.#failure ??= error;

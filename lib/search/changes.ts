@@ -8,13 +8,13 @@ const AT_A_TIME = 64;
 
 /** What has changed in a folder since it was indexed. */
 export interface Changes {
-  /** Files that are new, or not as they were. */
+  /** New and changed files. */
   changed: FileState[];
-  /** Files that are as they were. */
+  /** Unchanged files. */
   unchanged: number;
-  /** Files that are as they were when they could not be read. */
+  /** Unreadable files that have not changed since. */
   unreadable: UnreadableFile[];
-  /** Paths of the index that are no more. */
+  /** Paths in the index whose files are gone. */
   gone: string[];
 }
 

@@ -2,8 +2,8 @@ import { cosineSimilarity } from "../models/clip/similarity.js";
 import type { IndexableModel } from "./model.js";
 
 /**
- * Who made the vectors of an index: what its model answers to one picture. This tells models apart whatever their files
- * are called, and finds a checkpoint, its archive and all its dtypes the same.
+ * Which model made the vectors of an index, by the vector that it gives for one picture. This tells models apart whatever
+ * their files are called, and treats a checkpoint, its archive and all its dtypes as the same.
  */
 export interface ModelIdentity {
   /** For messages: what the caller calls the model. */

@@ -23,24 +23,24 @@ import { type Known, resultWithout, Update, type UpdateOptions, type UpdateResul
 
 /** Options of `ImageIndex.open`. */
 export interface ImageIndexOptions {
-  /** Embeds pictures and queries; it stays the caller's to close. */
+  /** Embeds pictures and queries. The caller closes it. */
   model: IndexableModel;
-  /** What the model is called in messages, such as a hub id; stored in an index that is made. */
+  /** Name of the model for messages, such as a hub id; stored in a new index. */
   modelName?: string;
   /** Folder of the index. Default: beside the pictures, `<folder>.clip-blip`. */
   path?: string;
-  /** Begin anew where the index was made by another model. Default false: reject. */
+  /** Replace an index that another model made. Default false, which rejects. */
   rebuild?: boolean;
   signal?: AbortSignal;
 }
 
 /** Options of `searchText` and `searchImage`. */
 export interface SearchOptions {
-  /** Results at most. Default 10. */
+  /** Maximum number of results. Default 10. */
   top?: number;
   /**
-   * Compare with every picture. Default false: where there are more than 131,072, about as many are looked at, those
-   * whose vectors lie in the direction of the query.
+   * Compare with every picture. Default false: of more than 131,072 pictures about that many are compared, those whose
+   * vectors point in the direction of the query.
    */
   exact?: boolean;
   signal?: AbortSignal;
@@ -48,23 +48,23 @@ export interface SearchOptions {
 
 /** A picture that was found. */
 export interface SearchResult {
-  /** The folder as it was given to `open`, joined with the place of the file in it. */
+  /** The folder as it was given to `open`, joined with the path of the file in it. */
   path: string;
-  /** Cosine similarity to the query, from -1 to 1. Texts and pictures of CLIP models seldom pass 0.35. */
+  /** Cosine similarity to the query, from -1 to 1. Between text and picture it is rarely above 0.35 with CLIP models. */
   score: number;
 }
 
 /** Options of `duplicates`. */
 export interface DuplicatesOptions {
-  /** Cosine similarity from which on two pictures count as the same, above 0 and at most 1. Default 0.97. */
+  /** Minimum cosine similarity of duplicates, above 0 and at most 1. Default 0.97. */
   threshold?: number;
   /**
-   * Compare every picture with every other. Default false: from 10,000 pictures on each is compared with an eighth of
-   * the others, those in its direction, which is where what looks like it lies.
+   * Compare every picture with every other. Default false: with 10,000 pictures or more, each is compared with an eighth
+   * of the others, those whose vectors point in its direction.
    */
   exact?: boolean;
   signal?: AbortSignal;
-  /** Told after each picture that has been compared with the others. */
+  /** Called after each picture that was compared with the others. */
   onProgress?: (progress: Progress) => void;
 }
 
@@ -83,8 +83,8 @@ const NEAR_SHARE = 1 / 8;
 const SEARCHES = 4;
 
 /**
- * The pictures of a folder, searchable by words, by a picture, and for near-duplicates. It is kept on disk in LanceDB
- * (`npm install @lancedb/lancedb`), about 4 kB a picture with 512 numbers a vector.
+ * An index of the pictures in a folder, searchable by text, by picture, and for near-duplicates. It is stored in LanceDB
+ * (`npm install @lancedb/lancedb`), with about 4 kB for a picture and a vector of 512 numbers.
  *
  * Among 100,000 pictures a search takes 15 ms on one core (test/bench/vector-stores.md), and the model's time for the query.
  * Any number of processes may have the same index open; those that change it wait for each other.
@@ -102,7 +102,13 @@ export class ImageIndex {
   }
 
   /**
-   * Opens the index of a folder, or makes an empty one: `update` fills it.
+   * Opens the index of a folder, or creates an empty one, which `update` fills.
+   * @example
+   * ```ts
+   * const index = await ImageIndex.open("photos", { model: clip });
+   * await index.update();
+   * const found = await index.searchText("a red car", { top: 5 });
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, also where the index was made by another model; ERR_MODULE_NOT_FOUND
    * where LanceDB is not installed; what the model throws
    */
@@ -131,18 +137,22 @@ export class ImageIndex {
     );
   }
 
-  /** Pictures in the index, as of now. */
+  /** Number of pictures in the index at present. */
   async count(): Promise<number> {
     this.#assertOpen();
     return this.#store.count();
   }
 
   /**
-   * Brings the index to what the folder and all folders below it hold: embeds what is new or has changed (another size
-   * or time, and another content), keeps the vectors of files that have moved, forgets those that are gone. What is done
-   * is committed every few seconds: a run that ends early, even by a crash, is gone on with by the next one.
+   * Updates the index from the folder and its subfolders: embeds files that are new or have changed (in size or time, and
+   * in content), keeps the vectors of files that have moved, and removes files that are gone. Progress is committed every
+   * few seconds, so the next run continues one that ended early, even by a crash.
    *
-   * Files that cannot be read as pictures are in the result, and are not tried again until they change.
+   * The result lists files that cannot be read as pictures. They are not tried again until they change.
+   * @example
+   * ```ts
+   * const { added, failed } = await index.update();
+   * ```
    * @throws ClipBlipError ERR_CLOSED, what the model throws; `signal.reason`
    */
   async update(options: UpdateOptions = {}): Promise<UpdateResult> {
@@ -154,7 +164,7 @@ export class ImageIndex {
   }
 
   /**
-   * Adds files of the folder, or embeds them again where they have changed.
+   * Adds files of the folder, or embeds them again if they have changed.
    *
    * @param paths absolute, or relative to the folder
    * @throws ClipBlipError as update; ERR_INVALID_ARGUMENT for a file that is not there or not in the folder
@@ -171,8 +181,8 @@ export class ImageIndex {
   }
 
   /**
-   * Takes files out of the index, whether they are there or not; how many were in it. `update` brings back those that
-   * are still in the folder.
+   * Removes files from the index, and returns how many were in it. `update` adds those again that are still in the
+   * folder.
    *
    * @param paths absolute, or relative to the folder
    * @throws ClipBlipError ERR_CLOSED, ERR_INVALID_ARGUMENT
@@ -188,7 +198,11 @@ export class ImageIndex {
   }
 
   /**
-   * The pictures that a text describes, best first.
+   * The pictures that fit a text best, best first.
+   * @example
+   * ```ts
+   * for (const { path, score } of await index.searchText("a dog on a beach")) console.log(score, path);
+   * ```
    * @throws ClipBlipError ERR_CLOSED, ERR_INVALID_ARGUMENT, what the model throws
    */
   async searchText(text: string, options: SearchOptions = {}): Promise<SearchResult[]> {
@@ -200,7 +214,11 @@ export class ImageIndex {
   }
 
   /**
-   * The pictures that look like one, best first; itself among them where it is in the index.
+   * The pictures that look most like a given one, best first; that one included if it is in the index.
+   * @example
+   * ```ts
+   * const similar = await index.searchImage("holiday.jpg", { top: 3 });
+   * ```
    * @throws ClipBlipError ERR_CLOSED, ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, what else the model throws
    */
   async searchImage(image: ImageInput, options: SearchOptions = {}): Promise<SearchResult[]> {
@@ -211,7 +229,11 @@ export class ImageIndex {
   }
 
   /**
-   * Pairs of pictures that look alike, each pair once. It takes a search for each picture: minutes for 100,000.
+   * Pairs of pictures that look alike, each pair once. It makes one search per picture: minutes for 100,000 pictures.
+   * @example
+   * ```ts
+   * for await (const { paths, score } of index.duplicates({ threshold: 0.95 })) console.log(score, ...paths);
+   * ```
    * @throws ClipBlipError ERR_CLOSED, ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    */
   duplicates(options: DuplicatesOptions = {}): AsyncGenerator<NearDuplicates, void, undefined> {
@@ -258,7 +280,7 @@ export class ImageIndex {
           .nearest(vector, { limit: MOST_PAIRS, atLeast: threshold, share })
           // Each of the two finds the other.
           .then((found) => found.filter((other) => path < other.path).map((other) => ({ path, other })));
-        // Who leaves the loop early and closes the index leaves searches behind that nobody waits for.
+        // A caller who leaves the loop early and closes the index leaves searches that nobody waits for.
         searched.catch(() => {});
         return searched;
       },
@@ -331,7 +353,7 @@ function otherModel(path: string, made: ModelIdentity, now: ModelIdentity): Clip
   const describe = ({ name, picture }: ModelIdentity) => `${name ?? "a model"} (${picture.length} numbers a vector)`;
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `The index ${path} was made with ${describe(made)}, and ${describe(now)} gives other vectors: ` +
-      "open it with that model, pass rebuild: true to embed everything anew, or choose another path",
+    `The index ${path} was made with ${describe(made)}, and the vectors of ${describe(now)} cannot be compared with those: ` +
+      "open it with that model, pass rebuild: true to embed everything again, or choose another path",
   );
 }

@@ -16,7 +16,7 @@ const FILES = "files";
 const UNREADABLE = "unreadable";
 /** Paths or hashes of one statement. */
 const LIST_LENGTH = 500;
-/** How often a read is begun anew. */
+/** Number of tries of a read. */
 const READS = 3;
 
 /** What may be asked of a search for neighbours. */
@@ -155,7 +155,7 @@ export class Store {
   async tidy(): Promise<void> {
     await this.#files.optimize();
     await fitVectorIndex(this.#lancedb, this.#files);
-    // Whoever still reads an old version reads again: see `reading`.
+    // Readers of an old version read again: see `reading`.
     for (const table of [this.#files, this.#unreadable]) {
       await table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
     }
@@ -238,6 +238,6 @@ function* listsOf(values: string[]): Generator<string> {
 function foreign(path: string): ClipBlipError {
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `${path} was not made by this version of clip-blip: pass rebuild: true to make it anew, or another path`,
+    `${path} was not made by this version of clip-blip: pass rebuild: true to create it again, or another path`,
   );
 }

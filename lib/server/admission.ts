@@ -4,7 +4,7 @@ import type { Gate, Place } from "./gate.js";
 import { onEnd } from "./on-end.js";
 import type { Service } from "./service.js";
 
-/** What a request that was let in has of the service. */
+/** What a request may use once it was admitted. */
 export interface Work {
   /** Aborted when the client has gone, or when the service cannot wait any longer. */
   signal: AbortSignal;
@@ -20,8 +20,8 @@ declare module "fastify" {
 }
 
 /**
- * Lets a request in, before its body is read: not while the model is missing, the service drains, the model's queue is
- * full, or as many bytes are on their way as the service may hold. Its places are freed when it has ended.
+ * Admits a request before its body is read, unless the model is missing, the service shuts down, the model's queue is
+ * full, or the bodies in memory have reached their limit. Its places are freed when it has ended.
  */
 export function admit(service: Service, { gate }: { gate: Gate }): onRequestAsyncHookHandler {
   return async (request, reply) => {
@@ -51,7 +51,7 @@ export function admit(service: Service, { gate }: { gate: Gate }): onRequestAsyn
   };
 }
 
-/** What work ends with whose client has gone; nobody reads it but the log. */
+/** How work ends whose client has disconnected; only the log shows it. */
 function clientGone(): ServiceError {
   return new ServiceError(499, "ERR_CLIENT_GONE", "The client has gone.");
 }
@@ -68,5 +68,5 @@ function announcedBytes({ headers }: FastifyRequest, limit: number): number {
   const announced = headers["content-length"];
   const bytes = announced === undefined ? limit : Number(announced);
   if (bytes <= limit) return bytes;
-  throw new ServiceError(413, "ERR_BODY_TOO_LARGE", `The body is larger than the ${limit} bytes that are taken.`);
+  throw new ServiceError(413, "ERR_BODY_TOO_LARGE", `The body is larger than the limit of ${limit} bytes.`);
 }

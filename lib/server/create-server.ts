@@ -10,9 +10,13 @@ import { clipBlipService } from "./plugin.js";
 const REQUEST_TIMEOUT = 60_000;
 
 /**
- * The service as a Fastify instance: `await server.listen({ port: 8001 })`, or `server.routing` as the handler of
- * another HTTP server. The models load in the background once it is ready; `await server.close()` refuses new work, lets
- * what runs finish, and closes the models.
+ * The service as a Fastify instance. The models load in the background once it is ready. `server.close()` refuses new
+ * work, waits for running requests, and closes the models. `server.routing` is a handler for another HTTP server.
+ * @example
+ * ```ts
+ * const server = await createServer({ clip: "openai/clip-vit-base-patch32", blip: false });
+ * await server.listen({ port: 8001 });
+ * ```
  * @throws ClipBlipError ERR_INVALID_ARGUMENT, when the server gets ready
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {

@@ -15,7 +15,7 @@ export function addErrorHandling(app: App): void {
     return sendError(reply, failure);
   });
   app.setNotFoundHandler((_request, reply) =>
-    sendError(reply, new ServiceError(404, "ERR_NOT_FOUND", "There is no such route; /docs lists those that are.")),
+    sendError(reply, new ServiceError(404, "ERR_NOT_FOUND", "There is no such route: see /docs.")),
   );
 }
 
@@ -28,8 +28,8 @@ export function sendError(reply: FastifyReply, failure: ServiceError): FastifyRe
 /** What Node's parser finds, by its codes; whatever else it finds is no HTTP. */
 const FAILURES: Record<string, [status: number, sentence: string]> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not come in time."],
-  HPE_HEADER_OVERFLOW: [431, "The headers are larger than the service takes."],
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "The body's chunks have more extensions than the service takes."],
+  HPE_HEADER_OVERFLOW: [431, "The headers are too large."],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "The chunks of the body have too many extensions."],
 };
 
 interface ClientError extends Error {
@@ -45,7 +45,7 @@ type Connection = Socket & { _httpMessage?: ServerResponse };
  */
 export function answerClientError(error: ClientError, socket: Connection): void {
   if (error.code !== "ECONNRESET" && socket.writable && !socket._httpMessage?.headersSent) {
-    const [status, sentence] = FAILURES[error.code ?? ""] ?? [400, "This is not a request of HTTP."];
+    const [status, sentence] = FAILURES[error.code ?? ""] ?? [400, "This is not an HTTP request."];
     const body = JSON.stringify(errorBody(new ServiceError(status, "ERR_INVALID_ARGUMENT", sentence)));
     const headers = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -40,7 +40,7 @@ export class ServiceError extends Error {
 
 /** What the service answers while it shuts down. */
 export function drainingError(): ServiceError {
-  return new ServiceError(503, "ERR_DRAINING", "The service is shutting down: ask another one.", {
+  return new ServiceError(503, "ERR_DRAINING", "The service is shutting down: try another one.", {
     retryAfter: RETRY_LATER,
   });
 }
@@ -70,26 +70,26 @@ const LIBRARY: Record<ErrorCode, { status: number; sentence?: string; retryAfter
   ERR_IMAGE_DECODE: { status: 422 },
   ERR_IMAGE_TOO_LARGE: { status: 413 },
   ERR_TEXT_TOO_LONG: { status: 422 },
-  ERR_QUEUE_FULL: { status: 429, sentence: "Too many items wait: try again later.", retryAfter: RETRY_SOON },
+  ERR_QUEUE_FULL: { status: 429, sentence: "Too many items are waiting: try again later.", retryAfter: RETRY_SOON },
   ERR_OUT_OF_MEMORY: {
     status: 503,
-    sentence: "The device has too little memory for this now: try again later, or send less.",
+    sentence: "The device has too little memory at present: try again later, or send less.",
     retryAfter: RETRY_SOON,
   },
   ERR_DEVICE_LOST: {
     status: 503,
-    sentence: "The device has failed; the service has to be restarted.",
+    sentence: "The device failed: the service must be restarted.",
     retryAfter: RETRY_LATER,
   },
   ERR_DEVICE_NOT_FOUND: {
     status: 503,
-    sentence: "The device that the service was told to use is not there.",
+    sentence: "The configured device was not found.",
     retryAfter: RETRY_LATER,
   },
   ERR_CLOSED: { status: 503, sentence: "The service is shutting down.", retryAfter: RETRY_LATER },
   ERR_OFFLINE: {
     status: 503,
-    sentence: "The model is not on this machine, and the service may not download it.",
+    sentence: "The model is not on this machine, and downloads are off.",
     retryAfter: RETRY_LATER,
   },
   ERR_MODEL_NOT_FOUND: { status: 503, sentence: "The model was not found.", retryAfter: RETRY_LATER },
@@ -105,13 +105,13 @@ const LIBRARY: Record<ErrorCode, { status: number; sentence?: string; retryAfter
     sentence: 'LibTorch has the wrong version: run "npx clip-blip doctor" where the service runs.',
     retryAfter: RETRY_LATER,
   },
-  ERR_MODULE_NOT_FOUND: { status: 500, sentence: "The service lacks a package; its log says which." },
+  ERR_MODULE_NOT_FOUND: { status: 500, sentence: "The service lacks a package: see its log." },
   ERR_QUEUE_UNAVAILABLE: {
     status: 503,
-    sentence: "The queue of jobs cannot be reached: try again later.",
+    sentence: "The job queue cannot be reached: try again later.",
     retryAfter: RETRY_LATER,
   },
-  ERR_INTERNAL: { status: 500, sentence: "The service failed; its log says more under this request's id." },
+  ERR_INTERNAL: { status: 500, sentence: "The service failed: see its log for this request's id." },
 };
 
 /** Whether an error says something of the service, and not of the request. */
@@ -120,7 +120,7 @@ export function isServerFault(code: ErrorCode): boolean {
 }
 
 const UNREADABLE = "A picture cannot be read: it is damaged, cut short, or of an unknown kind";
-const TOO_LARGE = "A picture is larger than the service takes: send a smaller one";
+const TOO_LARGE = "A picture is too large: send a smaller one";
 
 /** An error of the library as the service tells it. */
 export function fromLibrary(error: ClipBlipError): ServiceError {
@@ -144,19 +144,19 @@ function sentenceOn(error: ClipBlipError): string {
 
 /** What Fastify and its plugins throw, by their codes. */
 const FRAMEWORK: Record<string, [status: number, code: ServiceErrorCode, sentence: string]> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: [413, "ERR_BODY_TOO_LARGE", "The body is larger than the service takes."],
-  FST_REQ_FILE_TOO_LARGE: [413, "ERR_BODY_TOO_LARGE", "A file is larger than the service takes."],
-  FST_FILES_LIMIT: [422, "ERR_INVALID_ARGUMENT", "There are more files than the service takes in one request."],
-  FST_FIELDS_LIMIT: [422, "ERR_INVALID_ARGUMENT", "There are more fields than the service takes in one request."],
-  FST_PARTS_LIMIT: [422, "ERR_INVALID_ARGUMENT", "There are more parts than the service takes in one request."],
+  FST_ERR_CTP_BODY_TOO_LARGE: [413, "ERR_BODY_TOO_LARGE", "The body is too large."],
+  FST_REQ_FILE_TOO_LARGE: [413, "ERR_BODY_TOO_LARGE", "A file is too large."],
+  FST_FILES_LIMIT: [422, "ERR_INVALID_ARGUMENT", "There are too many files in the request."],
+  FST_FIELDS_LIMIT: [422, "ERR_INVALID_ARGUMENT", "There are too many fields in the request."],
+  FST_PARTS_LIMIT: [422, "ERR_INVALID_ARGUMENT", "There are too many parts in the request."],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     415,
     "ERR_MEDIA_TYPE",
-    "The body has to be application/json or, for pictures, multipart/form-data.",
+    "The body must be application/json or, with pictures, multipart/form-data.",
   ],
-  FST_ERR_CTP_EMPTY_JSON_BODY: [400, "ERR_INVALID_ARGUMENT", "The body is empty, and JSON was announced."],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [400, "ERR_INVALID_ARGUMENT", "The body is empty, but the content type is JSON."],
   FST_ERR_CTP_INVALID_JSON_BODY: [400, "ERR_INVALID_ARGUMENT", "The body is not valid JSON."],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, "ERR_INVALID_ARGUMENT", "The body is not as long as announced."],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, "ERR_INVALID_ARGUMENT", "The body does not have the announced length."],
 };
 
 interface AnyFailure {

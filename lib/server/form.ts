@@ -36,8 +36,7 @@ async function collect(request: FastifyRequest, { imageBytes, bodyBytes, images,
   let total = 0;
   const count = (bytes: number) => {
     total += bytes;
-    if (total > bodyBytes)
-      throw new ServiceError(413, "ERR_BODY_TOO_LARGE", "The body is larger than the service takes.");
+    if (total > bodyBytes) throw new ServiceError(413, "ERR_BODY_TOO_LARGE", "The body is too large.");
   };
   try {
     // UTF-16 characters take 4 bytes of UTF-8 at most.

@@ -1,14 +1,14 @@
 import { RETRY_SOON, ServiceError } from "./errors.js";
 
 /**
- * The places of one model's queue. A request takes one when its headers have come, so that a full queue is told before
- * the body is read; once the body is known it takes as many as it has items.
+ * The places in one model's queue. A request takes one place when its headers arrive, so that a full queue refuses it before
+ * its body is read. Once the body is known, it takes one place for each item.
  */
 export class Gate {
   readonly #limit: number;
   #depth = 0;
 
-  /** `limit`: places taken from which on the next request is refused. */
+  /** `limit`: number of taken places at which further requests are refused. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -21,7 +21,7 @@ export class Gate {
   /** @throws ServiceError 429 ERR_QUEUE_FULL */
   enter(): Place {
     if (this.#depth >= this.#limit) {
-      throw new ServiceError(429, "ERR_QUEUE_FULL", "Too many items wait: try again later.", {
+      throw new ServiceError(429, "ERR_QUEUE_FULL", "Too many items are waiting: try again later.", {
         retryAfter: RETRY_SOON,
       });
     }
@@ -72,7 +72,7 @@ export class BodyBudget {
   /** @throws ServiceError 429 ERR_QUEUE_FULL */
   enter(bytes: number): Place {
     if (this.#bytes + bytes > this.#limit) {
-      throw new ServiceError(429, "ERR_QUEUE_FULL", "Too many bytes are on their way: try again later.", {
+      throw new ServiceError(429, "ERR_QUEUE_FULL", "Too many request bodies are in memory: try again later.", {
         retryAfter: RETRY_SOON,
       });
     }

@@ -23,7 +23,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
     this.#requests = new Counter({
       name: "clip_blip_http_requests_total",
-      help: "Requests that were answered; status 499 are those whose client had gone.",
+      help: "Requests that were answered; status 499 means that the client had disconnected.",
       labelNames: ["method", "route", "status"],
       registers,
     });
@@ -111,7 +111,7 @@ export class Metrics {
     });
     const pictures = new Counter({
       name: "clip_blip_pictures_total",
-      help: "Pictures that were decoded, or could not be.",
+      help: "Pictures by whether they could be decoded.",
       labelNames: ["outcome"],
       registers: [this.registry],
     });
@@ -128,7 +128,7 @@ export class Metrics {
     const models = Object.entries({ clip, blip }).flatMap(([name, model]) => (model ? [{ name, model }] : []));
     new Gauge({
       name: "clip_blip_queue_items",
-      help: "Items that wait for a model or are worked on, those of requests that are still being received included.",
+      help: "Items that wait for a model or are being processed, including those of requests still being received.",
       labelNames: ["model"],
       registers,
       collect() {
@@ -137,7 +137,7 @@ export class Metrics {
     });
     new Gauge({
       name: "clip_blip_pending_body_bytes",
-      help: "Bytes of bodies that are being received or worked on.",
+      help: "Bytes of the request bodies in memory.",
       registers,
       collect() {
         this.set(bodies.bytes);
@@ -145,7 +145,7 @@ export class Metrics {
     });
     new Gauge({
       name: "clip_blip_model_ready",
-      help: "1 where a model is warmed up and its last inference worked.",
+      help: "1 if the model is warmed up and its last inference worked.",
       labelNames: ["model"],
       registers,
       collect() {
@@ -154,7 +154,7 @@ export class Metrics {
     });
     new Gauge({
       name: "clip_blip_device_memory_bytes",
-      help: "Memory of the devices: free, total, allocated by tensors, and the most that was allocated.",
+      help: "Memory of the devices: free, total, allocated by tensors, and peak of allocated.",
       labelNames: ["device", "kind"],
       registers,
       collect() {

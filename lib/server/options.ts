@@ -13,31 +13,31 @@ import type { JobBackend } from "../models/jobs.js";
 import type { LoadOptions } from "../models/load-options.js";
 import { isModel, type ModelOption, type ServiceBlip, type ServiceClip } from "./models.js";
 
-/** What one request may ask for; more is refused with 413 or 422. */
+/** Limits of a request; beyond them it is refused with 413 or 422. */
 export interface Limits {
-  /** Bytes of a body, all pictures together. Default 64 MiB. */
+  /** Maximum bytes of a body, with all pictures. Default 64 MiB. */
   bodyBytes: number;
-  /** Bytes of all bodies that are being received or worked on; what comes beyond is refused with 429. Default 512 MiB. */
+  /** Maximum bytes of all bodies in memory; further requests are refused with 429. Default 512 MiB. */
   pendingBytes: number;
-  /** Bytes of one picture. Default 20 MiB. */
+  /** Maximum bytes of a picture. Default 20 MiB. */
   imageBytes: number;
-  /** Pixels of one picture. Default 50,000,000. */
+  /** Maximum pixels of a picture. Default 50,000,000. */
   imagePixels: number;
-  /** Pictures of a request. Default 64. */
+  /** Maximum number of pictures in a request. Default 64. */
   images: number;
-  /** Texts of a request. Default 2048, as OpenAI's. */
+  /** Maximum number of texts in a request. Default 2048, like OpenAI's. */
   texts: number;
-  /** Characters of a text or a label. Default 4096; the model reads the first of them only. */
+  /** Maximum characters of a text or a label. Default 4096; the model reads only the first tokens. */
   textLength: number;
-  /** Labels of a classification. Default 1000. */
+  /** Maximum number of labels in a classification. Default 1000. */
   labels: number;
-  /** Beams, and captions, for a picture. Default 16. */
+  /** Maximum number of beams, and of captions, for a picture. Default 16. */
   beams: number;
-  /** Words that captions are not to have. Default 100. */
+  /** Maximum number of words in `bad_words`. Default 100. */
   badWords: number;
-  /** Pictures of a job. Default 10,000. */
+  /** Maximum number of pictures in a job. Default 10,000. */
   jobImages: number;
-  /** Characters of a URI in a job. Default 2 Mi, which a data: URL of 1.5 MB has. */
+  /** Maximum characters of a URI in a job. Default 2 Mi, a data: URL of 1.5 MB. */
   uriLength: number;
 }
 
@@ -61,39 +61,39 @@ export const DEFAULT_LIMITS: Limits = {
 /** Options of `createServer`. */
 export interface ServerOptions {
   /**
-   * The CLIP model: a source as for `ClipModel.load`; a function that loads one; one that is loaded and that its owner
-   * closes; or false: none, and its routes are not there. Default: the environment's CLIP_MODEL, else "demo".
+   * The CLIP model: a source for `ClipModel.load`, a function that loads one, or a loaded one, which its owner closes. false:
+   * no model and none of its routes. Default: CLIP_MODEL of the environment, else "demo".
    */
   clip?: ModelOption<ServiceClip>;
-  /** As `clip`, of the BLIP model and BLIP_MODEL. */
+  /** The BLIP model, in the same ways, with BLIP_MODEL. */
   blip?: ModelOption<ServiceBlip>;
-  /** How both are loaded. */
+  /** Options for loading both. */
   load?: Pick<
     LoadOptions,
     "device" | "dtype" | "maxBatchSize" | "memoryFraction" | "memoryLimit" | "releaseCache" | "idleUnload"
   >;
-  /** Items that may wait for a model; the next request is refused with 429. Default 256. */
+  /** Maximum number of items waiting for a model; further requests are refused with 429. Default 256. */
   maxQueue?: number;
-  /** What one request may ask for. */
+  /** Limits of a request. */
   limits?: Partial<Limits>;
   /**
-   * What clients have to send as "Authorization: Bearer <token>" on every route but /health/…; a browser may send it as
-   * the password of its login window. Default: none.
+   * Token that clients must send as "Authorization: Bearer <token>" on every route but /health/…. In a browser it is the
+   * password of the login window. Default: none.
    */
   token?: string;
-  /** Requests of one client address in a time: { max: 100, timeWindow: "1 minute" }. Default: no limit. */
+  /** Maximum number of requests of a client address: { max: 100, timeWindow: "1 minute" }. Default: no limit. */
   rateLimit?: Pick<RateLimitOptions, "max" | "timeWindow">;
   /** Fetch pictures by `http(s):` URL, from public addresses only. Default false. */
   allowRemote?: boolean;
-  /** Addresses, or ranges such as "10.0.0.0/8", that are reached with `allowRemote` although they are not public. */
+  /** Addresses or ranges such as "10.0.0.0/8" that `allowRemote` reaches although they are not public. */
   allowedAddresses?: string[];
-  /** Milliseconds that requests have to finish when the server closes. Default 25,000: Kubernetes kills after 30,000. */
+  /** Milliseconds for running requests when the server closes. Default 25,000; Kubernetes kills after 30,000. */
   drainDeadline?: number;
-  /** Called once when a device has failed for good: only a new process can use it. */
+  /** Called once when a device has failed for good. Only a new process can use it again. */
   onDeviceLost?: () => void;
-  /** Where jobs go; without it the routes of jobs answer 503. The server closes it. */
+  /** The queue for jobs; without it the job routes answer 503. The server closes it. */
   jobs?: JobBackend;
-  /** As Fastify's option of this name: a pino logger's options, or false. Default: level "info" to standard output. */
+  /** Fastify's option `logger`: options of pino, or false. Default: level "info" to standard output. */
   logger?: FastifyServerOptions["logger"];
 }
 
@@ -136,11 +136,14 @@ export function resolveOptions(options: ServerOptions): ServiceOptions {
     }
   }
   if (clip === false && blip === false) {
-    throw new ClipBlipError("ERR_INVALID_ARGUMENT", "options.clip and options.blip are both false: nothing is left");
+    throw new ClipBlipError(
+      "ERR_INVALID_ARGUMENT",
+      "options.clip and options.blip are both false: the service needs a model",
+    );
   }
   if (token !== undefined && (typeof token !== "string" || token === "")) {
     // Never with the value in it.
-    throw new ClipBlipError("ERR_INVALID_ARGUMENT", "options.token has to be a string of at least one character");
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", "options.token must be a string of at least one character");
   }
   assertInteger(options.maxQueue, "options.maxQueue", 1);
   assertInteger(options.drainDeadline, "options.drainDeadline", 0);

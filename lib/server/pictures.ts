@@ -30,7 +30,7 @@ export function resolvePictures(service: Service, images: string[], signal?: Abo
     images.map(async (text, index) => {
       const bytes = isRemote(text) ? await fetched(service, text, index, signal) : decoded(text, index);
       if (bytes.length <= imageBytes) return bytes;
-      const message = `A picture is larger than the ${imageBytes} bytes that are taken (item ${index}).`;
+      const message = `A picture is larger than the limit of ${imageBytes} bytes (item ${index}).`;
       throw new ServiceError(413, "ERR_IMAGE_TOO_LARGE", message, { index });
     }),
   );

@@ -10,11 +10,11 @@ import { PINNED_LIBTORCH } from "../native/libtorch/version.js";
 import { knowsNoReport, type PipAttempt, pipArguments, pipAttempts, pipProblem, runPip } from "./pip.js";
 import { checkWheelHash } from "./wheel-hashes.js";
 
-/** What `installLibTorch` is told. */
+/** Options of `installLibTorch`. */
 export interface InstallOptions {
   variant: LibTorchVariant;
   signal?: AbortSignal;
-  /** Takes one line at a time of what is going on. */
+  /** Called with each line of progress. */
   log?: (line: string) => void;
   /** Takes pip's own lines; left out, pip writes to standard error itself, with its progress bar. */
   onPipLine?: (line: string) => void;
@@ -78,7 +78,7 @@ async function install(folder: string, options: InstallOptions): Promise<Install
     await download(target, temporary, options);
     const { location } = await inspect(target, false, signal);
     if (location.cuda !== (variant === "cuda")) {
-      throw notInstalled(`pip's index has the ${location.build} build of LibTorch, not the ${variant} build`);
+      throw notInstalled(`pip's index has the ${location.build} build of LibTorch and not the ${variant} build`);
     }
     if (verify) log("Loading it once to check it.");
     const { report } = await inspect(target, verify, signal);
@@ -102,7 +102,7 @@ async function download(target: string, temporary: string, options: InstallOptio
     if (knowsNoReport(result.said)) result = await run(pipArguments(attempt, target, variant));
     if (result.ok) {
       const known = await checkWheelHash(report);
-      log(known ? "The wheel has the hash that PyTorch published." : "The wheel is none whose hash is known here.");
+      log(known ? "The wheel has the hash that PyTorch published." : "The wheel's hash is not known to clip-blip.");
       return;
     }
     said = result.said;
@@ -147,7 +147,7 @@ function notWritable(cache: string, cause: NodeJS.ErrnoException): ClipBlipError
   const other = process.platform === "linux" ? ", or set XDG_CACHE_HOME to another folder" : "";
   return new ClipBlipError(
     "ERR_LIBTORCH_NOT_FOUND",
-    `LibTorch cannot be installed into ${cache} (${cause.code}): make that a folder which you can write to, with the ` +
+    `LibTorch cannot be installed into ${cache} (${cause.code}): make it a folder that you can write to, with enough ` +
       `space for LibTorch${other}.`,
     { cause },
   );

@@ -4,13 +4,13 @@ import { stripEnd, stripStart } from "./python-parity.js";
 export interface AddedToken {
   id: number;
   content: string;
-  /** It takes the white space before it with it. */
+  /** Also matches the white space before it. */
   lstrip: boolean;
-  /** It takes the white space after it with it. */
+  /** Also matches the white space after it. */
   rstrip: boolean;
 }
 
-/** Takes a text apart into added tokens, longest first, and what is between them; empty parts are left out. */
+/** Splits a text into added tokens (the longest first) and what is between them, without empty parts. */
 export function splitAtTokens(text: string, tokens: readonly AddedToken[]): (string | AddedToken)[] {
   if (tokens.length === 0) return text === "" ? [] : [text];
   const byContent = new Map(tokens.map((token) => [token.content, token]));

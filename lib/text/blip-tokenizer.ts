@@ -33,7 +33,7 @@ export interface BlipTokenizer {
   decode(ids: readonly number[]): string;
 }
 
-/** Longer prompts are refused unread, in UTF-16 code units. WordPiece takes no word of more than 100 characters. */
+/** Longer prompts are refused unread (UTF-16 code units). WordPiece takes no word of more than 100 characters. */
 const CHARACTERS_PER_TOKEN = 128;
 
 /**
@@ -63,7 +63,7 @@ export function createBlipTokenizer(
     const text = normaliseText(value);
     const window = maxTokens * CHARACTERS_PER_TOKEN;
     if (!truncate && text.length > window) throw textTooLong(`${text.length} characters`, maxTokens);
-    // White space is one blank to the tokenizer, however long it is.
+    // The tokenizer reads any run of white space as one space.
     const ids = encode(text.length > window ? text.replace(/\s+/g, " ").slice(0, window) : text, true);
     if (ids.length <= maxTokens) return ids;
     if (!truncate) throw textTooLong(`${ids.length} tokens`, maxTokens);
@@ -90,7 +90,7 @@ export function createBlipTokenizer(
 function tooLong(size: string, maxTokens: number): ClipBlipError {
   return new ClipBlipError(
     "ERR_TEXT_TOO_LONG",
-    `The prompt has ${size}; the model takes ${maxTokens} tokens, the start token and the caption included. Shorten it.`,
+    `The prompt has ${size}; the model takes ${maxTokens} tokens for start token, prompt and caption. Shorten it.`,
   );
 }
 

@@ -21,7 +21,7 @@ export class Charsmap {
     this.#replacements = table.subarray(4 + size);
   }
 
-  /** The text with the longest entry at each place replaced, character by character where there is none. */
+  /** The text with the longest match at each position replaced. */
   replace(text: string): string[] {
     const bytes = encoder.encode(text);
     const pieces: string[] = [];
@@ -77,7 +77,7 @@ function hasLeaf(unit: number): boolean {
   return (unit & 0x100) !== 0;
 }
 
-/** Of UTF-8, by its first byte. */
+/** Bytes of a UTF-8 character, by its first byte. */
 function lengthOfCharacter(byte: number): number {
   return byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
 }

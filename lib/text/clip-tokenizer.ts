@@ -7,7 +7,7 @@ import { normaliseText, padRows, type TextTokenizer, tooLong } from "./text-toke
 export interface ClipTokenizerOptions {
   /** Tokens that the model takes, start and end token included. */
   contextLength: number;
-  /** What shorter rows of a batch are filled with. */
+  /** What shorter rows of a batch are padded with. */
   padTokenId: number;
 }
 
@@ -16,7 +16,7 @@ const END = "<|endoftext|>";
 /**
  * CLIPTokenizer of transformers, from the text of tokenizer.json and tokenizer_config.json. Rows are padded to the longest
  * of a batch, which changes nothing: the text tower attends backwards only and takes the state at the first end token, so
- * nothing behind that is seen, be it another end token or "!" (0).
+ * it never sees the padding, whether that is the end token again or "!" (0).
  *
  * @throws ERR_MODEL_INVALID
  */
@@ -67,7 +67,7 @@ const MARGIN = 32;
  * first `tokens` tokens stay what they are.
  *
  * The text is composed (NFC) and its white space collapsed first, as the tokenizer does anyway. Then every character is
- * a byte of a token at least, but for one blank between two tokens, so the window holds `tokens + MARGIN` tokens at
+ * a byte of a token at least, except for single spaces between tokens, so the window holds `tokens + MARGIN` tokens at
  * least. Words are tokenized apart from each other, so only the tokens of the word that is cut can change; and within a
  * word a merge can depend on what follows it only through a chain of neighbouring merges of ever lower rank: `MARGIN`
  * tokens of the greatest length between the cut and the last token kept are far beyond what such chains reach.

@@ -22,7 +22,7 @@ export function makeTokenizer(tokenizer: JsonPart, config: JsonPart): Tokenizer 
   try {
     return new Tokenizer({ ...tokenizer, pre_tokenizer: splitByteLevel(tokenizer.pre_tokenizer) }, config);
   } catch (cause) {
-    throw invalidTokenizer("tokenizer.json describes no tokenizer that is supported", cause);
+    throw invalidTokenizer("tokenizer.json has a tokenizer of an unsupported kind", cause);
   }
 }
 

@@ -14,8 +14,8 @@ const BYTE_LEVEL = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p
 const RARE_IDEOGRAPH = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
 
 /**
- * Lower-cases the one letter whose small form depends on its place in the word: JavaScript makes a capital sigma at the
- * end of a word a final sigma, Rust lower-cases letter by letter.
+ * Lowercases the one letter whose lowercase form depends on its place in the word: JavaScript makes a capital sigma at the
+ * end of a word a final sigma, Rust lowercases letter by letter.
  */
 export function lowerSigma(text: string): string {
   return text.includes("\u03a3") ? text.replaceAll("\u03a3", "\u03c3") : text;
@@ -43,9 +43,9 @@ export function splitByteLevel(preTokenizer: unknown): unknown {
 }
 
 /**
- * Keeps a text such as "<|ENDOFTEXT|>" from being taken for the special token that it becomes in small letters: the
- * JavaScript tokenizer compares what stands between two special tokens, or alone, after normalisation. A blank behind it
- * makes no token.
+ * Keeps a text such as "<|ENDOFTEXT|>" from being taken for the special token that it becomes in lowercase: the JavaScript
+ * tokenizer compares what stands alone or between two special tokens after normalization. A space behind it makes no
+ * token.
  *
  * @param special the contents of the special tokens that are looked for before normalisation
  */

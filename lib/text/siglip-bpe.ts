@@ -13,7 +13,7 @@ export interface BpeOptions {
  * ends.
  *
  * The added tokens are looked for here: the JavaScript library would also find them in what normalisation makes of a text,
- * such as "<EOS>" in small letters.
+ * such as "<EOS>" in lowercase.
  *
  * @param tokenizer tokenizer.json
  * @throws ERR_MODEL_INVALID

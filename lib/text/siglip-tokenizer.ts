@@ -7,7 +7,7 @@ import { normaliseText, padRows, type TextTokenizer, tooLong } from "./text-toke
 
 /** What the tokenizer has to know of the model. */
 export interface SiglipTokenizerOptions {
-  /** Tokens that the model takes, and that every text is filled up to. */
+  /** Tokens that the model takes, and to which every text is padded. */
   contextLength: number;
   padTokenId: number;
 }
@@ -25,8 +25,8 @@ const MARGIN = 32;
  * The tokenizer of SigLIP (a unigram vocabulary, SiglipTokenizer in transformers) or of SigLIP 2 (a byte-pair vocabulary,
  * GemmaTokenizer or Siglip2Tokenizer), from the text of tokenizer.json and tokenizer_config.json.
  *
- * Texts are always filled up to the model's context, which it was trained with: it reads the state of the last place, and
- * its attention sees the filling.
+ * Texts are always padded to the model's context, as in training: the model reads the state of the last position, and its
+ * attention sees the padding.
  *
  * @throws ERR_MODEL_INVALID
  */
@@ -49,7 +49,7 @@ export function createSiglipTokenizer(
     : bpeEncoder(tokenizer, { addedTokens, lowerCase: className === "Siglip2Tokenizer" });
   const ends = isUnigram ? endTokenAlone(config, ids) : readEnds(tokenizer, config, ids);
   const room = contextLength - ends.before.length - ends.after.length;
-  // The classes of Gemma fill up on the left where the file does not say otherwise, which it does for SigLIP 2.
+  // Gemma's classes pad on the left unless the file says otherwise, which it does for SigLIP 2.
   const side = config.padding_side ?? (/^(Gemma|Siglip2)/.test(className) ? "left" : "right");
 
   function encode(value: string, { truncate = true }: { truncate?: boolean } = {}): number[] {
@@ -92,8 +92,8 @@ function endTokenAlone(config: JsonPart, ids: ReadonlyMap<string, number>): Ends
 }
 
 /**
- * What goes around every text: as tokenizer_config.json says with `add_bos_token` and `add_eos_token`, which go before what
- * tokenizer.json says, as in transformers.
+ * What goes around every text: as tokenizer_config.json says with `add_bos_token` and `add_eos_token`, which take precedence over
+ * tokenizer.json, as in transformers.
  */
 function readEnds(tokenizer: JsonPart, config: JsonPart, ids: ReadonlyMap<string, number>): Ends {
   if (config.add_bos_token !== undefined || config.add_eos_token !== undefined) {

@@ -8,7 +8,7 @@ import { Unigram } from "./unigram.js";
 export interface UnigramOptions {
   addedTokens: readonly AddedToken[];
   lowerCase: boolean;
-  /** Characters of a part of the text that are tokenized at most. */
+  /** Maximum number of characters of a part of the text that are tokenized. */
   window: number;
 }
 
@@ -30,7 +30,7 @@ export function unigramEncoder(
 ): (text: string) => number[] {
   const { vocab, unk_id: unknownId } = tokenizer.model as { vocab: Vocabulary; unk_id: number };
   if (!Array.isArray(vocab) || vocab[unknownId] === undefined) {
-    throw invalidTokenizer("tokenizer.json has no unigram vocabulary with a piece for what is unknown");
+    throw invalidTokenizer("tokenizer.json has no unigram vocabulary with an unknown token");
   }
   const unknown = vocab[unknownId][0];
   const unigram = new Unigram(vocab, unknownId, new Set([unknownId, ...addedTokens.map(({ id }) => id)]));
@@ -77,21 +77,21 @@ function readCharsmap(normalizer: unknown): Charsmap {
 const PUNCTUATION = /[!-/:-@[-`{-~]/g;
 
 /**
- * A text as SigLIP was trained on texts, `canonicalize_text` of transformers' SiglipTokenizer: small letters, no
- * punctuation, and single blanks.
+ * A text as SigLIP was trained on (`canonicalize_text` of transformers' SiglipTokenizer): lowercase, no punctuation,
+ * single spaces.
  */
 export function canonicalText(text: string, { lowerCase }: { lowerCase: boolean }): string {
   const letters = lowerCase ? text.toLowerCase() : text;
   return strip(collapseSpace(letters.replace(PUNCTUATION, "")));
 }
 
-/** What SentencePiece puts in the place of a blank. */
+/** What SentencePiece writes for a space. */
 export const SPACE_SYMBOL = "\u2581";
 
 /**
  * Normalises a text as SentencePiece does with its usual options (`Normalizer::Normalize`, add_dummy_prefix,
- * remove_extra_whitespaces and escape_whitespaces on): replacements of the table, single blanks, none at the end, one in
- * front, all of them visible.
+ * remove_extra_whitespaces and escape_whitespaces on): replacements of the table, single spaces, none at the end, one in
+ * front, all of them written as U+2581.
  */
 export function normalizeForPieces(text: string, charsmap: Charsmap): string {
   let normalized = "";

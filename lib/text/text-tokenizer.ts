@@ -14,7 +14,7 @@ export interface TextTokenizer {
   pad(rows: readonly number[][]): Int32Array;
 }
 
-/** Row-major ids, rows filled up to `length` with `padTokenId`. */
+/** Row-major ids, with rows padded to `length` with `padTokenId`. */
 export function padRows(
   rows: readonly number[][],
   length: number,
@@ -32,7 +32,7 @@ export function padRows(
 export function tooLong(count: number, limit: number, atLeast: boolean): ClipBlipError {
   return new ClipBlipError(
     "ERR_TEXT_TOO_LONG",
-    `The text has ${atLeast ? "more than " : ""}${count} tokens, special ones included, and the model takes ${limit}. ` +
+    `The text has ${atLeast ? "more than " : ""}${count} tokens with the special ones, and the model takes ${limit}. ` +
       "Shorten it, or allow truncation.",
   );
 }

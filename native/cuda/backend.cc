@@ -1,4 +1,4 @@
-// What clip_blip_torch.so has of CUDA where it can open this library: see core/device_backend.h.
+// What clip_blip_torch.so has of CUDA where it can open this library: see device/device_backend.h.
 
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>

@@ -60,7 +60,7 @@ describe("clip-blip worker", () => {
     await until(async () => (await statuses()).some(({ progress }) => progress.done > 0));
     worker.child.kill("SIGTERM");
     assert.deepEqual(await worker.exit, { code: 0, signal: null }, worker.log);
-    assert.match(worker.log, /Told to end: finishing what was begun\n.*Ended\n$/);
+    assert.match(worker.log, /Shutting down: finishing the work in progress\n.*Ended\n$/);
     const left = await statuses();
     assert.ok(left.some(({ state }) => state === "active"));
 
@@ -96,7 +96,7 @@ describe("clip-blip worker", () => {
     const worker = startWorker(["--redis", late.url, "--only", "embeddings"], {}, /trying again/);
     await worker.ready;
     await late.start();
-    await until(() => /is there again\n.*Ready for embeddings/.test(worker.log));
+    await until(() => /can be reached again\n.*Ready for embeddings/.test(worker.log));
     await late.kill();
     await until(() => worker.log.match(/trying again/g)!.length === 2);
     const told = performance.now();

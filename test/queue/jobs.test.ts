@@ -217,7 +217,7 @@ describe("what a worker may read", () => {
 
   it("is nothing by URL, unless it may", async () => {
     const refused = await codeOf("http://127.0.0.1/", {});
-    assert.ok(typeof refused === "object" && /would with allowRemote/.test(refused.message));
+    assert.ok(typeof refused === "object" && /start it with allowRemote/.test(refused.message));
     const inside = await codeOf("http://127.0.0.1/", { allowRemote: true });
     assert.ok(typeof inside === "object" && /not public/.test(inside.message));
   });

@@ -123,7 +123,7 @@ describe("a sink", () => {
 
   it("is never a file of something else", async () => {
     writeFileSync(path, "name,caption\n");
-    await assert.rejects(open(), { code: "ERR_INVALID_ARGUMENT", message: /is no sink of a worker/ });
+    await assert.rejects(open(), { code: "ERR_INVALID_ARGUMENT", message: /is not a worker's sink/ });
     assert.equal(readFileSync(path, "utf8"), "name,caption\n");
     path = join(folder, "missing", "sink.jsonl");
     await assert.rejects(open(), { code: "ERR_INVALID_ARGUMENT", message: /cannot be written \(ENOENT\)/ });

@@ -28,7 +28,14 @@ const config: VitestRunnerConfig = {
   tagsFilter: undefined,
   strictTags: false,
 };
-const runner: VitestRunner = { config, importFile: (path) => import(pathToFileURL(path).href) };
+const runner: VitestRunner = {
+  config,
+  importFile: (path) => import(pathToFileURL(path).href),
+  onTestAnnotate: async (test, annotation) => {
+    console.log(`${test.name}: ${annotation.message}`);
+    return annotation;
+  },
+};
 const [suite] = await startTests([resolve(file)], runner);
 
 const failures: Task[] = [];

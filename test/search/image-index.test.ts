@@ -174,7 +174,7 @@ describe("an index of pictures", () => {
       const dimension = behaviour.dimension ?? 16;
       await assert.rejects(ImageIndex.open(folder, { model: standIn(behaviour), path }), {
         code: "ERR_INVALID_ARGUMENT",
-        message: `The index ${path} was made with mine (16 numbers a vector), and a model (${dimension} numbers a vector) gives other vectors: open it with that model, pass rebuild: true to embed everything anew, or choose another path`,
+        message: `The index ${path} was made with mine (16 numbers a vector), and the vectors of a model (${dimension} numbers a vector) cannot be compared with those: open it with that model, pass rebuild: true to embed everything again, or choose another path`,
       });
     }
     await using same = await ImageIndex.open(folder, { model: standIn(), path, rebuild: true });

@@ -143,7 +143,7 @@ describe("the page", () => {
     await done(page, 2);
     const broken = cards(page).nth(1);
     await broken.locator('.caption[data-state="failed"]').waitFor();
-    assert.match((await broken.locator(".caption").textContent())!, /not a picture of a format that is read/);
+    assert.match((await broken.locator(".caption").textContent())!, /not a picture in a supported format/);
     assert.ok(await broken.getByText("No preview").isVisible());
     await page.fill("#labels", "circle, heart");
     await page.waitForFunction(() => document.querySelectorAll(".labels:not([hidden])").length === 2);

@@ -97,7 +97,7 @@ describe("clip-blip serve", () => {
     assert.ok(!out.includes("secret"));
     const open = await serve(["--no-blip", "--host", "0.0.0.0"]);
     open.child.kill("SIGTERM");
-    assert.match((await open.end).err, /anybody who reaches 0\.0\.0\.0 can use the service/);
+    assert.match((await open.end).err, /anyone who can reach 0\.0\.0\.0 can use the service/);
   });
 
   it("says what to do where the port is in use", async () => {

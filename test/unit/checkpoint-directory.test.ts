@@ -197,7 +197,7 @@ test("what is not supported is said to be so, with what is", async (t) => {
     });
     await rejectsInvalid(
       openCheckpoint(directory),
-      /not supported; this package runs CLIPModel \(.*\), .*BlipForConditionalGeneration/,
+      /not supported. Supported are CLIPModel \(.*\), .*BlipForConditionalGeneration/,
     );
   }
 });

@@ -99,7 +99,7 @@ test("a model of open_clip says in its configuration what its weights do not", a
     ["text_cfg", "pool_type", "last"],
   ] as const) {
     change(({ model_cfg }) => Object.assign(model_cfg[part] as object, { [option]: value }));
-    await rejectsInvalid(openCheckpoint(directory), new RegExp(`open_clip with "${option}" are not supported`));
+    await rejectsInvalid(openCheckpoint(directory), new RegExp(`open_clip models with "${option}" are not supported`));
     change(({ model_cfg }) => delete (model_cfg[part] as Record<string, unknown>)[option]);
   }
   change(({ preprocess_cfg }) => Object.assign(preprocess_cfg, { resize_mode: "longest" }));
@@ -119,7 +119,7 @@ test("a repository with both formats is one of transformers", async (t) => {
 });
 
 test("weights of something else are refused with a sentence", async (t) => {
-  await rejectsInvalid(openWeightsFile(openAi("resnet.pt")), /ResNet \(RN50 and kin\), which is not supported/);
+  await rejectsInvalid(openWeightsFile(openAi("resnet.pt")), /ResNet \(such as RN50\), which is not supported/);
   const file = join(temporaryDirectory(t), "model.safetensors");
   copyFileSync(fixture("clip-legacy/model.safetensors"), file);
   await rejectsInvalid(openWeightsFile(file), /names of Hugging Face transformers: load the directory/);

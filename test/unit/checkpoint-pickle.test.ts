@@ -153,7 +153,7 @@ test("malformed pickles are refused", () => {
   refuses(pickle("t"), /lacks a mark/);
   refuses(pickle("(\x85"), /empty stack/);
   refuses(pickle("(("), /empty stack/);
-  refuses(pickle("h\x07"), /recalls thing 7/);
+  refuses(pickle("h\x07"), /reads entry 7 of its memo/);
   refuses(pickle("K\x01K\x02K\x03s"), /not a dict/);
   refuses(pickle("}(K\x01u"), /not a dict/);
   refuses(pickle("}NK\x01s"), /key that is not text/);
@@ -162,7 +162,7 @@ test("malformed pickles are refused", () => {
   refuses(pickle("ccollections\nOrderedDict\n(K\x01tR"), /OrderedDict in a way/);
   refuses(pickle("K\x01}b"), /attributes/);
   refuses(pickle("c__torch__\nCLIP\n)\x81K\x01b"), /attributes/);
-  refuses(pickle("ccollections\nOrderedDict\n)\x81"), /no module/);
+  refuses(pickle("ccollections\nOrderedDict\n)\x81"), /not a module/);
   refuses(pickle("c__torch__\nCLIP\n)R"), /not a function/);
   refuses(pickle("}K\x01a"), /not a list/);
   refuses(pickle("NQ"), /not the storage/);
@@ -178,13 +178,13 @@ test("malformed pickles are refused", () => {
 });
 
 test("bombs run into limits", () => {
-  refuses(pickle("N".repeat(200_000)), /more than 100000 things on its stack/);
+  refuses(pickle("N".repeat(200_000)), /more than 100000 values on its stack/);
   refuses(pickle("(".repeat(200_000)), /too deeply/);
   const puts = Buffer.alloc(5 * 1_000_001, "r");
   for (let i = 0; i <= 1_000_000; i++) puts.writeUInt32LE(i, 5 * i + 1);
-  refuses(Buffer.concat([Buffer.from([0x80, 2, 0x4e]), puts]), /remembers more than 1000000/);
+  refuses(Buffer.concat([Buffer.from([0x80, 2, 0x4e]), puts]), /more than 1000000 entries in its memo/);
   // A number of the memo, or a key, that is chosen to collide with others.
-  refuses(pickle("Nr\xff\xff\xff\xff"), /remembers more than 1000000/);
+  refuses(pickle("Nr\xff\xff\xff\xff"), /more than 1000000 entries in its memo/);
   assert.deepEqual(readPickle(pickle("}(K\x01N", ...text("a"), "Nu")), readPickle(pickle("}", ...text("a"), "Ns")));
   // A tuple of many numbers, which each of many tensors would copy.
   const [global, storage] = ["ctorch._utils\n_rebuild_tensor_v2\n", STORAGE];

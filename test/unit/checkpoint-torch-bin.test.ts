@@ -147,8 +147,8 @@ describe("refuses hostile and damaged files", () => {
     ],
     ["encrypted", zip([good[0]!, record("data/0", DATA, { flags: 1 })]), /encrypted|damaged/],
     ["named twice", zip([...good, good[1]!]), /there twice/],
-    ["no pickle", zip([good[1]!]), /without weights/],
-    ["two pickles", zip([...good, { name: "other/data.pkl", data: statePickle() }]), /without weights/],
+    ["no pickle", zip([good[1]!]), /without PyTorch weights/],
+    ["two pickles", zip([...good, { name: "other/data.pkl", data: statePickle() }]), /without PyTorch weights/],
     ["module without end", zip([record("data.pkl", endlessModule()), good[1]!]), /nests its modules too deeply/],
     ["module after module", zip([record("data.pkl", doubledModules(14)), good[1]!]), /more than 10000 modules/],
     [

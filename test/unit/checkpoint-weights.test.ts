@@ -18,7 +18,7 @@ test("takes the file that transformers would take", async (t) => {
   rmSync(at("model.safetensors.index.json"));
   await rejectsInvalid(openWeights(directory), /neither a zip archive nor a pickle/);
   rmSync(at("pytorch_model.bin"));
-  await rejectsInvalid(openWeights(directory), /has no weights: none of model\.safetensors/);
+  await rejectsInvalid(openWeights(directory), /has no weights: it has none of model\.safetensors/);
 });
 
 test("says which tensor is wrong, what was expected and what was found", async () => {
@@ -33,7 +33,7 @@ test("says which tensor is wrong, what was expected and what was found", async (
 
 test("whole numbers are not weights", async () => {
   const weights = await openWeights(fixture("clip-end-id"));
-  assert.throws(() => weights.require("text_model.embeddings.position_ids", [1, 12]), { message: /I64.*quantised/ });
+  assert.throws(() => weights.require("text_model.embeddings.position_ids", [1, 12]), { message: /I64.*quantized/ });
 });
 
 test("reads single numbers of every kind", async (t) => {

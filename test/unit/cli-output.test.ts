@@ -354,7 +354,7 @@ describe("npy", () => {
     assert.deepEqual([other.code, rows().count], [2, 1]);
     assert.match(other.err, /rows of 3 numbers and this model makes 4/);
     truncateSync("out.npy", 0);
-    assert.match((await run(["embed", "e.png", "--out", "out.npy"])).err, /names 1 rows that out\.npy lacks/);
+    assert.match((await run(["embed", "e.png", "--out", "out.npy"])).err, /names 1 rows that out\.npy does not have/);
     writeFileSync("out.npy", "not an array");
     assert.equal((await run(["embed", "e.png", "--out", "out.npy"])).code, 2);
     assert.equal(read("out.npy"), "not an array");

@@ -29,7 +29,7 @@ test("without truncation, what is too long is refused with the count and the lim
       assert.deepEqual(tokenizer.encode(text, { truncate: false }), ids);
       continue;
     }
-    const message = new RegExp(`has ${tokens} tokens, special ones included, and the model takes ${contextLength}\\.`);
+    const message = new RegExp(`has ${tokens} tokens with the special ones, and the model takes ${contextLength}\\.`);
     assert.throws(() => tokenizer.encode(text, { truncate: false }), { code: "ERR_TEXT_TOO_LONG", message });
   }
 });

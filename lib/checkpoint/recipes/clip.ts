@@ -18,7 +18,7 @@ export const clipRecipe: Recipe = {
     buildClip(input, { vision: part(input.config, "vision_config"), text: part(input.config, "text_config") }),
 };
 
-/** The image half of CLIP. */
+/** The image tower of CLIP alone. */
 export const clipVisionRecipe: Recipe = {
   modelType: "clip_vision_model",
   className: "CLIPVisionModelWithProjection",
@@ -28,7 +28,7 @@ export const clipVisionRecipe: Recipe = {
   build: (input) => buildClip(input, { vision: input.config }),
 };
 
-/** The text half of CLIP. */
+/** The text tower of CLIP alone. */
 export const clipTextRecipe: Recipe = {
   modelType: "clip_text_model",
   className: "CLIPTextModelWithProjection",
@@ -84,7 +84,7 @@ function part(config: JsonObject, key: "text_config" | "vision_config"): JsonObj
   return config.object(`${key}_dict`) ?? config.object(key) ?? new JsonObject({}, `${config.where}: ${key}`);
 }
 
-/** What cosines are multiplied by; the checkpoint keeps its logarithm. */
+/** Factor from cosines to logits; the checkpoint has its logarithm. */
 async function readLogitScale(config: JsonObject, weights: WeightTable): Promise<number> {
   const logarithm =
     (await weights.scalar("logit_scale")) ?? config.number("logit_scale_init_value", { fallback: DEFAULTS.logitScale });

@@ -31,5 +31,5 @@ export function chooseRecipe(config: JsonObject): Recipe {
   if (recipe !== undefined) return recipe;
   const found = `model_type ${quote(modelType)}, architectures ${quote(architectures.join(", "))}`;
   const supported = RECIPES.map((one) => `${one.className} (${one.purpose})`).join(", ");
-  throw invalidModel(`${config.where}: ${found} is not supported; this package runs ${supported}`);
+  throw invalidModel(`${config.where}: ${found} is not supported. Supported are ${supported}`);
 }

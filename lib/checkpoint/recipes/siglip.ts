@@ -22,7 +22,7 @@ export const siglipRecipe: Recipe = {
     }),
 };
 
-/** The image half of SigLIP. */
+/** The image tower of SigLIP alone. */
 export const siglipVisionRecipe: Recipe = {
   modelType: "siglip_vision_model",
   className: "SiglipVisionModel",
@@ -32,7 +32,7 @@ export const siglipVisionRecipe: Recipe = {
   build: (input) => buildSiglip(input, { vision: readSiglipVision(input.config) }),
 };
 
-/** The text half of SigLIP. */
+/** The text tower of SigLIP alone. */
 export const siglipTextRecipe: Recipe = {
   modelType: "siglip_text_model",
   className: "SiglipTextModel",
@@ -87,7 +87,7 @@ function part(config: JsonObject, key: "text_config" | "vision_config"): JsonObj
   return config.object(key) ?? new JsonObject({}, `${config.where}: ${key}`);
 }
 
-/** Half models have the prefix where they were saved by transformers 4, and not where by 5. */
+/** A tower saved alone has the prefix if transformers 4 saved it, and not with 5. */
 function prefixOf(weights: WeightTable, prefix: string): string {
   return weights.names().some((name) => name.startsWith(prefix)) ? prefix : "";
 }
@@ -97,12 +97,12 @@ async function requireScalar(weights: WeightTable, name: string): Promise<number
   return (await weights.scalar(name))!;
 }
 
-/** transformers masks the filling where the tokenizer is saved so; SigLIP was trained without, and is run so here. */
+/** transformers masks the padding if the tokenizer says so. SigLIP was trained without a mask and runs without one here. */
 function maskWarnings(tokens: SpecialTokens): string[] {
   const inputs = tokens.config.raw("model_input_names");
   if (Array.isArray(inputs) && !inputs.includes("attention_mask")) return [];
   return [
-    "tokenizer_config.json asks for an attention mask, which SigLIP was trained without and which is not used here: " +
+    "tokenizer_config.json asks for an attention mask. SigLIP was trained without one, and it is not used here: " +
       'set "model_input_names": ["input_ids"] there, as the published checkpoints have it',
   ];
 }

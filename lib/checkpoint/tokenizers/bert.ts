@@ -3,7 +3,7 @@ import { invalidModel } from "../invalid.js";
 const SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /**
- * tokenizer.json of BERT, lower case, from its vocab.txt: the same as transformers builds from it.
+ * tokenizer.json of BERT (uncased) from its vocab.txt: the same as transformers builds from it.
  * @param vocabulary text of vocab.txt, one word a line; its number is its id
  * @throws ClipBlipError ERR_MODEL_INVALID when a special token is missing
  */

@@ -43,10 +43,10 @@ export function readSentencePiece(bytes: Uint8Array): SentencePieceModel {
   try {
     new PbfReader(bytes).readFields(readModel, model);
   } catch (cause) {
-    throw invalidModel("spiece.model is damaged, or no SentencePiece model", cause);
+    throw invalidModel("spiece.model is damaged or not a SentencePiece model", cause);
   }
   const sound = model.pieces.every(({ text, score }) => text !== "" && Number.isFinite(score));
-  if (model.pieces.length === 0 || !sound) throw invalidModel("spiece.model is damaged, or no SentencePiece model");
+  if (model.pieces.length === 0 || !sound) throw invalidModel("spiece.model is damaged or not a SentencePiece model");
   return model;
 }
 

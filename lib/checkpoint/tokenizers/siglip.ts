@@ -4,7 +4,7 @@ import { PIECE_TYPES, readSentencePiece } from "./sentencepiece.js";
 
 const UNIGRAM = 1;
 
-/** What SigLIP takes out of texts: ASCII's punctuation, `string.punctuation` in Python. */
+/** What SigLIP removes from texts: ASCII punctuation, `string.punctuation` in Python. */
 const PUNCTUATION = String.raw`[!-/:-@\[-${"`"}{-~]`;
 
 /**
@@ -25,7 +25,7 @@ export function buildSiglipTokenizer(vocabulary: Uint8Array, config: string): st
     );
   }
   const unknown = model.pieces.findIndex(({ type }) => type === PIECE_TYPES.unknown);
-  if (unknown < 0) throw invalidModel("spiece.model has no piece for what is unknown");
+  if (unknown < 0) throw invalidModel("spiece.model has no unknown token");
   const end = JsonObject.parse(config, "tokenizer_config.json").text("eos_token", "</s>");
   const endId = model.pieces.findIndex(({ text }) => text === end);
   if (endId < 0) throw invalidModel(`spiece.model has no piece ${JSON.stringify(end)}, the end token`);

@@ -56,9 +56,7 @@ export function findGlobal(module: string, name: string): Global {
   const found = GLOBALS.get(`${module}.${name}`);
   if (found !== undefined) return found;
   if (module === "__torch__" || module.startsWith("__torch__.")) return new PickleModuleClass();
-  throw invalidModel(
-    `The pickle asks for ${quote(`${module}.${name}`)}, which the weights of a model do not need: it is refused`,
-  );
+  throw invalidModel(`The pickle asks for ${quote(`${module}.${name}`)}, which weights do not need, so it is refused`);
 }
 
 /** Resolves a persistent id: `("storage", class, key, device, elements)`. The device that it was saved on is of no interest. */

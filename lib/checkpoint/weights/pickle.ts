@@ -51,7 +51,7 @@ class PickleMachine {
       const instruction = INSTRUCTIONS.get(opcode);
       if (instruction === undefined) {
         throw invalidModel(
-          `The pickle has the instruction 0x${opcode.toString(16).padStart(2, "0")} at byte ${at}, which the weights of a model do not need: it is refused`,
+          `The pickle has the instruction 0x${opcode.toString(16).padStart(2, "0")} at byte ${at}, which weights do not need, so it is refused`,
         );
       }
       instruction.call(this);
@@ -77,7 +77,7 @@ class PickleMachine {
 
   #push(value: PickleValue): void {
     if (this.#stack.length >= MAX_STACK)
-      throw invalidModel(`The pickle puts more than ${MAX_STACK} things on its stack`);
+      throw invalidModel(`The pickle puts more than ${MAX_STACK} values on its stack`);
     this.#stack.push(value);
   }
 
@@ -185,7 +185,7 @@ class PickleMachine {
 
   #assertList(): void {
     const list = this.#pop();
-    if (!(list instanceof PickleList)) throw invalidModel("The pickle appends to what is not a list");
+    if (!(list instanceof PickleList)) throw invalidModel("The pickle appends to something that is not a list");
     this.#push(list);
   }
 
@@ -206,12 +206,12 @@ class PickleMachine {
   #setEntries(items: PickleValue[]): void {
     const dict = this.#pop();
     if (!(dict instanceof PickleDict) || items.length % 2 !== 0)
-      throw invalidModel("The pickle fills what is not a dict");
+      throw invalidModel("The pickle fills something that is not a dict");
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i];
       if (typeof key !== "string" && typeof key !== "number")
         throw invalidModel("The pickle has a key that is not text");
-      // What has a number names no tensor; for the rest see the memo.
+      // Entries with numbers are no tensors; as for the rest, see the memo.
       if (typeof key === "string") dict.entries.set(key, items[i + 1]!);
     }
     this.#push(dict);
@@ -227,7 +227,7 @@ class PickleMachine {
 
   #put(index: number): void {
     // Numbers of any size could be chosen to fall into one place of a Map: 33,000 of them take it 300 times as long.
-    if (index >= MAX_MEMO) throw invalidModel(`The pickle remembers more than ${MAX_MEMO} things`);
+    if (index >= MAX_MEMO) throw invalidModel(`The pickle has more than ${MAX_MEMO} entries in its memo`);
     const value = this.#pop();
     this.#memo.set(index, value);
     this.#push(value);
@@ -243,7 +243,7 @@ class PickleMachine {
 
   #get(index: number): void {
     const value = this.#memo.get(index);
-    if (value === undefined) throw invalidModel(`The pickle recalls thing ${index}, which it never put aside`);
+    if (value === undefined) throw invalidModel(`The pickle reads entry ${index} of its memo, which it never wrote`);
     this.#push(value);
   }
 
@@ -260,14 +260,15 @@ class PickleMachine {
     const args = this.#pop();
     const callee = this.#pop();
     if (!(callee instanceof PickleFunction) || !(args instanceof PickleTuple)) {
-      throw invalidModel("The pickle calls what is not a function");
+      throw invalidModel("The pickle calls something that is not a function");
     }
     this.#push(callee.call(args.items));
   }
 
   pushModule(): void {
     this.#pop();
-    if (!(this.#pop() instanceof PickleModuleClass)) throw invalidModel("The pickle makes an object that is no module");
+    if (!(this.#pop() instanceof PickleModuleClass))
+      throw invalidModel("The pickle makes an object that is not a module");
     this.#push(new PickleModule());
   }
 
@@ -276,7 +277,8 @@ class PickleMachine {
     const attributes = this.#pop();
     const target = this.#pop();
     if (target instanceof PickleModule && attributes instanceof PickleDict) target.attributes = attributes.entries;
-    else if (!(target instanceof PickleDict)) throw invalidModel("The pickle gives attributes to what has none");
+    else if (!(target instanceof PickleDict))
+      throw invalidModel("The pickle sets attributes of something that has none");
     this.#push(target);
   }
 }

@@ -76,7 +76,7 @@ function naturals(json: JsonObject, key: string): number[] {
   return value;
 }
 
-/** Bytes that belong to two tensors, or to none, are how a file can mean different things to different readers. */
+/** With bytes that belong to two tensors or to none, a file could mean different things to different readers. */
 function assertCovered(tensors: Map<string, TensorSlice>, path: string, dataStart: number, size: number): void {
   const order = [...tensors].sort(([, a], [, b]) => a.offset - b.offset || a.byteLength - b.byteLength);
   let end = dataStart;

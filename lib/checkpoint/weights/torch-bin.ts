@@ -116,7 +116,7 @@ class Archive {
     this.#records = records;
     this.path = path;
     const pickles = [...records.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-    if (pickles.length !== 1) throw invalidModel(`${path} is a zip archive without weights of PyTorch in it`);
+    if (pickles.length !== 1) throw invalidModel(`${path} is a zip archive without PyTorch weights`);
     this.#folder = pickles[0]!.slice(0, -"data.pkl".length);
   }
 

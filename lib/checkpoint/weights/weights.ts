@@ -55,7 +55,7 @@ export class WeightTable {
     }
     if (FLOAT_DTYPES[tensor.dtype] === undefined) {
       throw invalidModel(
-        `Tensor ${quote(name)} in ${this.path} has dtype ${tensor.dtype}: quantised checkpoints are not supported`,
+        `Tensor ${quote(name)} in ${this.path} has dtype ${tensor.dtype}: quantized checkpoints are not supported`,
       );
     }
     return tensor;
@@ -103,7 +103,7 @@ export async function openWeights(directory: string): Promise<WeightTable> {
     return new WeightTable(index ? await readSharded(path, read) : await read(path), path);
   }
   const names = WEIGHT_FORMATS.map(({ file }) => file).join(", ");
-  throw invalidModel(`${directory} has no weights: none of ${names} is there`);
+  throw invalidModel(`${directory} has no weights: it has none of ${names}`);
 }
 
 function decodeFloat(bytes: Buffer, dtype: TensorSlice["dtype"]): number {

@@ -25,15 +25,15 @@ const MANY = 32;
 export function addBench(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("bench")
-    .summary("this machine's figures")
+    .summary("measure the speed of this machine")
     .description(
-      "Measures how long pictures take to vectors and captions on this machine, decoding included: one in a call, and " +
-        "many. Without pictures it takes those that come with the package.",
+      "Measures how long it takes to embed and caption pictures on this machine, including decoding, one at a time and " +
+        "many at once. Without arguments it uses the pictures of the package.",
     )
-    .argument("[images...]", "files, folders (with all below them) and patterns");
+    .argument("[images...]", "files, folders (searched recursively) and patterns");
   addBothModelsOptions(command, context)
-    .option("--seconds <n>", "how long each figure is measured, at least three runs", wholeNumber(0), 3)
-    .option("--json", "one JSON object instead of a table")
+    .option("--seconds <n>", "time for each measurement, at least three runs", wholeNumber(0), 3)
+    .option("--json", "print a JSON object instead of a table")
     .addHelpText(
       "after",
       `

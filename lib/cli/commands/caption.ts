@@ -40,23 +40,21 @@ const PARQUET: ParquetValue<Captioned> = {
 export function addCaption(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("caption")
-    .summary("pictures to sentences")
+    .summary("caption pictures")
     .description(
-      'Writes one line a picture: {"input": "a.jpg", "caption": "..."} or, where it cannot be read, {"input": "b.jpg", ' +
-        '"error": {"code", "message"}}.',
+      'Writes one line per picture: {"input": "a.jpg", "caption": "..."}, or {"input": "b.jpg", "error": {"code", ' +
+        '"message"}} if it cannot be read.',
     )
-    .argument("<images...>", "files, folders (with all below them) and patterns");
+    .argument("<images...>", "files, folders (searched recursively) and patterns");
   addModelOptions(command, "BLIP_MODEL", context)
-    .option("-p, --prompt <words>", "what every caption begins with")
-    .option(
-      "--num-beams <n>",
-      "search with so many beams, for better captions in more time (default: the model's)",
-      wholeNumber(1),
+    .option("-p, --prompt <words>", "beginning of every caption")
+    .option("--num-beams <n>", "number of beams; more are better and slower (default: the model's)", wholeNumber(1))
+    .option("--max-length <n>", "maximum tokens of a caption, with the prompt (default: the model's)", wholeNumber(2))
+    .option("--min-length <n>", "minimum tokens of a caption, with the prompt (default: the model's)", wholeNumber(0))
+    .option("-o, --out <file>", "output file; a run that was stopped is continued")
+    .addOption(
+      new Option("--format <name>", "output format (default: by the ending of --out, else jsonl)").choices(FORMATS),
     )
-    .option("--max-length <n>", "tokens of a caption at most, prompt included (default: the model's)", wholeNumber(2))
-    .option("--min-length <n>", "tokens before which a caption does not end (default: the model's)", wholeNumber(0))
-    .option("-o, --out <file>", "write there, and go on where an earlier run stopped")
-    .addOption(new Option("--format <name>", "default: by the ending of --out, else jsonl").choices(FORMATS))
     .addHelpText(
       "after",
       `

@@ -33,16 +33,16 @@ const PICTURE_ERRORS = ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_OUT_OF_M
 export function addClassify(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("classify")
-    .summary("which of some labels fits a picture")
+    .summary("score labels for pictures")
     .description(
-      'Writes one line a picture, the best label first: {"input": "a.jpg", "labels": [{"label": "dog", "score": 0.93}, ...]}. ' +
-        "The scores of a picture sum to 1.",
+      'Writes one line per picture, best label first: {"input": "a.jpg", "labels": [{"label": "dog", "score": 0.93}, ...]}. ' +
+        "The scores of a picture sum to 1 (not with SigLIP).",
     )
-    .argument("<images...>", "files, folders (with all below them) and patterns")
+    .argument("<images...>", "files, folders (searched recursively) and patterns")
     .requiredOption("-l, --labels <a,b,c>", "the labels, separated by commas")
-    .option("--template <sentence>", 'what each label is put into (default: "a photo of {}")');
+    .option("--template <sentence>", 'sentence for each label (default: "a photo of {}")');
   addModelOptions(command, "CLIP_MODEL", context)
-    .option("-o, --out <file>", "write there, and go on where an earlier run stopped")
+    .option("-o, --out <file>", "output file; a run that was stopped is continued")
     .addHelpText(
       "after",
       `

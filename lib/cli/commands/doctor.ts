@@ -10,12 +10,12 @@ interface DoctorFlags {
 export function addDoctor(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   program
     .command("doctor")
-    .summary("what is installed, and what to do where something is missing")
+    .summary("check the installation")
     .description(
-      "Shows what is installed, which device would be used, and what to do where something is missing. The exit code is 1 " +
-        "when something needed is missing.",
+      "Shows what is installed, which device would be used, and how to install what is missing. The exit code is 1 if " +
+        "something necessary is missing.",
     )
-    .option("--json", "one JSON object instead of a table")
+    .option("--json", "print a JSON object instead of a table")
     .action(async (flags: DoctorFlags) => done(await doctor(context, flags)));
 }
 

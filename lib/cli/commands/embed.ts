@@ -50,17 +50,19 @@ const TEXTS_PER_CALL = 256;
 export function addEmbed(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("embed")
-    .summary("pictures or texts to vectors")
+    .summary("embed pictures or texts")
     .description(
-      'Writes one line an input: {"input": "a.jpg", "embedding": [...]}, {"text": "...", "embedding": [...]} or, for a ' +
-        'picture that cannot be read, {"input": "b.jpg", "error": {"code", "message"}}.',
+      'Writes one line per input: {"input": "a.jpg", "embedding": [...]} or {"text": "...", "embedding": [...]}, or ' +
+        '{"input": "b.jpg", "error": {"code", "message"}} for a picture that cannot be read.',
     )
-    .argument("[images...]", "files, folders (with all below them) and patterns")
+    .argument("[images...]", "files, folders (searched recursively) and patterns")
     .option("-t, --text <text...>", "texts to embed");
   addModelOptions(command, "CLIP_MODEL", context)
-    .option("--no-normalize", "leave the vectors at the length the model gives them")
-    .option("-o, --out <file>", "write there, and go on where an earlier run stopped")
-    .addOption(new Option("--format <name>", "default: by the ending of --out, else jsonl").choices(FORMATS))
+    .option("--no-normalize", "do not scale the vectors to length 1")
+    .option("-o, --out <file>", "output file; a run that was stopped is continued")
+    .addOption(
+      new Option("--format <name>", "output format (default: by the ending of --out, else jsonl)").choices(FORMATS),
+    )
     .addHelpText(
       "after",
       `

@@ -8,14 +8,14 @@ import { formatBytes, whileLoading } from "../progress.js";
 export function addExport(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   program
     .command("export")
-    .summary("a Hugging Face checkpoint to a TorchScript archive")
+    .summary("write a checkpoint as a single file")
     .description(
-      "Writes weights, code, tokenizer and preprocessing of a CLIP, SigLIP or BLIP checkpoint into one file, which loads on any " +
-        "device and in any dtype. The file appears whole or not at all.",
+      "Writes the weights, code, tokenizer and preprocessing of a CLIP, SigLIP or BLIP checkpoint into one TorchScript " +
+        "archive, which loads on any device and in any dtype. The file appears whole or not at all.",
     )
-    .argument("<checkpoint>", "a checkpoint folder, a hub id, or a file of OpenAI's (ViT-B-32.pt)")
+    .argument("<checkpoint>", "a checkpoint folder, a hub id, or a file of OpenAI (ViT-B-32.pt)")
     .argument("<out.pt>", "the archive to write")
-    .option("--image-size <n>", "pixels a side of the pictures, where not the checkpoint's own", wholeNumber(1))
+    .option("--image-size <n>", "side of the pictures in pixels (default: the checkpoint's)", wholeNumber(1))
     .addHelpText(
       "after",
       `

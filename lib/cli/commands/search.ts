@@ -22,23 +22,23 @@ interface SearchFlags extends ModelFlags {
 export function addSearch(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("search")
-    .summary("the pictures of a folder that fit some words")
+    .summary("search the pictures of a folder")
     .description(
-      "Prints the pictures of a folder, and of all folders below it, that fit a query best: one line each, the cosine " +
-        "similarity and the path. What is new or has changed is embedded first; the vectors are kept in an index beside " +
-        "the folder, <folder>.clip-blip.",
+      "Prints the pictures of a folder and its subfolders that fit a query best, one per line: the cosine similarity and " +
+        "the path. New and changed files are embedded first. The vectors are kept in an index beside the folder, " +
+        "<folder>.clip-blip.",
     )
-    .argument("<folder>", "the folder with the pictures")
-    .argument("[query]", "what is on them, in words")
-    .option("-n, --top <n>", "results at most", wholeNumber(1), 10)
-    .option("-i, --image <file>", "search for what looks like this picture instead of for words")
-    .option("--duplicates [similarity]", "print the pairs that look alike (default: from 0.97 on)", cosine)
-    .option("--exact", "compare with every picture, where there are very many")
+    .argument("<folder>", "folder with the pictures")
+    .argument("[query]", "what to look for, in words")
+    .option("-n, --top <n>", "maximum number of results", wholeNumber(1), 10)
+    .option("-i, --image <file>", "search for pictures that look like this one")
+    .option("--duplicates [similarity]", "print pairs that look alike (default: 0.97 or more)", cosine)
+    .option("--exact", "compare with every picture, even in a very large index")
     .option("--json", "one JSON line a result");
   addModelOptions(command, "CLIP_MODEL", context)
     .option("--index <path>", "folder of the index (default: <folder>.clip-blip)")
-    .option("--no-update", "search in the index as it is")
-    .option("--rebuild", "embed everything anew where another model made the index")
+    .option("--no-update", "search the index as it is")
+    .option("--rebuild", "replace an index that another model made")
     .addHelpText(
       "after",
       `

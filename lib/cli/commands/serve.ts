@@ -48,30 +48,30 @@ const LAST_ANSWERS = 5000;
 export function addServe(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("serve")
-    .summary("the HTTP service, with a page to look at")
+    .summary("run the HTTP service")
     .description(
-      "Answers embeddings, captions and classifications over HTTP, OpenAI's shape of embeddings included. A page to try " +
-        "it is at /, its documentation at /docs, figures for Prometheus at /metrics.",
+      "Serves embeddings, captions and classifications over HTTP, also as OpenAI's embeddings API. A page to try it is at " +
+        "/, its documentation at /docs, and metrics for Prometheus at /metrics.",
     )
-    .option("--port <n>", "0: any that is free", portNumber, 8001)
-    .option("--host <address>", "0.0.0.0: every address of this machine", "127.0.0.1");
+    .option("--port <n>", "port; 0 takes any free one", portNumber, 8001)
+    .option("--host <address>", "address to listen on; 0.0.0.0 for all of this machine", "127.0.0.1");
   addBothModelsOptions(command, context)
-    .option("--no-clip", "no CLIP model, and no routes that need one")
-    .option("--no-blip", "no BLIP model, and no routes that need one")
-    .option("--max-queue <n>", "items that may wait for a model (default: 256)", wholeNumber(1))
-    .option("--rate-limit <n>", "requests of one client in a minute (default: no limit)", wholeNumber(1))
-    .option("--allow-remote", "fetch pictures by http: and https: URL, from public addresses")
-    .option("--allow-address <range...>", "fetch from these addresses too, such as 10.0.0.0/8")
+    .option("--no-clip", "run without a CLIP model and its routes")
+    .option("--no-blip", "run without a BLIP model and its routes")
+    .option("--max-queue <n>", "maximum number of items waiting for a model (default: 256)", wholeNumber(1))
+    .option("--rate-limit <n>", "requests per minute and client (default: no limit)", wholeNumber(1))
+    .option("--allow-remote", "fetch http: and https: URLs, from public addresses")
+    .option("--allow-address <range...>", "also fetch from these addresses, such as 10.0.0.0/8")
     .addOption(
       new Option("--redis <url>", "give jobs to `clip-blip worker` through this Redis, redis:// or rediss://").env(
         "REDIS_URL",
       ),
     )
-    .option("--queue <name>", "the name of their queue (default: clip-blip)")
-    .option("--prefix <name>", "what the keys in Redis begin with (default: bull)")
-    .option("--drain-timeout <seconds>", "finish what was begun for so long when told to end", wholeNumber(0), 25)
+    .option("--queue <name>", "name of their queue (default: clip-blip)")
+    .option("--prefix <name>", "prefix of the keys in Redis (default: bull)")
+    .option("--drain-timeout <seconds>", "time to finish running requests on shutdown", wholeNumber(0), 25)
     .addOption(
-      new Option("--log-level <level>", "of the log, JSON lines on standard output")
+      new Option("--log-level <level>", "level of the log (JSON lines on standard output)")
         .choices(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
         .default("info"),
     )
@@ -95,12 +95,12 @@ async function serve(context: CliContext, flags: ServeFlags): Promise<number> {
   const { port, host } = flags;
   const { stderr, env, signal } = context;
   const { createServer } = await loadServer();
-  if (!flags.clip && !flags.blip) throw new UsageError("serve needs a model: leave out --no-clip or --no-blip.");
+  if (!flags.clip && !flags.blip) throw new UsageError("serve needs a model: omit --no-clip or --no-blip.");
   const lost = new AbortController();
   const token = env.CLIP_BLIP_TOKEN || undefined;
   if (token === undefined && !isLoopback(host)) {
     stderr.write(
-      `clip-blip: anybody who reaches ${host} can use the service: set CLIP_BLIP_TOKEN to ask for a token\n`,
+      `clip-blip: anyone who can reach ${host} can use the service: set CLIP_BLIP_TOKEN to require a token\n`,
     );
   }
   context.endsItself();
@@ -112,7 +112,7 @@ async function serve(context: CliContext, flags: ServeFlags): Promise<number> {
     const either = AbortSignal.any([signal, lost.signal]);
     if (!either.aborted) await once(either, "abort");
     if (!lost.signal.aborted) return 0;
-    stderr.write("clip-blip: the device has failed, and cannot be used by this process any more\n");
+    stderr.write("clip-blip: the device failed, and this process can no longer use it\n");
     await delay(LAST_ANSWERS, undefined, { signal }).catch(() => {});
     return 1;
   } finally {
@@ -172,7 +172,7 @@ async function listen(server: FastifyInstance, port: number, host: string): Prom
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") throw new Error(`Port ${port} is in use: choose another with --port`);
-    if (code === "EACCES") throw new Error(`Port ${port} is not for this user: choose one above 1023 with --port`);
+    if (code === "EACCES") throw new Error(`Port ${port} needs more rights: choose one above 1023 with --port`);
     if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") throw new Error(`This machine has no address ${host}`);
     throw error;
   }
@@ -185,5 +185,5 @@ function isLoopback(host: string): boolean {
 function portNumber(text: string): number {
   const port = wholeNumber(0)(text);
   if (port <= 65_535) return port;
-  throw new InvalidArgumentError("Ports end at 65535.");
+  throw new InvalidArgumentError("The highest port is 65535.");
 }

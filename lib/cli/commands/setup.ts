@@ -7,8 +7,8 @@ export function addSetup(program: Command, context: CliContext, done: (exitCode:
     .command("setup")
     .summary("install LibTorch")
     .description(
-      "Installs the LibTorch that this version works with into your cache folder, with pip, and loads it once to check it. " +
-        "Without an option it is the CUDA build where this machine has an NVIDIA driver, else the CPU build.",
+      "Installs the LibTorch that this version needs into your cache folder with pip, and loads it once to check it. The " +
+        "default is the CUDA build if this machine has an NVIDIA driver, else the CPU build.",
     )
     .addOption(new Option("--cpu", "the CPU build (0.2 GB to download)").conflicts("cuda"))
     .addOption(new Option("--cuda", "the CUDA build (some GB to download)").conflicts("cpu"))
@@ -36,6 +36,7 @@ async function setup(context: CliContext, wanted: { cpu?: boolean; cuda?: boolea
   });
   const names = report?.devices.map(({ name }) => name).join(", ");
   stdout.write(`LibTorch ${report?.torchVersion} is ready; devices: ${names}.\n`);
-  if (env.LIBTORCH) stdout.write(`LIBTORCH is set to ${env.LIBTORCH} and comes before it: unset it to use this one.\n`);
+  if (env.LIBTORCH)
+    stdout.write(`LIBTORCH is set to ${env.LIBTORCH} and takes precedence: unset it to use this one.\n`);
   return 0;
 }

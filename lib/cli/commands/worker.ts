@@ -28,26 +28,26 @@ export function addWorker(program: Command, context: CliContext, done: (exitCode
     .command("worker")
     .summary("work on jobs from the queue in Redis")
     .description(
-      "Takes jobs that were put into the queue, by `clip-blip serve` or by createJobBackend of clip-blip/queue, until it " +
-        "is told to end. Run as many as you like, on as many machines: where one is lost, the others go on with its jobs.",
+      "Works on the jobs that `clip-blip serve`, or createJobBackend of clip-blip/queue, puts into the queue, until it is " +
+        "told to stop. Run any number of workers on any number of machines. If one is lost, the others do its jobs.",
     )
     .addOption(new Option("--redis <url>", "redis://host:port, or rediss:// for TLS").env("REDIS_URL"))
     .option("--queue <name>", "the queue's name (default: clip-blip)")
-    .option("--prefix <name>", "what the keys in Redis begin with (default: bull)")
-    .addOption(new Option("--only <type>", "jobs of this type only").choices(["embeddings", "captions"]));
+    .option("--prefix <name>", "prefix of the keys in Redis (default: bull)")
+    .addOption(new Option("--only <type>", "take jobs of this type only").choices(["embeddings", "captions"]));
   addBothModelsOptions(command, context)
     .option("--root <folder...>", "read file: URIs below these folders (default: no files)")
     .option("--allow-remote", "fetch http: and https: URIs, from public addresses")
-    .option("--allow-address <range...>", "fetch from these addresses too, such as 10.0.0.0/8")
-    .option("--concurrency <n>", "pictures of each type in work at a time (default: two batches)", wholeNumber(1))
-    .option("--sink <file>", "write results there (JSON Lines) instead of into Redis; one file for each worker")
+    .option("--allow-address <range...>", "also fetch from these addresses, such as 10.0.0.0/8")
+    .option("--concurrency <n>", "pictures of each type at a time (default: two batches)", wholeNumber(1))
+    .option("--sink <file>", "write results to this JSON Lines file, one per worker, and not to Redis")
     .option(
       "--stalled-after <seconds>",
-      "a worker not heard of for so long loses its jobs (default: 30)",
+      "time without a sign of life after which a worker loses its jobs (default: 30)",
       wholeNumber(1),
     )
-    .option("--drain-timeout <seconds>", "finish what was begun for so long when told to end", wholeNumber(0), 20)
-    .option("--metrics-port <port>", "answer Prometheus at /metrics there", wholeNumber(0))
+    .option("--drain-timeout <seconds>", "time to finish running work on shutdown", wholeNumber(0), 20)
+    .option("--metrics-port <port>", "serve metrics for Prometheus at /metrics", wholeNumber(0))
     .option("--metrics-host <address>", "where --metrics-port listens", "127.0.0.1")
     .addHelpText(
       "after",
@@ -136,7 +136,7 @@ async function untilEnd(
   log: (line: string) => void,
 ): Promise<void> {
   const onAbort = () => {
-    log("Told to end: finishing what was begun");
+    log("Shutting down: finishing the work in progress");
     void worker.close({ timeout });
   };
   if (signal.aborted) onAbort();

@@ -83,8 +83,8 @@ function checkDevices(
   if (used !== "cpu" || !hasNvidiaDriver(env)) return [check, bfloat16];
   const cuda = "location" in found && found.location?.cuda;
   const remedy = cuda
-    ? "LibTorch cannot use the NVIDIA driver: see whether `nvidia-smi` works and whether the driver is recent enough"
-    : "this machine has an NVIDIA driver: `npx clip-blip setup --cuda` installs the LibTorch that can use it";
+    ? "LibTorch cannot use the NVIDIA driver: check that `nvidia-smi` works and that the driver is recent enough"
+    : "this machine has an NVIDIA driver: `npx clip-blip setup --cuda` installs a LibTorch that can use it";
   return [{ ...check, status: "note", remedy }, bfloat16];
 }
 

@@ -31,8 +31,7 @@ function checkPlatform(): Check {
   const glibc = glibcVersion();
   data.glibc = glibc;
   if (glibc) return { ...check, detail: `${check.detail}, glibc ${glibc}` };
-  const remedy =
-    "LibTorch needs glibc: use Debian, Ubuntu or another distribution that has it, instead of musl (Alpine)";
+  const remedy = "LibTorch needs glibc: use Debian, Ubuntu or another distribution with glibc, not musl (Alpine)";
   return { ...check, status: "missing", detail: `${check.detail}, no glibc`, remedy };
 }
 

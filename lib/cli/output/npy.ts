@@ -70,7 +70,7 @@ export class NpyFile extends FileWriter<Embedded> {
       );
       if (rows > Math.max(0, whole)) {
         throw new UsageError(
-          `${namesPath(path)} names ${rows} rows that ${path} lacks: delete both, or choose another --out.`,
+          `${namesPath(path)} names ${rows} rows that ${path} does not have: delete both, or choose another --out.`,
         );
       }
       await writeFully(file, header(rows, dimension), 0);

@@ -16,8 +16,8 @@ export async function openRecords<V extends object>(
 }
 
 /**
- * Opens a file whose format has no place for what made it: that is written beside it. A file of an older version has
- * nothing beside it, and is gone on with.
+ * Opens a file whose format has no place for what made it, which is written beside it. A file of an older version has
+ * nothing beside it, and is continued.
  *
  * @param others further files that belong to `out`
  * @throws UsageError where the file holds results of another run

@@ -7,7 +7,7 @@ import { scanFile } from "./scan.js";
 import type { RecordFormat } from "./writer.js";
 
 /**
- * A text file of results that goes on where an earlier run stopped. Its footer is written with each record and
+ * A text file of results that continues an earlier run. Its footer is written with each record and
  * overwritten by the next one, so that the file is valid whenever the process ends.
  */
 export class RecordFile<V extends object> extends FileWriter<V> {

@@ -2,7 +2,7 @@ import { readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { UsageError } from "../failures.js";
 
-/** What made a file of results: another run may go on with it only where all of this is the same. */
+/** What made a file of results. Another run may continue it only if all of this is the same. */
 export interface Run {
   command: string;
   /** Source of the model: the real path where it is a file or a folder, else as it was given. */

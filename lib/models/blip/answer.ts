@@ -30,7 +30,7 @@ export interface AnswerItem {
   plan: GenerationPlan;
 }
 
-/** Questions about pictures to answers. */
+/** Answers questions about pictures. */
 export class AnswerQuestions extends Operation<AnswerRequest, AnswerItem, Answer> {
   readonly name = "answer";
   readonly #native: NativeBinding;
@@ -52,7 +52,7 @@ export class AnswerQuestions extends Operation<AnswerRequest, AnswerItem, Answer
   async prepare({ pair, plan, truncate, options }: AnswerRequest, signal: AbortSignal): Promise<AnswerItem> {
     // First, because it is cheap to refuse.
     const textIds = this.#tokenizer.encodeText(pair.text, { truncate });
-    // Answers begin with nothing but the start token; BLIP's question comes in by the pictures' way.
+    // An answer begins with the start token alone. BLIP reads the question together with the picture.
     const prompt = plan.prompt([this.#startTokenId]);
     return { pixels: await sharedPixels(this.#reader, pair.image, options, signal), textIds, prompt, plan };
   }
@@ -77,7 +77,7 @@ export class AnswerQuestions extends Operation<AnswerRequest, AnswerItem, Answer
     return { values, peakBytes: result.peakBytes };
   }
 
-  /** Another picture for each: the most that a batch can take. */
+  /** A different picture for each: the most memory that a batch can take. */
   protected sample(): AnswerItem {
     return { ...this.#sample, pixels: this.#reader.blank() };
   }

@@ -15,7 +15,7 @@ export interface Caption extends GeneratedText {
   alternatives: GeneratedText[];
 }
 
-/** One picture, and what its caption depends on beside it. */
+/** One picture, and what else its caption depends on. */
 export interface CaptionRequest {
   image: ImageInput;
   prompt: string | undefined;
@@ -30,7 +30,7 @@ export interface CaptionItem {
   plan: GenerationPlan;
 }
 
-/** Pictures to captions. */
+/** Writes captions about pictures. */
 export class WriteCaptions extends Operation<CaptionRequest, CaptionItem, Caption> {
   readonly name = "caption";
   readonly #native: NativeBinding;
@@ -69,7 +69,7 @@ export class WriteCaptions extends Operation<CaptionRequest, CaptionItem, Captio
     const prompts = items.map((item) => item.prompt);
     const batch = this.#reader.batch(pixels);
     const result = await this.#native.caption(module, batch, prompts, plan.native, options);
-    // Not after a failure: what ran out of memory is run again.
+    // Not after a failure: what ran out of memory is tried again in smaller parts.
     this.#reader.release(pixels);
     const values = generatedTexts(result, plan, this.#tokenizer).map(
       ([best, ...alternatives]): Caption => ({ ...best!, alternatives }),

@@ -1,54 +1,59 @@
 import { assertBoolean, assertInteger, assertNumber, assertStrings, invalidArgument } from "../../common/validate.js";
 
 /**
- * Options of generation; they mean what they mean in Hugging Face transformers 5.17, and in float32 give the same token
- * ids where nothing is drawn by chance. Where a call and the checkpoint name none, the default is the one given here.
+ * Options of text generation, with the meaning that they have in Hugging Face transformers 5.17. Without sampling, and in
+ * float32, they give the same token ids. The call's value comes first, then the checkpoint's, then the default here.
+ * @example
+ * ```ts
+ * await blip.caption(images, { numBeams: 5, maxNewTokens: 40, noRepeatNgramSize: 3 }); // beam search
+ * await blip.caption(images, { doSample: true, topP: 0.9, numReturnSequences: 4, seed: 7 }); // sampling
+ * ```
  */
 export interface GenerationOptions {
-  /** Tokens of the whole text at most, start token and prompt included. Default 20. */
+  /** Maximum number of tokens of the whole text, with the start token and the prompt. Default 20. */
   maxLength?: number;
-  /** Tokens after the prompt at most; goes before `maxLength`. */
+  /** Maximum number of new tokens, after the prompt; takes precedence over `maxLength`. */
   maxNewTokens?: number;
-  /** The text does not end before it has this many tokens, start token and prompt included. Default 0. */
+  /** Minimum number of tokens of the whole text, with the start token and the prompt. Default 0. */
   minLength?: number;
-  /** Tokens after the prompt before which the text does not end; goes before `minLength`. */
+  /** Minimum number of new tokens, after the prompt; takes precedence over `minLength`. */
   minNewTokens?: number;
-  /** Beams of beam search; 1: no beam search. Default 1. */
+  /** Number of beams; 1 means no beam search. Default 1. */
   numBeams?: number;
   /**
-   * In beam search the score of a text is its log-probability divided by the number of its new tokens to the power of
-   * this: above 0 favours long texts, below 0 short ones. Default 1.
+   * Beam search scores a text by its log-probability divided by (number of new tokens) ** `lengthPenalty`. Above 0 it
+   * favors long texts, below 0 short ones. Default 1.
    */
   lengthPenalty?: number;
   /**
-   * When beam search ends. true: when there are `numBeams` whole texts; false: when a better one is unlikely by the
-   * heuristic of transformers; "never": when there can be none. Default false.
+   * When beam search ends. true: as soon as `numBeams` texts are complete. false: when a better one is unlikely, by the
+   * heuristic of transformers. "never": when a better one is impossible. Default false.
    */
   earlyStopping?: boolean | "never";
-  /** Texts for each picture: at most `numBeams`, or any number of samples; 1 in greedy search. Default 1. */
+  /** Number of texts for each picture: up to `numBeams` with beams, any number with sampling, else 1. Default 1. */
   numReturnSequences?: number;
-  /** Scores of tokens that occur already are divided by this (multiplied, where they are negative). Default 1. */
+  /** Divides the scores of tokens that already occur (multiplies negative ones); 1 means no penalty. Default 1. */
   repetitionPenalty?: number;
-  /** Sequences of this many tokens do not occur twice, the prompt included; 0: no limit. Default 0. */
+  /** No sequence of this many tokens occurs twice, counting the prompt; 0 means no limit. Default 0. */
   noRepeatNgramSize?: number;
-  /** Words and phrases that are not written. A word is one whole word or what the tokenizer makes of it. Default none. */
+  /** Words and phrases that are never written. Default: none. */
   badWords?: string[];
-  /** Draw tokens by their probability instead of taking the best; with beams, draw what they go on with. Default false. */
+  /** Draw tokens by their probability instead of taking the best one; also within beams. Default false. */
   doSample?: boolean;
-  /** Of sampling: scores are divided by this before tokens are drawn. Default 1. */
+  /** Sampling: divides the scores before tokens are drawn. Default 1. */
   temperature?: number;
-  /** Of sampling: only this many of the best tokens are drawn from; 0: all. Default 50. */
+  /** Sampling: draw from this many best tokens only; 0 means all. Default 50. */
   topK?: number;
-  /** Of sampling: only the best tokens that have this probability together are drawn from. Default 1. */
+  /** Sampling: draw from the best tokens that together have this probability. Default 1. */
   topP?: number;
   /**
-   * Of sampling: the same seed draws the same text for the same picture, prompt and options on the same device, whatever
-   * else is captioned at the time. Every picture of the call starts from it. Default: another one for each picture.
+   * Sampling: the same seed gives the same text for the same picture, prompt and options on the same device, whatever
+   * else is captioned at the time. Every picture of the call starts from it. Default: a new seed for each picture.
    */
   seed?: number;
 }
 
-/** Names of the options of generation. */
+/** Names of the options of text generation. */
 export const GENERATION_OPTIONS = [
   "maxLength",
   "maxNewTokens",
@@ -68,8 +73,8 @@ export const GENERATION_OPTIONS = [
   "seed",
 ] as const satisfies (keyof GenerationOptions)[];
 
-/** Beams and samples beyond this are a mistake: each takes memory of its own. */
-const MOST_TEXTS = 1024;
+/** More beams or samples than this are a mistake: each takes memory of its own. */
+const MAX_TEXTS = 1024;
 
 /**
  * Checks each option by itself. `contextLength`: tokens that the model can write.
@@ -91,8 +96,8 @@ export function assertGenerationOptions(options: GenerationOptions, contextLengt
   for (const name of ["numBeams", "numReturnSequences"] as const) {
     const value = options[name];
     assertInteger(value, `options.${name}`, 1);
-    if (value !== undefined && value > MOST_TEXTS)
-      throw invalidArgument(`options.${name}`, `at most ${MOST_TEXTS}`, value);
+    if (value !== undefined && value > MAX_TEXTS)
+      throw invalidArgument(`options.${name}`, `at most ${MAX_TEXTS}`, value);
   }
   assertNumber(options.lengthPenalty, "options.lengthPenalty", -Number.MAX_VALUE, Number.MAX_VALUE);
   const { earlyStopping, badWords } = options;

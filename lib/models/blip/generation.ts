@@ -8,14 +8,14 @@ import type { GenerationOptions } from "./generation-options.js";
 
 /** A text that was written about a picture. */
 export interface GeneratedText {
-  /** The text without special tokens; prompt included. */
+  /** The text, with the prompt and without special tokens. */
   text: string;
-  /** What `generate` of transformers gives: start token, prompt, new tokens, end token where it was reached. */
+  /** As `generate` in transformers returns them: start token, prompt, new tokens, and the end token if it was reached. */
   tokenIds: number[];
   /**
-   * Beam search: `sequences_scores` of transformers, the sum of the log-probabilities of the new tokens divided by
-   * their number to the power of `lengthPenalty`. Without beams: their mean log-probability, the end token included,
-   * each in the distribution that it was chosen from (after the penalties, bans, temperature, `topK` and `topP`).
+   * With beams: `sequences_scores` of transformers, the sum of the new tokens' log-probabilities divided by
+   * (number of new tokens) ** `lengthPenalty`. Without beams: the mean log-probability of the new tokens, the end token
+   * included, in the distribution that each was chosen from (after penalties, bans, temperature, `topK` and `topP`).
    */
   score: number;
 }
@@ -152,7 +152,7 @@ function lengths(
       : promptLength + maxNewTokens;
   if (promptLength >= longest) throw promptTooLong(promptLength, `maxLength is ${longest}`, "raise maxLength");
   if (longest > contextLength) {
-    const problem = `${maxNewTokens} new tokens are asked for, where the model takes ${contextLength} in all`;
+    const problem = `maxNewTokens is ${maxNewTokens} and the model takes ${contextLength} in all`;
     throw promptTooLong(promptLength, problem, "lower maxNewTokens");
   }
   const shortest = minNewTokens === undefined ? (minLength ?? defaults.minLength) : promptLength + minNewTokens;

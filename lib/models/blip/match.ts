@@ -9,9 +9,9 @@ import { blipImageReader, distinctPictures, type Pair, sampleText, sharedPixels 
 
 /** How well a text describes a picture. */
 export interface Match {
-  /** Probability that it does, by the matching head, which reads the text beside the picture (ITM): 0 to 1. */
+  /** Probability of a match, from the head that reads text and picture together (ITM): 0 to 1. */
   probability: number;
-  /** Cosine of the two in the common space, where each stands by itself (ITC): -1 to 1. */
+  /** Cosine similarity of the two embeddings, each made by itself (ITC): -1 to 1. */
   similarity: number;
 }
 
@@ -28,7 +28,7 @@ export interface MatchItem {
   textIds: number[];
 }
 
-/** Pairs of pictures and texts to how well they match. */
+/** Tells how well pictures and texts match. */
 export class MatchTexts extends Operation<MatchRequest, MatchItem, Match> {
   readonly name = "match";
   readonly #native: NativeBinding;
@@ -64,7 +64,7 @@ export class MatchTexts extends Operation<MatchRequest, MatchItem, Match> {
     return { values, peakBytes };
   }
 
-  /** Another picture for each: the most that a batch can take. */
+  /** A different picture for each: the most memory that a batch can take. */
   protected sample(): MatchItem {
     return { pixels: this.#reader.blank(), textIds: this.#sampleText };
   }

@@ -15,7 +15,13 @@ import { pairUp } from "./pairs.js";
 
 /** Options of `caption`. */
 export interface CaptionOptions extends ImageCallOptions, GenerationOptions {
-  /** The beginning of the caption: one for all pictures, or one for each. Default: none. */
+  /**
+   * The beginning of the caption: one for all pictures, or one for each. Default: none.
+   * @example
+   * ```ts
+   * await blip.caption(["photo.jpg"], { prompt: "a photograph of" });
+   * ```
+   */
   prompt?: string | string[];
 }
 
@@ -33,15 +39,15 @@ export type CaptionedImage =
 /** Options of `answer`. */
 export interface AnswerOptions extends ImageCallOptions, GenerationOptions {
   /**
-   * Cut questions that are longer than the model's context, keeping their end token, as `truncation=True` does.
-   * Default true; false: they reject with ERR_TEXT_TOO_LONG.
+   * Cut questions that are longer than the model's context and keep their end token, like `truncation=True` in
+   * transformers. Default true; false rejects with ERR_TEXT_TOO_LONG.
    */
   truncate?: boolean;
 }
 
 /** Options of `match`. */
 export interface MatchOptions extends ImageCallOptions {
-  /** As `AnswerOptions.truncate`. */
+  /** Like `AnswerOptions.truncate`, for the texts. */
   truncate?: boolean;
 }
 
@@ -52,7 +58,17 @@ interface Operations {
   match?: MatchTexts;
 }
 
-/** A BLIP model, which does what it was trained for: write captions, answer questions, or match pictures and texts. */
+/**
+ * A BLIP model. It does one thing, the one that it was trained for: write captions, answer questions, or match pictures
+ * and texts.
+ * @example
+ * ```ts
+ * const blip = await BlipModel.load("Salesforce/blip-image-captioning-base");
+ * const [caption] = await blip.caption(["photo.jpg"], { numBeams: 3, maxNewTokens: 30 });
+ * console.log(caption.text);
+ * await blip.close();
+ * ```
+ */
 export class BlipModel extends Model {
   readonly #operations: Operations;
   readonly #description: BlipDescription;
@@ -66,8 +82,12 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Loads a model; `source` and errors as in `ClipModel.load`. "demo" writes captions.
-   * An archive runs code of its own: load only those that you trust.
+   * Loads a model. `source` and errors are those of `ClipModel.load`; "demo" writes captions.
+   * An archive can run code of its own: load only those that you trust.
+   * @example
+   * ```ts
+   * const blip = await BlipModel.load("Salesforce/blip-vqa-base", { device: "cpu" });
+   * ```
    */
   static async load(source: string, options: LoadOptions = {}): Promise<BlipModel> {
     const runtime = await openRuntime(source, "blip", options);
@@ -88,8 +108,13 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Writes a caption for each picture, in the order given.
-   * One picture that cannot be read rejects the call with an error whose `index` says which.
+   * Writes a caption for each picture, in the given order.
+   * A picture that cannot be read rejects the call; the error's `index` says which one.
+   * @example
+   * ```ts
+   * const [caption] = await blip.caption(["photo.jpg"]);
+   * console.log(caption.text);
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT (also for a model that was trained for something else),
    * ERR_TEXT_TOO_LONG (a prompt that leaves no room below maxLength),
    * ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
@@ -123,12 +148,16 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Answers questions about pictures. As many questions as pictures are pairs in their order; a lone question is asked
-   * about every picture, a lone picture is asked every question (and encoded once for those that share a batch). Gives
-   * one answer for each pair. `maxLength` and `minLength` count the answer's start token and not the question.
+   * Answers questions about pictures, and returns one answer for each pair. Lists of equal length are paired in order.
+   * A single question is asked about every picture. A single picture is asked every question, and encoded once for all
+   * that share a batch. `maxLength` and `minLength` count the answer's start token, but not the question.
    *
-   * Each answer is the one that transformers gives to the question alone: batches of questions with different lengths
-   * read their padding there.
+   * Each answer is the one that transformers gives to the question alone. In a batch of questions of different lengths
+   * transformers reads their padding, too.
+   * @example
+   * ```ts
+   * const answers = await blip.answer(["photo.jpg"], ["what color is the car?", "how many people are there?"]);
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT (also for a model that was trained for something else),
    * ERR_TEXT_TOO_LONG with `truncate: false`, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY,
    * ERR_DEVICE_LOST, ERR_CLOSED
@@ -147,9 +176,14 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Tells how well texts describe pictures, in two ways at once. As many texts as pictures are pairs in their order; a
-   * lone text is compared with every picture, a lone picture with every text (and encoded once for those that share a
-   * batch). Gives one match for each pair.
+   * Tells how well texts describe pictures, in two ways at once, and returns one match for each pair. Lists of equal
+   * length are paired in order. A single text is compared with every picture, and a single picture with every text; it
+   * is encoded once for all that share a batch.
+   * @example
+   * ```ts
+   * const [match] = await blip.match(["photo.jpg"], "a woman with a dog");
+   * console.log(match.probability, match.similarity);
+   * ```
    * @throws ClipBlipError as `answer`
    */
   async match(images: ImageInput[], texts: string | string[], options: MatchOptions = {}): Promise<Match[]> {
@@ -164,8 +198,14 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Captions the pictures of any iterable, with bounded memory: results come in order, and a picture that cannot be
-   * read is a result with an `error`.
+   * Captions the pictures of any iterable with bounded memory. Results come in order. A picture that cannot be read gives
+   * a result with an `error`, and the stream goes on.
+   * @example
+   * ```ts
+   * for await (const { index, ...result } of blip.captionStream(paths, { prompt: "a photo of" })) {
+   *   console.log(paths[index], "error" in result ? result.error.message : result.caption.text);
+   * }
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    */
   captionStream(

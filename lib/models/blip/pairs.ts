@@ -19,8 +19,8 @@ export interface Pair {
 }
 
 /**
- * Pairs of pictures and texts. As many of one as of the other are pairs in their order; a lone picture goes with every
- * text, a lone text with every picture.
+ * Pairs of pictures and texts. Lists of equal length are paired in order. A single picture goes with every text, and a
+ * single text with every picture.
  * @param name of the texts, for messages
  * @throws ClipBlipError ERR_INVALID_ARGUMENT for other numbers
  */
@@ -44,7 +44,7 @@ export function blipImageReader({ native, description, extraFiles }: Runtime<Bli
   return new ImageReader(native, readPreprocessorConfig(config, "blip", description.imageSize));
 }
 
-/** Tokens of the text that memory is measured with: the most that BLIP was trained with, and more than most questions have. */
+/** Tokens of the text that memory is measured with: what BLIP was trained with at most, and longer than most questions. */
 const SAMPLE_TOKENS = 35;
 
 /** The ids of a text to measure with. */

@@ -23,7 +23,7 @@ import { averageSentences, fillTemplates, readTemplates } from "./zero-shot.js";
 
 /** Options of `encodeImages`. */
 export interface EncodeImagesOptions extends ImageCallOptions {
-  /** Scale each embedding to length 1, so that a dot product is a cosine. Default true. */
+  /** Scale each embedding to length 1, so that a dot product is a cosine similarity. Default true. */
   normalize?: boolean;
 }
 
@@ -38,8 +38,12 @@ export interface EncodeTextsOptions extends CallOptions {
 /** Options of `classify`. */
 export interface ClassifyOptions extends ImageCallOptions {
   /**
-   * The sentence that each label is put into, at `{}`. Of several, the embeddings are averaged, which is more robust
-   * than any one of them. Default "a photo of {}".
+   * The sentence that each label is put into, at `{}`. With several, the embeddings of a label's sentences are averaged,
+   * which is more robust than any one of them. Default "a photo of {}".
+   * @example
+   * ```ts
+   * await clip.classify(["photo.jpg"], ["cat", "dog"], { template: ["a photo of a {}", "a drawing of a {}"] });
+   * ```
    */
   template?: string | string[];
 }
@@ -47,20 +51,19 @@ export interface ClassifyOptions extends ImageCallOptions {
 /** Options of `similarity`. */
 export interface SimilarityOptions extends ImageCallOptions {
   /**
-   * Give logits in place of cosines: cosines times the checkpoint's temperature, for SigLIP plus its bias, as
-   * `logits_per_image` of transformers.
-   * Default false.
+   * Return logits instead of cosines: cosines times the checkpoint's temperature, plus its bias for SigLIP, like
+   * `logits_per_image` in transformers. Default false.
    */
   logits?: boolean;
 }
 
-/** An embedding that was made before: of `dimension` numbers, of any length other than 0. */
+/** An embedding that was made earlier: `dimension` numbers, not all of them zero. */
 export type Embedding = Float32Array | Float64Array | number[];
 
-/** One label and how probable it is among the labels that were asked for. */
+/** One label and its probability. */
 export interface LabelScore {
   label: string;
-  /** From 0 to 1. The scores of a picture sum to 1; SigLIP's do not, each is how probable that label is by itself. */
+  /** From 0 to 1. A picture's scores sum to 1; with SigLIP each label has a probability of its own. */
   score: number;
 }
 
@@ -69,7 +72,17 @@ export type EmbeddedImage =
   | { index: number; input: ImageInput; embedding: Float32Array }
   | { index: number; input: ImageInput; error: ClipBlipError };
 
-/** A CLIP or SigLIP model: pictures and texts to vectors of one space. */
+/**
+ * A CLIP or SigLIP model: turns pictures and texts into vectors of one space.
+ * @example
+ * ```ts
+ * const clip = await ClipModel.load("openai/clip-vit-base-patch32");
+ * const [photo] = await clip.encodeImages(["photo.jpg"]);
+ * const [text] = await clip.encodeTexts(["a cat on a sofa"]);
+ * console.log(cosineSimilarity(photo, text));
+ * await clip.close();
+ * ```
+ */
 export class ClipModel extends Model {
   /** Undefined in a model that has no tower for them. */
   readonly #images: EncodeImages | undefined;
@@ -96,13 +109,24 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Loads a model.
+   * Loads a CLIP, SigLIP or SigLIP 2 model (not NaFlex).
    *
-   * `source`: "demo", the path of an archive, the path of a checkpoint directory of Hugging Face transformers or of
-   * open_clip, a CLIP as OpenAI published it (`ViT-B-32.pt`; its code is not run), or a hub id such as
-   * "openai/clip-vit-base-patch32". An archive runs code of its own: load only those that you trust.
-   * SigLIP and SigLIP 2 are loaded the same way, NaFlex aside. Half a checkpoint (CLIPVisionModelWithProjection,
-   * CLIPTextModelWithProjection, SiglipVisionModel, SiglipTextModel) embeds only pictures, or only texts.
+   * A checkpoint with one tower (CLIPVisionModelWithProjection, CLIPTextModelWithProjection, SiglipVisionModel,
+   * SiglipTextModel) embeds only pictures, or only texts. An archive can run code of its own: load only those that you
+   * trust.
+   * @param source one of
+   * - a hub id such as "openai/clip-vit-base-patch32"
+   * - the path of a checkpoint directory of Hugging Face transformers or open_clip
+   * - the path of an archive that `exportCheckpoint` wrote
+   * - the path of a CLIP that OpenAI published (`ViT-B-32.pt`), whose code is not run
+   * - "demo"
+   * @example
+   * ```ts
+   * const clip = await ClipModel.load("openai/clip-vit-base-patch32", {
+   *   device: "cuda",
+   *   onProgress: ({ phase, loaded, total }) => console.log(phase, loaded, total),
+   * });
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,
    * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_NOT_FOUND, ERR_OUT_OF_MEMORY
    */
@@ -127,8 +151,12 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Embeds pictures: one Float32Array of `dimension` numbers a picture, in the order given, rows of one buffer.
-   * One picture that cannot be read rejects the call with an error whose `index` says which.
+   * Embeds pictures. Returns one Float32Array of `dimension` numbers for each picture, in the given order. All of them
+   * are views of one buffer. A picture that cannot be read rejects the call; the error's `index` says which one.
+   * @example
+   * ```ts
+   * const [first, second] = await clip.encodeImages(["photo.jpg", await readFile("other.png")]);
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY,
    * ERR_DEVICE_LOST, ERR_CLOSED
    */
@@ -144,7 +172,12 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Embeds texts: one Float32Array of `dimension` numbers a text, in the order given, rows of one buffer.
+   * Embeds texts. Returns one Float32Array of `dimension` numbers for each text, in the given order. All of them are
+   * views of one buffer.
+   * @example
+   * ```ts
+   * const [query] = await clip.encodeTexts(["two dogs on a beach"], { signal: AbortSignal.timeout(1000) });
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_TEXT_TOO_LONG, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST,
    * ERR_CLOSED
    */
@@ -162,7 +195,11 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Counts the tokens that the model reads of each text, start and end token included.
+   * Counts the tokens of each text as the model reads it, with the start and end tokens.
+   * @example
+   * ```ts
+   * clip.countTokens(["a red circle"]); // [5]
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_CLOSED
    */
   countTokens(texts: string[]): number[] {
@@ -173,9 +210,14 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Scores labels for each picture without any training: the softmax over the labels of the cosine similarities times
-   * the checkpoint's temperature, as in section 3.1.2 of the CLIP paper (Radford et al., 2021). Best label first.
-   * SigLIP takes the sigmoid in place of the softmax, so that a picture may be everything or nothing of what was asked.
+   * Classifies pictures with labels of your choice (zero-shot). Returns the labels of each picture with their scores,
+   * best first. A score is the softmax, over the labels, of the cosine similarity times the checkpoint's temperature
+   * (section 3.1.2 of the CLIP paper, Radford et al., 2021). SigLIP has a sigmoid instead: all labels may fit, or none.
+   * @example
+   * ```ts
+   * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"]);
+   * console.log(scores[0].label, scores[0].score);
+   * ```
    * @throws ClipBlipError as encodeImages and encodeTexts
    */
   async classify(images: ImageInput[], labels: string[], options: ClassifyOptions = {}): Promise<LabelScore[][]> {
@@ -201,8 +243,13 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Compares every picture with every text: a row for each picture, in it a number for each text, rows of one buffer.
-   * Where a list holds embeddings (`Float32Array`, `Float64Array` or arrays of numbers), they are taken as they are.
+   * Compares every picture with every text. Returns a row for each picture with a number for each text. Either list may
+   * hold embeddings (`Float32Array`, `Float64Array` or arrays of numbers) instead; they are used as they are.
+   * @example
+   * ```ts
+   * const [row] = await clip.similarity(["photo.jpg"], ["a cat", "a dog"]);
+   * const rows = await clip.similarity(storedEmbeddings, ["a cat"]);
+   * ```
    * @throws ClipBlipError as encodeImages and encodeTexts; ERR_INVALID_ARGUMENT for embeddings of another dimension
    */
   async similarity(
@@ -234,8 +281,15 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Embeds the pictures of any iterable, with bounded memory: results come in order, and a picture that cannot be
-   * read is a result with an `error`.
+   * Embeds the pictures of any iterable with bounded memory. Results come in order. A picture that cannot be read gives
+   * a result with an `error`, and the stream goes on.
+   * @example
+   * ```ts
+   * for await (const { index, ...result } of clip.encodeImageStream(paths)) {
+   *   if ("error" in result) console.error(paths[index], result.error.code);
+   *   else await store(paths[index], result.embedding);
+   * }
+   * ```
    * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    */
   encodeImageStream(
@@ -253,19 +307,19 @@ export class ClipModel extends Model {
 
   #imageTower(call: string): EncodeImages {
     if (this.#images) return this.#images;
-    throw missing("image", call, "an image half such as CLIPVisionModelWithProjection");
+    throw missing("image", call, "one with an image tower such as CLIPVisionModelWithProjection");
   }
 
   #textTower(call: string): EncodeTexts {
     if (this.#texts) return this.#texts;
-    throw missing("text", call, "a text half such as CLIPTextModelWithProjection");
+    throw missing("text", call, "one with a text tower such as CLIPTextModelWithProjection");
   }
 
   #requireScoring(): Scoring {
     if (this.#scoring) return this.#scoring;
     throw new ClipBlipError(
       "ERR_INVALID_ARGUMENT",
-      "Half a checkpoint does not come with the temperature of logits: load the whole, or ask for cosines",
+      "A checkpoint with one tower has no temperature for logits: load the whole checkpoint, or ask for cosines",
     );
   }
 
@@ -282,10 +336,10 @@ export class ClipModel extends Model {
   }
 }
 
-function missing(tower: string, call: string, half: string): ClipBlipError {
+function missing(tower: string, call: string, other: string): ClipBlipError {
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `This checkpoint has no ${tower} tower: ${call} needs a whole checkpoint, or ${half}`,
+    `This checkpoint has no ${tower} tower: ${call} needs a whole checkpoint, or ${other}`,
   );
 }
 

@@ -10,7 +10,7 @@ import { maxUsefulBatch } from "../batch-size.js";
 import { ImageReader, isPreparing, type ReadOptions } from "../image-reader.js";
 import type { Runtime } from "../model.js";
 
-/** One picture, and what its embedding depends on beside it. */
+/** One picture, and what else its embedding depends on. */
 export interface ImageRequest {
   image: ImageInput;
   options: ReadOptions & { normalize?: boolean };
@@ -22,7 +22,7 @@ export interface ImageItem {
   normalize: boolean;
 }
 
-/** One text, and what its embedding depends on beside it. */
+/** One text, and what else its embedding depends on. */
 export interface TextRequest {
   text: string;
   options: { normalize?: boolean; truncate?: boolean };
@@ -34,7 +34,7 @@ export interface TextItem {
   normalize: boolean;
 }
 
-/** Pictures to embeddings. */
+/** Embeds pictures. */
 export class EncodeImages extends Operation<ImageRequest, ImageItem, Float32Array> {
   readonly name = "encode_image";
   readonly #native: NativeBinding;
@@ -63,7 +63,7 @@ export class EncodeImages extends Operation<ImageRequest, ImageItem, Float32Arra
   }
 
   override overlaps(): boolean {
-    // A batch that waits holds a thread of the pool, which decoding has more use for.
+    // A waiting batch would hold a thread of the pool that decoding needs.
     return this.device !== "cpu" && !isPreparing();
   }
 
@@ -71,7 +71,7 @@ export class EncodeImages extends Operation<ImageRequest, ImageItem, Float32Arra
     const pixels = items.map((item) => item.pixels);
     const batch = this.#reader.batch(pixels);
     const result = await this.#native.encodeImages(module, batch, items[0]!.normalize, options);
-    // Not after a failure: what ran out of memory is run again.
+    // Not after a failure: what ran out of memory is tried again in smaller parts.
     this.#reader.release(pixels);
     return embeddings(result);
   }
@@ -81,7 +81,7 @@ export class EncodeImages extends Operation<ImageRequest, ImageItem, Float32Arra
   }
 }
 
-/** Texts to embeddings. */
+/** Embeds texts. */
 export class EncodeTexts extends Operation<TextRequest, TextItem, Float32Array> {
   readonly name = "encode_text";
   readonly #native: NativeBinding;

@@ -6,7 +6,7 @@ export interface Scoring {
   scores(logits: readonly number[]): number[];
 }
 
-/** CLIP compares the labels with each other, SigLIP judges each by itself. Undefined for half a checkpoint. */
+/** CLIP compares the labels with each other, SigLIP judges each by itself. Undefined for a checkpoint with one tower. */
 export function scoringOf({ architecture, logitScale, logitBias = 0 }: ClipDescription): Scoring | undefined {
   if (logitScale === undefined) return undefined;
   return {
@@ -15,12 +15,12 @@ export function scoringOf({ architecture, logitScale, logitBias = 0 }: ClipDescr
   };
 }
 
-/** The logistic function: what each logit says by itself. */
+/** The logistic function, of each logit by itself. */
 export function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
-/** Softmax with the largest value taken out first, so that no exponential overflows. */
+/** Softmax. The largest value is subtracted first, so that no exponential overflows. */
 export function softmax(logits: readonly number[]): number[] {
   const largest = logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
   const exponentials = logits.map((logit) => Math.exp(logit - largest));

@@ -2,8 +2,12 @@ import { ClipBlipError } from "../../common/errors.js";
 import { assertArray, invalidArgument } from "../../common/validate.js";
 
 /**
- * Cosine of the angle between two vectors, from -1 to 1: their dot product over the product of their lengths.
+ * Cosine of the angle between two vectors, from -1 to 1: their dot product divided by the product of their lengths.
  * A vector of zeros has no direction; its similarity is 0.
+ * @example
+ * ```ts
+ * cosineSimilarity([1, 0], [1, 1]); // 0.707…
+ * ```
  * @throws ClipBlipError ERR_INVALID_ARGUMENT where the lengths differ
  */
 export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -24,8 +28,12 @@ export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): nu
 }
 
 /**
- * Cosine similarity of every vector of `a` with every vector of `b`: `a.length` rows of `b.length` numbers, rows of one
+ * Cosine similarity of every vector of `a` with every vector of `b`: `a.length` rows of `b.length` numbers, views of one
  * buffer. It runs on the calling thread, with one multiplication for each number of each pair.
+ * @example
+ * ```ts
+ * const rows = similarityMatrix(await clip.encodeImages(images), await clip.encodeTexts(texts));
+ * ```
  * @throws ClipBlipError ERR_INVALID_ARGUMENT where the lengths of the vectors differ
  */
 export function similarityMatrix(a: ArrayLike<number>[], b: ArrayLike<number>[]): Float32Array[] {

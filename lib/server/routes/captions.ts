@@ -6,9 +6,9 @@ import { addPictureRoute } from "./picture-route.js";
 const writing = {
   text: Type.String(),
   tokenIds: Type.Array(Type.Integer(), {
-    description: "Start token, prompt, caption, end token where it was reached.",
+    description: "Start token, prompt, caption, and end token if it was reached.",
   }),
-  score: Type.Number({ description: "Log-probability, as the search that was asked for scores it." }),
+  score: Type.Number({ description: "Log-probability, as the requested search scores it." }),
 };
 
 const captionsSchema = Type.Object({
@@ -30,7 +30,7 @@ export const captionRoutes: Routes = (app, service) => {
   addPictureRoute(app, service, {
     path: "/api/v1/captions",
     tag: "captions",
-    summary: "Pictures to sentences",
+    summary: "Captions pictures",
     model: blip,
     properties: { prompt: promptProperty(textLength), ...generationProperties(options.limits) },
     response: captionsSchema,

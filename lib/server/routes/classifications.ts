@@ -32,7 +32,7 @@ export const classificationRoutes: Routes = (app, service) => {
       template: Type.Optional(
         Type.Union([text, Type.Array(text, { minItems: 1, maxItems: 100 })], {
           description:
-            'What each label is put into, at {}; of several the embeddings are averaged. Default "a photo of {}".',
+            'Sentence for each label, which is put in at {}; with several, embeddings are averaged. Default "a photo of {}".',
         }),
       ),
     },

@@ -13,13 +13,13 @@ export const healthRoutes: Routes = (app, service) => {
       logLevel: "warn",
       schema: {
         tags: ["health"],
-        summary: "Whether the process works; where it does not, only a new one does",
+        summary: "Whether the process works; if not, it must be restarted",
         response: responses({ 200: statusSchema }, 503),
       },
     },
     async () => {
       if (service.models.some((model) => model.lost)) {
-        throw new ServiceError(503, "ERR_DEVICE_LOST", "The device has failed; the service has to be restarted.");
+        throw new ServiceError(503, "ERR_DEVICE_LOST", "The device failed: the service must be restarted.");
       }
       return { status: "ok" as const };
     },

@@ -11,7 +11,7 @@ export const imageRoutes: Routes = (app, service) => {
   addPictureRoute(app, service, {
     path: "/api/v1/embeddings/images",
     tag: "embeddings",
-    summary: "Pictures to vectors",
+    summary: "Embeds pictures",
     model: clip,
     properties: { normalize: normalizeProperty },
     response: embeddingsSchema,

@@ -16,7 +16,7 @@ export const jobRoutes: Routes = (app, service) => {
     {
       schema: {
         tags: ["jobs"],
-        summary: "Puts a batch of pictures into the queue for the workers",
+        summary: "Queues a batch of pictures for the workers",
         body: request,
         response: responses({ 202: accepted }, 400, 401, 413, 415, 422, 429, 500, 503),
       },
@@ -24,11 +24,7 @@ export const jobRoutes: Routes = (app, service) => {
     },
     async ({ body }, reply) => {
       if (!jobs) {
-        throw new ServiceError(
-          503,
-          "ERR_NO_JOBS",
-          "This service has no queue for jobs: start it with Redis configured.",
-        );
+        throw new ServiceError(503, "ERR_NO_JOBS", "This service has no job queue: start it with Redis.");
       }
       refuseForeignOptions(body);
       const images = body.images.map(named);
@@ -44,7 +40,7 @@ export const jobRoutes: Routes = (app, service) => {
     {
       schema: {
         tags: ["jobs"],
-        summary: "How far a job has come, and its results once it is completed",
+        summary: "Progress of a job, and its results once it is completed",
         params: parameters,
         response: responses({ 200: status }, 401, 404, 500, 503),
       },

@@ -5,7 +5,7 @@ import type { App } from "../service.js";
 export function metricsRoute(app: App, { registry }: Metrics): void {
   app.get(
     "/metrics",
-    { logLevel: "warn", schema: { tags: ["health"], summary: "Figures for Prometheus", produces: ["text/plain"] } },
+    { logLevel: "warn", schema: { tags: ["health"], summary: "Metrics for Prometheus", produces: ["text/plain"] } },
     async (_request, reply) => {
       reply.type(registry.contentType);
       return registry.metrics();

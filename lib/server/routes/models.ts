@@ -18,7 +18,7 @@ const modelSchema = Type.Object(
 const capabilitiesSchema = Type.Object({
   clip: Type.Optional(modelSchema),
   blip: Type.Optional(modelSchema),
-  limits: Type.Record(Type.String(), Type.Number(), { description: "What one request may ask for." }),
+  limits: Type.Record(Type.String(), Type.Number(), { description: "Limits of a request." }),
 });
 
 /** GET /api/v1/capabilities, POST /api/v1/warmup and /api/v1/cooldown. */
@@ -30,7 +30,7 @@ export const modelRoutes: Routes = (app, service) => {
     {
       schema: {
         tags,
-        summary: "The models, where they run, and what a request may ask for",
+        summary: "The models, their devices, and the limits of a request",
         response: responses({ 200: capabilitiesSchema }, 401),
       },
     },
@@ -42,7 +42,7 @@ export const modelRoutes: Routes = (app, service) => {
     {
       schema: {
         tags,
-        summary: "Loads the models where they are not loaded, and runs a batch of each size",
+        summary: "Loads the models if necessary, and runs a batch of each size",
         response: responses({ 200: capabilitiesSchema }, 401, 500, 503),
       },
       onRequest: refuseWhileDraining(service),
@@ -60,7 +60,7 @@ export const modelRoutes: Routes = (app, service) => {
     {
       schema: {
         tags,
-        summary: "Takes the weights off the device; the next request brings them back",
+        summary: "Unloads the weights from the device; the next request loads them again",
         response: responses({ 200: capabilitiesSchema }, 401, 500, 503),
       },
     },

@@ -36,15 +36,14 @@ export const openAiRoutes: Routes = (app, service) => {
     {
       schema: {
         tags: ["OpenAI"],
-        summary: "Texts, and pictures as data: URLs, to vectors",
-        description:
-          "For clients of OpenAI's API. Properties that are not listed here are let pass, and change nothing.",
+        summary: "Embeds texts, and pictures as data: URLs",
+        description: "For clients of OpenAI's API. Properties that are not listed here are ignored.",
         body: Type.Object({
           input: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1, maxItems: texts })]),
-          model: Type.Optional(Type.String({ description: "Whatever it says, the model of this service answers." })),
+          model: Type.Optional(Type.String({ description: "Ignored: the model of this service answers." })),
           encoding_format: Type.Optional(Type.Enum(["float", "base64"], { description: "Default float." })),
           dimensions: Type.Optional(
-            Type.Integer({ description: "If given, the model's own: its embeddings cannot be shortened." }),
+            Type.Integer({ description: "Must be the model's own dimension: embeddings cannot be shortened." }),
           ),
         }),
         response: responses({ 200: listSchema }, ...WORK_FAILURES),
@@ -57,7 +56,7 @@ export const openAiRoutes: Routes = (app, service) => {
       const { embeddings, tokens } = await embed(service, clip, inputs, work!.signal);
       const { length } = embeddings[0]!;
       if (body.dimensions !== undefined && body.dimensions !== length) {
-        throw wrong(`This model's embeddings have ${length} numbers: leave "dimensions" out.`);
+        throw wrong(`This model's embeddings have ${length} numbers: omit "dimensions".`);
       }
       const encode = body.encoding_format === "base64" ? base64 : (vector: Float32Array) => Array.from(vector);
       return {

@@ -14,7 +14,7 @@ export const textRoutes: Routes = (app, service) => {
     {
       schema: {
         tags: ["embeddings"],
-        summary: "Texts to vectors",
+        summary: "Embeds texts",
         body: exact({
           texts: Type.Array(Type.String({ maxLength: textLength }), { minItems: 1, maxItems: mostTexts }),
           normalize: normalizeProperty,
