@@ -81,13 +81,14 @@ describe("a device that fails for good", () => {
         const answer = await ended;
         assert.ok(answer.step === "failed" && answer.code === "ERR_DEVICE_LOST", answer.step);
       }
-      const started = performance.now();
+      // With the device's turn in other hands: nobody waits for it to learn that the device is lost.
+      assert.ok(library.binding.tryAcquireDevice("cpu"));
       await assert.rejects(clip.encodeTexts(["a star"]), isLost);
       await assert.rejects(clip.encodeImages(demoPictures), isLost);
       await assert.rejects(blip.caption(demoPictures), isLost);
       await assert.rejects(clip.probe(), isLost);
       await assert.rejects(clip.warmup(), isLost);
-      assert.ok(performance.now() - started < 100, "known at once");
+      library.binding.releaseDevice("cpu");
       await assert.rejects(library.ClipModel.load("demo", CPU), isLost);
       assert.equal(faults.faultsFired(), 1);
       assert.equal(faults.deviceRuns(), 1, "nothing runs on a lost device");

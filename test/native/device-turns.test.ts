@@ -27,14 +27,16 @@ test("one thread of the process holds a device at a time, and the others get it 
   native().releaseDevice("another device");
 
   const order: string[] = [];
+  const waiting = async (count: number) => {
+    while (native().waitingForDevice(DEVICE) < count) await sleep(1);
+  };
   const inFirst = ask(first!, "wait").then(() => order.push("first"));
-  await sleep(50);
+  await waiting(1);
   const here = native()
     .acquireDevice(DEVICE)
     .then(() => order.push("here"));
-  await sleep(50);
   const inSecond = ask(second!, "wait").then(() => order.push("second"));
-  await sleep(50);
+  await waiting(3);
   assert.deepEqual(order, []);
 
   native().releaseDevice(DEVICE);
@@ -55,7 +57,7 @@ test("a thread that ends gives up what it holds and what it waits for", async ()
   const [holder, waiter] = await Promise.all([thread(), thread()]);
   assert.equal(await ask(holder!, "try"), true);
   waiter!.postMessage("wait");
-  await sleep(50);
+  while (native().waitingForDevice(DEVICE) < 1) await sleep(1);
   const here = native().acquireDevice(DEVICE);
   await waiter!.terminate();
   await holder!.terminate();
