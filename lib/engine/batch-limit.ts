@@ -2,7 +2,7 @@
 const PATIENCE = 16;
 
 /** The same, after several such tries have failed. */
-const LONGEST_PATIENCE = 1024;
+const MAX_PATIENCE = 1024;
 
 /**
  * The largest batch that is tried. It starts at what the probe found and falls when memory runs out. Then it grows back
@@ -41,7 +41,7 @@ export class BatchLimit {
   shrink(size: number): void {
     this.#current = Math.min(this.#current, bucketBelow(size));
     this.#successes = 0;
-    if (this.#onTrial) this.#patience = Math.min(2 * this.#patience, LONGEST_PATIENCE);
+    if (this.#onTrial) this.#patience = Math.min(2 * this.#patience, MAX_PATIENCE);
     this.#onTrial = false;
   }
 

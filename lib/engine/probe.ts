@@ -26,7 +26,7 @@ export interface ProbeOptions {
  * The batch that the slope is taken from, with the one of half its size: below 8 items a constant dominates the peak
  * (measured on ViT-B/32).
  */
-const LARGEST_MEASURED = 16;
+const MAX_MEASURED = 16;
 
 /** So many times the largest batch of use has to fit, by an estimate that is never too low, for memory to be plenty. */
 const PLENTY = 4;
@@ -61,7 +61,7 @@ export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
 
   let half: Run | undefined;
   let largest = single;
-  for (let size = 2; size <= Math.min(LARGEST_MEASURED, largestUseful); size *= 2) {
+  for (let size = 2; size <= Math.min(MAX_MEASURED, largestUseful); size *= 2) {
     if (size > 2 && !affordable(size)) break;
     const run = await attempt(size, options);
     if (!run) break;
@@ -87,7 +87,7 @@ export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
  */
 function modelOf(half: Run | undefined, { size, peak }: Run): MemoryModel {
   const throughOrigin = Math.max(1, Math.ceil(peak / size));
-  if (!half || size < LARGEST_MEASURED) return { bytesPerItem: throughOrigin, fixedBytes: 0 };
+  if (!half || size < MAX_MEASURED) return { bytesPerItem: throughOrigin, fixedBytes: 0 };
   const bytesPerItem = Math.max(1, Math.ceil((peak - half.peak) / (size - half.size)));
   return { bytesPerItem, fixedBytes: Math.max(0, peak - bytesPerItem * size) };
 }

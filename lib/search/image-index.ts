@@ -76,7 +76,7 @@ export interface NearDuplicates {
 }
 
 /** Pairs of one picture at most. */
-const MOST_PAIRS = 10_000;
+const MAX_PAIRS = 10_000;
 /** Part of the vectors that each is compared with. */
 const NEAR_SHARE = 1 / 8;
 /** Pictures whose neighbours are looked for at a time. */
@@ -277,7 +277,7 @@ export class ImageIndex {
       ({ path, vector }) => {
         const share = exact ? 1 : NEAR_SHARE;
         const searched = this.#store
-          .nearest(vector, { limit: MOST_PAIRS, atLeast: threshold, share })
+          .nearest(vector, { limit: MAX_PAIRS, atLeast: threshold, share })
           // Each of the two finds the other.
           .then((found) => found.filter((other) => path < other.path).map((other) => ({ path, other })));
         // A caller who leaves the loop early and closes the index leaves searches that nobody waits for.

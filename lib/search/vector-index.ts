@@ -1,7 +1,7 @@
 import type { Table } from "@lancedb/lancedb";
 
 /** From so many files on a search in the table itself is slower than in an index. */
-const LEAST_ROWS = 10_000;
+const MIN_ROWS = 10_000;
 
 /** Vectors that a search compares with the query: with 512 numbers each, about 15 ms on one core. */
 const COMPARED = 131_072;
@@ -21,7 +21,7 @@ const NAME = /^vector_ivf_(\d+)$/;
  */
 export async function fitVectorIndex({ Index }: typeof import("@lancedb/lancedb"), table: Table): Promise<void> {
   const rows = await table.countRows();
-  if (rows < LEAST_ROWS) return;
+  if (rows < MIN_ROWS) return;
   const wanted = partitionsFor(rows);
   // The name says how many partitions there are: LanceDB does not tell.
   const present = (await table.listIndices()).map(({ name }) => name).filter((name) => NAME.test(name));

@@ -2,7 +2,7 @@ import type { FastifySchemaValidationError } from "fastify";
 import { quote } from "../common/quote.js";
 
 /** Names that are unknown are told up to this many. */
-const MOST_NAMES = 5;
+const MAX_NAMES = 5;
 
 /**
  * What a schema found, as one sentence. The first finding tells what is wrong; those after it are mostly its echo, as
@@ -12,8 +12,8 @@ export function validationError(errors: FastifySchemaValidationError[], part: st
   const { instancePath, message } = errors[0]!;
   const unknown = unknownProperties(errors);
   if (unknown === undefined) return new Error(`${placeOf(part, instancePath)} ${message}.`);
-  const names = unknown.names.slice(0, MOST_NAMES).map(quote).join(", ");
-  const more = unknown.names.length > MOST_NAMES ? ", …" : ".";
+  const names = unknown.names.slice(0, MAX_NAMES).map(quote).join(", ");
+  const more = unknown.names.length > MAX_NAMES ? ", …" : ".";
   return new Error(`${placeOf(part, unknown.path)} has unknown properties: ${names}${more}`);
 }
 

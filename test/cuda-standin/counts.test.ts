@@ -5,7 +5,7 @@ import { runProgram } from "./program.js";
 import { describeEach, program } from "./suite.js";
 
 /** Kernels of a forward of ViT-B/32's image tower; the text tower also looks for each text's end. */
-const MOST_LAUNCHES = 105;
+const MAX_LAUNCHES = 105;
 
 describeEach("what a warm call needs of the stand-in", (standin) => {
   it("is as little as bench/LIMITS.md says", async (t) => {
@@ -22,7 +22,7 @@ describeEach("what a warm call needs of the stand-in", (standin) => {
     }
     // Up to 64 pictures or texts: one graph, its input in (8 MiB at a time), its vectors out, and one wait.
     for (const what of ["1 picture", "64 pictures", "1 text", "64 texts"]) {
-      const nodes = what.includes("text") ? MOST_LAUNCHES + 1 : MOST_LAUNCHES;
+      const nodes = what.includes("text") ? MAX_LAUNCHES + 1 : MAX_LAUNCHES;
       const copies = what === "64 pictures" ? 3 : 2;
       assert.deepEqual(part(what, "launches", "graph_launches", "copies", "device_waits"), [0, 1, copies, 1], what);
       assert.deepEqual(part(what, "mallocs", "frees"), [0, 0], what);
@@ -30,7 +30,7 @@ describeEach("what a warm call needs of the stand-in", (standin) => {
     }
     // Many: all that the call takes in one block, which goes back behind the answer.
     assert.deepEqual(part("256 pictures", "mallocs", "frees", "device_waits"), [1, 1, 1]);
-    assert.ok(part("256 pictures", "launches")[0]! <= MOST_LAUNCHES);
+    assert.ok(part("256 pictures", "launches")[0]! <= MAX_LAUNCHES);
     for (const what of ["64 pictures", "256 pictures"]) {
       const [bytes] = part(what, "host_to_device_bytes");
       assert.equal(bytes, Number.parseInt(what, 10) * 224 * 224 * 3, "bytes go to the device as they are");

@@ -20,7 +20,7 @@ export interface Crash {
 const SLOW = 1000;
 
 /** Bytes of resident memory that the whole process may have. */
-const MOST_MEMORY = 2 ** 31;
+const MAX_MEMORY = 2 ** 31;
 
 /** Runs a target on one input after another, and keeps those of them that reach something new. */
 export class Fuzzer {
@@ -127,7 +127,7 @@ export class Fuzzer {
     if (performance.now() - started > SLOW && (await this.#isSlow(input))) {
       return { input, message: `It takes more than ${SLOW} ms to read` };
     }
-    if (this.runs % 256 === 0 && process.memoryUsage.rss() > MOST_MEMORY) {
+    if (this.runs % 256 === 0 && process.memoryUsage.rss() > MAX_MEMORY) {
       return { input, message: `The process holds ${process.memoryUsage.rss()} bytes` };
     }
     return undefined;

@@ -16,7 +16,7 @@ import { hang, readWithBug, swell } from "./seeded-bug.js";
 export type TargetName = keyof ReturnType<typeof makeTargets>;
 
 /** Bytes of data that are made up for a header. */
-const MOST_DATA = 1 << 16;
+const MAX_DATA = 1 << 16;
 
 /** The targets, which write what they read into a folder. */
 export function makeTargets(folder: string) {
@@ -90,7 +90,7 @@ const prefixed = (header: Buffer, data: Buffer) => {
 function withData(header: Buffer): Buffer {
   const ends = [...header.toString("latin1").matchAll(/"data_offsets"\s*:\s*\[\s*\d+\s*,\s*(\d{1,9})\s*\]/g)];
   const end = Math.max(0, ...ends.map((match) => Number(match[1])));
-  return prefixed(header, Buffer.alloc(Math.min(end, MOST_DATA)));
+  return prefixed(header, Buffer.alloc(Math.min(end, MAX_DATA)));
 }
 
 const SHARD = prefixed(
