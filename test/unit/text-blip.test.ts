@@ -43,7 +43,7 @@ test("a start token inside the vocabulary is left out, too", () => {
 
 test("only strings are taken", () => {
   for (const value of [undefined, null, 7, [], {}]) {
-    const expected = { code: "ERR_INVALID_ARGUMENT", message: /^prompt is .*; give a string\.$/ };
+    const expected = { code: "ERR_INVALID_ARGUMENT", message: /^prompt is .*; pass a string\.$/ };
     assert.throws(() => tokenizer.encodePrompt(value as string), expected);
   }
 });
