@@ -29,7 +29,9 @@ test("without truncation, what is too long is refused with the count and the lim
       assert.deepEqual(tokenizer.encode(text, { truncate: false }), ids);
       continue;
     }
-    const message = new RegExp(`has ${tokens} tokens, special tokens included, but the model takes at most ${contextLength}\\.`);
+    const message = new RegExp(
+      `has ${tokens} tokens, special tokens included, but the model takes at most ${contextLength}\\.`,
+    );
     assert.throws(() => tokenizer.encode(text, { truncate: false }), { code: "ERR_TEXT_TOO_LONG", message });
   }
 });
