@@ -15,7 +15,7 @@ export interface CallOptions {
    * Cancels the call: it rejects with `signal.reason` and frees its places in the queue.
    * @example
    * ```ts
-   * const embeddings = await model.encodeImages(images, { signal: AbortSignal.timeout(10_000) });
+   * const embeddings = await clip.encodeImages(images, { signal: AbortSignal.timeout(10_000) });
    * ```
    */
   signal?: AbortSignal;

@@ -27,10 +27,6 @@ export interface Device {
 
 /**
  * The devices that LibTorch can use: the CPU first, then each CUDA device.
- * @example
- * ```ts
- * for (const { name, description } of devices()) console.log(name, description);
- * ```
  * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND or ERR_LIBTORCH_VERSION
  * @example
  * ```ts
@@ -73,7 +69,7 @@ export function resolveDevice(binding: NativeBinding, wanted: LoadOptions["devic
   if (names.includes(name)) return name;
   throw new ClipBlipError(
     "ERR_DEVICE_NOT_FOUND",
-    `There is no device ${name}; LibTorch can use ${names.join(", ")}. run "npx clip-blip doctor" to see why`,
+    `There is no device ${name}; LibTorch can use ${names.join(", ")}. Run "npx clip-blip doctor" to see why`,
   );
 }
 

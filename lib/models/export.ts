@@ -28,7 +28,7 @@ export interface ExportOptions {
  * @example
  * ```ts
  * await exportCheckpoint("openai/clip-vit-base-patch32", "clip.pt");
- * const model = await ClipModel.load("clip.pt");
+ * const clip = await ClipModel.load("clip.pt");
  * ```
  */
 export async function exportCheckpoint(source: string, path: string, options: ExportOptions = {}): Promise<void> {

@@ -28,7 +28,7 @@ export interface LoadProgress {
  * Options of `ClipModel.load` and `BlipModel.load`.
  * @example
  * ```ts
- * const model = await ClipModel.load("openai/clip-vit-base-patch32", {
+ * const clip = await ClipModel.load("openai/clip-vit-base-patch32", {
  *   device: "cuda:1",
  *   dtype: "float16",
  *   idleUnload: 60_000,
@@ -55,6 +55,10 @@ export interface LoadOptions {
    * that would exceed it runs in smaller batches, and a single item that would exceed it rejects with
    * ERR_OUT_OF_MEMORY. On CUDA the allocator's blocks count, which are slightly larger than the tensors. Default: only
    * `memoryFraction` limits.
+   * @example
+   * ```ts
+   * const clip = await ClipModel.load("demo", { memoryLimit: 2 * 1024 ** 3 }); // 2 GiB besides the weights
+   * ```
    */
   memoryLimit?: number;
   /**

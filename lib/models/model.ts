@@ -123,7 +123,7 @@ export abstract class Model {
    * Reports what this model is, where it runs and how large its batches can be.
    * @example
    * ```ts
-   * const { device, dtype, safeBatchSize } = model.capabilities();
+   * const { device, dtype, safeBatchSize } = clip.capabilities();
    * ```
    */
   capabilities(): Capabilities {
@@ -176,7 +176,7 @@ export abstract class Model {
    * it again returns the same promise. `await using` closes a model at the end of its block.
    * @example
    * ```ts
-   * await using model = await ClipModel.load("demo");
+   * await using clip = await ClipModel.load("demo");
    * ```
    */
   close(): Promise<void> {

@@ -6,8 +6,8 @@ import { assertBoolean, assertInteger, assertNumber, assertStrings, invalidArgum
  * default given here.
  * @example
  * ```ts
- * const captions = await model.caption(images, { numBeams: 3, maxNewTokens: 30 });
- * const samples = await model.caption(images, { doSample: true, topP: 0.9, numReturnSequences: 5, seed: 1 });
+ * const captions = await blip.caption(images, { numBeams: 3, maxNewTokens: 30 });
+ * const samples = await blip.caption(images, { doSample: true, topP: 0.9, numReturnSequences: 5, seed: 1 });
  * ```
  */
 export interface GenerationOptions {

@@ -19,7 +19,7 @@ export interface CaptionOptions extends ImageCallOptions, GenerationOptions {
    * The beginning of the caption: one for all pictures, or one for each. Default: none.
    * @example
    * ```ts
-   * const [caption] = await model.caption(["photo.jpg"], { prompt: "a photograph of" });
+   * const [caption] = await blip.caption(["photo.jpg"], { prompt: "a photograph of" });
    * ```
    */
   prompt?: string | string[];
@@ -67,9 +67,9 @@ interface Operations {
  * ```ts
  * import { BlipModel } from "clip-blip";
  *
- * await using model = await BlipModel.load("Salesforce/blip-image-captioning-base");
- * const [caption] = await model.caption(["photo.jpg"]);
- * console.log(caption!.text);
+ * await using blip = await BlipModel.load("Salesforce/blip-image-captioning-base");
+ * const [caption] = await blip.caption(["photo.jpg"]);
+ * console.log(caption.text);
  * ```
  */
 export class BlipModel extends Model {
@@ -90,7 +90,7 @@ export class BlipModel extends Model {
    * @throws ClipBlipError as `ClipModel.load`
    * @example
    * ```ts
-   * const model = await BlipModel.load("Salesforce/blip-vqa-base", { device: "cuda" });
+   * const blip = await BlipModel.load("Salesforce/blip-vqa-base", { device: "cuda" });
    * ```
    */
   static async load(source: string, options: LoadOptions = {}): Promise<BlipModel> {
@@ -119,7 +119,7 @@ export class BlipModel extends Model {
    * ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
    * @example
    * ```ts
-   * const captions = await model.caption(["cat.jpg", "dog.jpg"], { numBeams: 3, maxLength: 30 });
+   * const captions = await blip.caption(["cat.jpg", "dog.jpg"], { numBeams: 3, maxLength: 30 });
    * for (const { text, score } of captions) console.log(text, score);
    * ```
    */
@@ -163,8 +163,8 @@ export class BlipModel extends Model {
    * ERR_CLOSED
    * @example
    * ```ts
-   * const [count, colour] = await model.answer(["cats.jpg"], ["how many cats are there?", "what colour are they?"]);
-   * console.log(count!.text, colour!.text);
+   * const [count, color] = await blip.answer(["cats.jpg"], ["how many cats are there?", "what color are they?"]);
+   * console.log(count.text, color.text);
    * ```
    */
   async answer(images: ImageInput[], questions: string | string[], options: AnswerOptions = {}): Promise<Answer[]> {
@@ -187,8 +187,8 @@ export class BlipModel extends Model {
    * @throws ClipBlipError as `answer`
    * @example
    * ```ts
-   * const [match] = await model.match(["cat.jpg"], "two cats on a sofa");
-   * console.log(match!.probability, match!.similarity);
+   * const [match] = await blip.match(["cat.jpg"], "two cats on a sofa");
+   * console.log(match.probability, match.similarity);
    * ```
    */
   async match(images: ImageInput[], texts: string | string[], options: MatchOptions = {}): Promise<Match[]> {
@@ -208,7 +208,7 @@ export class BlipModel extends Model {
    * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    * @example
    * ```ts
-   * for await (const result of model.captionStream(paths, { signal: AbortSignal.timeout(60_000) })) {
+   * for await (const result of blip.captionStream(paths, { signal: AbortSignal.timeout(60_000) })) {
    *   if ("error" in result) console.error(result.input, result.error.message);
    *   else console.log(result.input, result.caption.text);
    * }

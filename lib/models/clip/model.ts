@@ -45,7 +45,7 @@ export interface ClassifyOptions extends ImageCallOptions {
    * @example
    * ```ts
    * const template = ["a photo of a {}", "a drawing of a {}", "a close-up of a {}"];
-   * const [scores] = await model.classify(["photo.jpg"], ["cat", "dog"], { template });
+   * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"], { template });
    * ```
    */
   template?: string | string[];
@@ -81,9 +81,9 @@ export type EmbeddedImage =
  * ```ts
  * import { ClipModel } from "clip-blip";
  *
- * await using model = await ClipModel.load("openai/clip-vit-base-patch32");
- * const [scores] = await model.classify(["photo.jpg"], ["a cat", "a dog"]);
- * console.log(scores![0]!.label);
+ * await using clip = await ClipModel.load("openai/clip-vit-base-patch32");
+ * const [scores] = await clip.classify(["photo.jpg"], ["a cat", "a dog"]);
+ * console.log(scores[0].label);
  * ```
  */
 export class ClipModel extends Model {
@@ -112,19 +112,22 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Loads a model. Supports CLIP, SigLIP and SigLIP 2 (except NaFlex). A checkpoint with one tower only
+   * Loads a CLIP, SigLIP or SigLIP 2 model (except NaFlex). A checkpoint with one tower only
    * (CLIPVisionModelWithProjection, CLIPTextModelWithProjection, SiglipVisionModel, SiglipTextModel) embeds only
    * pictures or only texts.
    *
    * An archive can run code of its own: load only archives that you trust.
-   * @param source a hub id such as "openai/clip-vit-base-patch32", the path of a checkpoint directory of Hugging Face
-   * transformers or open_clip, the path of an archive, a CLIP file as published by OpenAI (`ViT-B-32.pt`; its code is
-   * not run), or "demo", a small model for trying things out
+   * @param source one of
+   * - a hub id such as "openai/clip-vit-base-patch32"
+   * - the path of a checkpoint directory of Hugging Face transformers or open_clip
+   * - the path of an archive written by `exportCheckpoint`
+   * - the path of a CLIP file as published by OpenAI (`ViT-B-32.pt`), whose code is not run
+   * - "demo", a small model for trying things out
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,
    * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_NOT_FOUND, ERR_OUT_OF_MEMORY
    * @example
    * ```ts
-   * const model = await ClipModel.load("openai/clip-vit-base-patch32", {
+   * const clip = await ClipModel.load("openai/clip-vit-base-patch32", {
    *   device: "cuda:0",
    *   onProgress: ({ phase, file }) => console.log(phase, file ?? ""),
    * });
@@ -157,8 +160,8 @@ export class ClipModel extends Model {
    * ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
    * @example
    * ```ts
-   * const [cat, dog] = await model.encodeImages(["cat.jpg", await readFile("dog.png")]);
-   * console.log(cosineSimilarity(cat!, dog!));
+   * const [cat, dog] = await clip.encodeImages(["cat.jpg", await readFile("dog.png")]);
+   * console.log(cosineSimilarity(cat, dog));
    * ```
    */
   async encodeImages(images: ImageInput[], options: EncodeImagesOptions = {}): Promise<Float32Array[]> {
@@ -179,8 +182,8 @@ export class ClipModel extends Model {
    * ERR_CLOSED
    * @example
    * ```ts
-   * const [embedding] = await model.encodeTexts(["a red bicycle"], { signal: AbortSignal.timeout(5_000) });
-   * console.log(embedding!.length); // 512 for ViT-B/32
+   * const [embedding] = await clip.encodeTexts(["a red bicycle"], { signal: AbortSignal.timeout(5_000) });
+   * console.log(embedding.length); // 512 for ViT-B/32
    * ```
    */
   async encodeTexts(texts: string[], options: EncodeTextsOptions = {}): Promise<Float32Array[]> {
@@ -197,9 +200,12 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Counts the tokens that the model reads of each text, start and end token included. A text that is too long counts
-   * as cut.
+   * Counts the tokens that the model reads of each text after truncation, start and end token included.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_CLOSED
+   * @example
+   * ```ts
+   * clip.countTokens(["a red circle"]); // [5]
+   * ```
    */
   countTokens(texts: string[]): number[] {
     assertStrings(texts, "texts");
@@ -215,8 +221,8 @@ export class ClipModel extends Model {
    * @throws ClipBlipError as encodeImages and encodeTexts
    * @example
    * ```ts
-   * const [scores] = await model.classify(["photo.jpg"], ["cat", "dog"], { template: "a photo of a {}" });
-   * const { label, score } = scores![0]!;
+   * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"], { template: "a photo of a {}" });
+   * const { label, score } = scores[0];
    * ```
    */
   async classify(images: ImageInput[], labels: string[], options: ClassifyOptions = {}): Promise<LabelScore[][]> {
@@ -248,9 +254,9 @@ export class ClipModel extends Model {
    * @throws ClipBlipError as encodeImages and encodeTexts; ERR_INVALID_ARGUMENT for embeddings of another dimension
    * @example
    * ```ts
-   * const stored = await model.encodeImages(["cat.jpg", "dog.jpg"]);
-   * const rows = await model.similarity(stored, ["a cat", "a dog"]);
-   * console.log(rows[0]![1]); // cat.jpg and "a dog"
+   * const stored = await clip.encodeImages(["cat.jpg", "dog.jpg"]);
+   * const rows = await clip.similarity(stored, ["a cat", "a dog"]);
+   * console.log(rows[0][1]); // cat.jpg and "a dog"
    * ```
    */
   async similarity(
@@ -287,7 +293,7 @@ export class ClipModel extends Model {
    * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    * @example
    * ```ts
-   * for await (const result of model.encodeImageStream(paths)) {
+   * for await (const result of clip.encodeImageStream(paths)) {
    *   if ("error" in result) console.error(result.input, result.error.message);
    *   else console.log(result.input, result.embedding);
    * }

@@ -7,8 +7,8 @@ import { assertArray, invalidArgument } from "../../common/validate.js";
  * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
  * @example
  * ```ts
- * const [a, b] = await model.encodeTexts(["a cat", "a kitten"]);
- * console.log(cosineSimilarity(a!, b!));
+ * const [a, b] = await clip.encodeTexts(["a cat", "a kitten"]);
+ * console.log(cosineSimilarity(a, b));
  * ```
  */
 export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -34,8 +34,8 @@ export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): nu
  * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
  * @example
  * ```ts
- * const rows = similarityMatrix(await model.encodeImages(images), await model.encodeTexts(["a cat", "a dog"]));
- * console.log(rows[0]![1]); // first picture, second text
+ * const rows = similarityMatrix(await clip.encodeImages(images), await clip.encodeTexts(["a cat", "a dog"]));
+ * console.log(rows[0][1]); // first picture, second text
  * ```
  */
 export function similarityMatrix(a: ArrayLike<number>[], b: ArrayLike<number>[]): Float32Array[] {
