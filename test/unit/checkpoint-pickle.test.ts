@@ -153,7 +153,7 @@ test("malformed pickles are refused", () => {
   refuses(pickle("t"), /lacks a mark/);
   refuses(pickle("(\x85"), /empty stack/);
   refuses(pickle("(("), /empty stack/);
-  refuses(pickle("h\x07"), /reads entry 7 of its memo/);
+  refuses(pickle("h\x07"), /uses memo entry 7/);
   refuses(pickle("K\x01K\x02K\x03s"), /not a dict/);
   refuses(pickle("}(K\x01u"), /not a dict/);
   refuses(pickle("}NK\x01s"), /key that is neither a string nor a number/);
