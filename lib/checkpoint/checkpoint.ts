@@ -2,18 +2,18 @@ import type { ModuleSpec } from "../native/types.js";
 import type { ModelDescription } from "./description.js";
 import type { RecipeOutput } from "./recipes/recipe.js";
 
-/** A checkpoint that was read and understood; the weights themselves are still in their files. */
+/** A parsed checkpoint; the weights are still in their files. */
 export interface Checkpoint {
   description: ModelDescription;
   /** What the addon builds the TorchScript module from. */
   spec: ModuleSpec;
   /** The text files that go into an archive, by name. */
   extraFiles: ExtraFiles;
-  /** Sentences about what may be wrong with the checkpoint, each with what to do. */
+  /** Sentences about possible problems of the checkpoint; each says what to do. */
   warnings: string[];
 }
 
-/** What a recipe made, with the texts that go into an archive; those that are undefined are left out. */
+/** Combines a recipe's output with the text files for an archive; undefined ones are omitted. */
 export function toCheckpoint(
   output: RecipeOutput,
   texts: { [Name in keyof ExtraFiles]: string | undefined },
@@ -25,7 +25,7 @@ export function toCheckpoint(
   return { ...output, extraFiles };
 }
 
-/** Names of the text files that an archive may carry beside the weights. */
+/** Names of the text files that an archive may contain besides the weights. */
 export const EXTRA_FILES = [
   "clip-blip.json",
   "preprocessor_config.json",
@@ -37,7 +37,7 @@ export const EXTRA_FILES = [
 /** The text files of a model, by name. */
 export type ExtraFiles = Partial<Record<(typeof EXTRA_FILES)[number], string>>;
 
-/** Text of clip-blip.json. */
+/** Contents of clip-blip.json. */
 export function descriptionText(description: ModelDescription): string {
   return `${JSON.stringify(description, null, 2)}\n`;
 }

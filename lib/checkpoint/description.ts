@@ -2,12 +2,12 @@ import type { ModelDtype } from "../native/types.js";
 import { invalidModel } from "./invalid.js";
 import { JsonObject } from "./json.js";
 
-/** Format of `clip-blip.json`; another one is refused. */
+/** Format of `clip-blip.json`; other versions are rejected. */
 const FORMAT_VERSION = 1;
 
-/** Generation options for calls that set none, with their meaning in Hugging Face transformers. */
+/** Generation options for calls that do not set them; they mean the same as in Hugging Face transformers. */
 export interface GenerationDefaults {
-  /** Tokens of the whole sequence, prompt and start token included. */
+  /** Maximum number of tokens of the whole sequence, prompt and start token included. */
   maxLength: number;
   minLength: number;
   numBeams: number;
@@ -23,27 +23,27 @@ export interface GenerationDefaults {
   topP: number;
 }
 
-/** Of a model that reads pictures. */
+/** Fields of a model that reads pictures. */
 export interface ImageFields {
-  /** Pixels of a side of the picture that the image tower takes. */
+  /** Side of the image tower's square input, in pixels. */
   imageSize: number;
 }
 
-/** Of a model that reads or writes texts. */
+/** Fields of a model that reads or writes texts. */
 export interface TextFields {
-  /** Tokens of the longest text, start and end included. */
+  /** Maximum number of tokens of a text, start and end token included. */
   contextLength: number;
   /** Token ids are below this. */
   vocabularySize: number;
-  /** Last token of every text: CLIP pools there, BLIP stops there. */
+  /** Last token of every text: CLIP pools at it, BLIP stops at it. */
   endTokenId: number;
-  /** Pads rows that are shorter than the others; only SigLIP reads it. */
+  /** Pads shorter rows; only SigLIP reads the padding. */
   padTokenId: number;
 }
 
 interface CommonFields {
   formatVersion: 1;
-  /** What the weights are stored in. */
+  /** Dtype that the weights are stored in. */
   weightsDtype: ModelDtype | "float64";
 }
 
@@ -52,20 +52,20 @@ export interface ClipDescription extends CommonFields, Partial<ImageFields>, Par
   architecture: "clip" | "siglip";
   /** First token of every text; SigLIP has none. */
   startTokenId?: number;
-  /** Pixels of a side of a patch; there with the image tower. */
+  /** Side of a patch in pixels; present with an image tower. */
   patchSize?: number;
   /** Length of an embedding. */
   dimension: number;
-  /** Factor from cosines to logits (100 for OpenAI's models); only with both towers. */
+  /** Factor that turns cosines into logits (100 for OpenAI's models); present with both towers. */
   logitScale?: number;
-  /** SigLIP: what is added to the logits. */
+  /** SigLIP: added after the multiplication. */
   logitBias?: number;
 }
 
-/** What a BLIP was trained for. */
+/** The task that a BLIP model was trained for. */
 export type BlipTask = "captioning" | "question-answering" | "image-text-matching";
 
-/** Of a BLIP that writes texts. */
+/** Fields of a BLIP that writes texts. */
 export interface WriterFields {
   generation: GenerationDefaults;
 }
@@ -81,14 +81,14 @@ export interface BlipWriterDescription extends BlipFields, WriterFields {
   task: Exclude<BlipTask, "image-text-matching">;
 }
 
-/** A BLIP that tells whether texts describe pictures. */
+/** A BLIP that scores whether texts describe pictures. */
 export interface BlipMatcherDescription extends BlipFields {
   task: "image-text-matching";
 }
 
 export type BlipDescription = BlipWriterDescription | BlipMatcherDescription;
 
-/** What a model says of itself, stored in an archive as `clip-blip.json`. */
+/** The description of a model, stored in an archive as `clip-blip.json`. */
 export type ModelDescription = ClipDescription | BlipDescription;
 
 /** The fields of the text tower; undefined for a model without one. */
@@ -97,15 +97,15 @@ export function textFields(description: ModelDescription): TextFields | undefine
 }
 
 /**
- * Reads `clip-blip.json`. Fields that it does not know are ignored.
- * @throws ClipBlipError ERR_MODEL_INVALID for another format version, and for a missing or wrong field
+ * Reads `clip-blip.json`. Unknown fields are ignored.
+ * @throws ClipBlipError ERR_MODEL_INVALID for another format version and for missing or invalid fields
  */
 export function parseDescription(text: string): ModelDescription {
   const json = JsonObject.parse(text, "clip-blip.json");
   const version = json.raw("formatVersion");
   if (version !== FORMAT_VERSION) {
     throw invalidModel(
-      `The archive has format version ${JSON.stringify(version)} and this package reads ${FORMAT_VERSION}: export the checkpoint again`,
+      `The archive has format version ${JSON.stringify(version)}, but this package reads version ${FORMAT_VERSION}: export the checkpoint again`,
     );
   }
   const architecture = oneOf(json, "architecture", ["clip", "siglip", "blip"] as const);
@@ -135,7 +135,7 @@ export function parseDescription(text: string): ModelDescription {
 const IMAGE_KEYS = ["imageSize", "patchSize"];
 const TEXT_KEYS = ["contextLength", "vocabularySize", "endTokenId", "padTokenId"];
 
-/** A model without a tower has none of the tower's fields. */
+/** If a tower is missing, so are its fields. */
 function parseClip(
   json: JsonObject,
   architecture: ClipDescription["architecture"],
@@ -190,7 +190,7 @@ function parseGeneration(json: JsonObject): GenerationDefaults {
   };
 }
 
-/** @throws ClipBlipError ERR_MODEL_INVALID for another value than true, false and "never" */
+/** @throws ClipBlipError ERR_MODEL_INVALID unless the value is true, false or "never" */
 export function readEarlyStopping(json: JsonObject, key: string, fallback?: boolean): boolean | "never" {
   return json.raw(key) === "never" ? "never" : json.boolean(key, fallback);
 }

@@ -12,18 +12,18 @@ import { readTokenizerText } from "./tokenizers/tokenizer-text.js";
 import { openWeights, WEIGHT_FORMATS } from "./weights/weights.js";
 
 /**
- * Reads a checkpoint directory of Hugging Face transformers, or of open_clip where it holds that alone: configuration,
- * tokenizer, preprocessing, and where each weight is. Every file may be hostile; the weights' headers are checked against
- * the files' sizes and the configuration's shapes.
+ * Reads a checkpoint directory of Hugging Face transformers, or of open_clip if it contains nothing else:
+ * configuration, tokenizer, preprocessing, and the location of each weight. No file is trusted; the headers of the
+ * weights are checked against the file sizes and the shapes from the configuration.
  *
- * @throws ClipBlipError ERR_MODEL_NOT_FOUND when there is no such directory, ERR_MODEL_INVALID for everything else
+ * @throws ClipBlipError ERR_MODEL_NOT_FOUND if the directory does not exist, otherwise ERR_MODEL_INVALID
  */
 export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   await assertDirectory(directory);
   if ((await isOpenClip(directory)) && !(await isTransformers(directory))) return openOpenClip(directory);
   const config = await readTextIfPresent(join(directory, "config.json"));
   if (config === undefined) {
-    throw invalidModel(`${directory} has no config.json: it is not a Hugging Face transformers checkpoint`);
+    throw invalidModel(`${directory} has no config.json: pass a checkpoint directory of Hugging Face transformers`);
   }
   const configJson = JsonObject.parse(config, "config.json");
   const recipe = chooseRecipe(configJson);
@@ -48,7 +48,7 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   });
 }
 
-/** Many repositories hold a model in both formats. */
+/** Whether transformers can read the directory; many repositories contain a model in both formats. */
 async function isTransformers(directory: string): Promise<boolean> {
   const has = async (file: string) => (await fileSize(join(directory, file))) !== undefined;
   if (!(await has("config.json"))) return false;
@@ -57,15 +57,18 @@ async function isTransformers(directory: string): Promise<boolean> {
 
 async function assertDirectory(path: string): Promise<void> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new ClipBlipError("ERR_MODEL_NOT_FOUND", `There is no checkpoint directory ${path}`, { cause });
+    throw new ClipBlipError("ERR_MODEL_NOT_FOUND", `There is no checkpoint directory ${path}: check the path`, {
+      cause,
+    });
   });
-  if (!found.isDirectory()) throw invalidModel(`${path} is not a directory`);
+  if (!found.isDirectory())
+    throw invalidModel(`${path} is not a directory: pass the directory that contains config.json`);
 }
 
 /**
- * Text of preprocessor_config.json. Processors saved by transformers 5 keep the same values as `image_processor` in
- * processor_config.json instead.
- * @throws ClipBlipError ERR_MODEL_INVALID when neither file is there
+ * Contents of preprocessor_config.json. transformers 5 stores the same values under `image_processor` in
+ * processor_config.json.
+ * @throws ClipBlipError ERR_MODEL_INVALID if neither file exists
  */
 export async function readPreprocessorText(directory: string): Promise<string> {
   const text = await readTextIfPresent(join(directory, "preprocessor_config.json"));
@@ -75,5 +78,5 @@ export async function readPreprocessorText(directory: string): Promise<string> {
     const image = JsonObject.parse(processor, "processor_config.json").object("image_processor");
     if (image !== undefined) return `${JSON.stringify(Object.fromEntries(image.entries()), null, 2)}\n`;
   }
-  throw invalidModel(`${directory} has no preprocessor_config.json, which is needed to prepare pictures`);
+  throw invalidModel(`${directory} has no preprocessor_config.json: copy it from the model's repository`);
 }

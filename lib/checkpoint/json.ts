@@ -1,18 +1,18 @@
 import { invalidModel, quote } from "./invalid.js";
 
-/** Bounds of a number, both included. */
+/** Bounds of a number, both inclusive. */
 export interface Bounds {
   min?: number;
   max?: number;
 }
 
 /**
- * A JSON object from a file that is not trusted. Every getter checks the type and throws ERR_MODEL_INVALID with the
- * file's name and the key; a key that is absent or null gives the fallback, or throws where there is none.
+ * A JSON object from an untrusted file. Every getter checks the type and throws ERR_MODEL_INVALID with the file and the
+ * key. If a key is absent or null, a getter returns the fallback, or throws if there is none.
  */
 export class JsonObject {
   readonly #values: Record<string, unknown>;
-  /** The file, and the path of keys to this object in it, for messages. */
+  /** The file, and the path of keys to this object, for messages. */
   readonly where: string;
 
   constructor(values: unknown, where: string) {
@@ -23,11 +23,11 @@ export class JsonObject {
     this.where = where;
   }
 
-  /** @throws ClipBlipError ERR_MODEL_INVALID when `text` is not a JSON object */
+  /** @throws ClipBlipError ERR_MODEL_INVALID if `text` is not a JSON object */
   static parse(text: string, where: string): JsonObject {
     let values: unknown;
     try {
-      // Files written on Windows may begin with a byte order mark.
+      // Files written on Windows may start with a byte order mark.
       values = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
     } catch (cause) {
       throw invalidModel(`${where} is not valid JSON`, cause);
@@ -35,12 +35,12 @@ export class JsonObject {
     return new JsonObject(values, where);
   }
 
-  /** The value as it is; undefined when absent or null. Never reads a prototype. */
+  /** The unchecked value; undefined if absent or null. Never reads the prototype. */
   raw(key: string): unknown {
     return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined;
   }
 
-  /** Whether the key is there, even with the value null. */
+  /** Whether the key exists, even if its value is null. */
   has(key: string): boolean {
     return Object.hasOwn(this.#values, key);
   }
@@ -91,7 +91,7 @@ export class JsonObject {
     return value;
   }
 
-  /** A list of strings; empty when absent. */
+  /** A list of strings; empty if absent. */
   texts(key: string): string[] {
     const value = this.raw(key) ?? [];
     if (!Array.isArray(value) || value.some((item) => typeof item !== "string")) {
@@ -108,7 +108,7 @@ export class JsonObject {
 }
 
 function rangeText(min: number, max: number): string {
-  // The smallest number above 0 stands for 0 itself, excluded.
+  // Number.MIN_VALUE as a bound means above 0.
   const least = min === Number.MIN_VALUE ? " above 0" : min === Number.NEGATIVE_INFINITY ? "" : ` of at least ${min}`;
   const most = max === Number.POSITIVE_INFINITY ? "" : ` of at most ${max}`;
   return least && most ? `${least} and${most}` : least + most;
@@ -118,7 +118,7 @@ function textOf(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    // JSON.parse reads what is nested however deeply, JSON.stringify runs out of stack.
-    return "something nested too deeply";
+    // JSON.stringify overflows the stack on deep nesting that JSON.parse can read.
+    return "a value that is nested too deeply";
   }
 }

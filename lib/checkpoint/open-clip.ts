@@ -8,43 +8,43 @@ import { readSafetensors } from "./weights/safetensors.js";
 import type { WeightReader } from "./weights/sharded.js";
 import { readTorchBin } from "./weights/torch-bin.js";
 
-/** What a repository of open_clip calls its configuration. */
+/** Name of open_clip's configuration file. */
 export const OPEN_CLIP_CONFIG = "open_clip_config.json";
 
-/** What it calls its weights, in the order in which open_clip looks for them. */
+/** Names of open_clip's weights files, in the order in which open_clip looks for them. */
 export const OPEN_CLIP_WEIGHTS: readonly { file: string; read: WeightReader }[] = [
   { file: "open_clip_model.safetensors", read: readSafetensors },
   { file: "open_clip_pytorch_model.bin", read: readTorchBin },
 ];
 
-/** Options that are used here, that the shapes of the weights tell as well, or that matter in training only. */
+/** Options that are used here, that follow from the shapes of the weights, or that matter only in training. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   model_cfg: ["embed_dim", "quick_gelu", "vision_cfg", "text_cfg", "init_logit_scale"],
   vision_cfg: ["image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio", "patch_dropout"],
   text_cfg: ["context_length", "vocab_size", "layers", "width", "heads", "mlp_ratio"],
 };
 
-/** Values of other options that say the same as leaving them out. */
+/** Values of other options that have no effect. */
 const HARMLESS: readonly unknown[] = [undefined, null, false];
 
-/** How open_clip brings pictures to the model's size, for preprocessor_config.json. */
+/** open_clip's resize modes as fields of preprocessor_config.json. */
 const RESIZE_MODES: Readonly<Record<string, (imageSize: number) => object>> = {
   shortest: () => ({}),
   squash: (imageSize) => ({ size: { height: imageSize, width: imageSize }, do_center_crop: false }),
 };
 
-/** Pillow's numbers. */
+/** Pillow's numbers of the resamplers. */
 const RESAMPLE: Readonly<Record<string, number>> = { bilinear: 2, bicubic: 3 };
 
-/** Whether a directory holds a model as open_clip stores it. */
+/** Whether a directory contains a model in open_clip's format. */
 export async function isOpenClip(directory: string): Promise<boolean> {
   return (await fileSize(join(directory, OPEN_CLIP_CONFIG))) !== undefined;
 }
 
 /**
- * Reads a directory with a model as open_clip stores it: a vision transformer and a causal text transformer, with CLIP's
+ * Reads a directory with a model in open_clip's format: a vision transformer and a causal text transformer with CLIP's
  * own tokenizer.
- * @throws ClipBlipError ERR_MODEL_INVALID for towers of another kind, and for everything that is wrong with the files
+ * @throws ClipBlipError ERR_MODEL_INVALID for towers of another kind and for invalid files
  */
 export async function openOpenClip(directory: string): Promise<Checkpoint> {
   const config = JsonObject.parse((await readTextIfPresent(join(directory, OPEN_CLIP_CONFIG)))!, OPEN_CLIP_CONFIG);
@@ -71,14 +71,14 @@ async function findWeights(directory: string): Promise<{ path: string; read: Wei
     if ((await fileSize(path)) !== undefined) return { path, read };
   }
   const names = OPEN_CLIP_WEIGHTS.map(({ file }) => file).join(", ");
-  throw invalidModel(`${directory} has no weights: it has none of ${names}`);
+  throw invalidModel(`${directory} has no weights: expected one of ${names}`);
 }
 
 function assertKnown(json: JsonObject, known: readonly string[]): void {
   for (const [key, value] of json.entries()) {
     if (known.includes(key) || HARMLESS.includes(value)) continue;
     throw invalidModel(
-      `${json.where}: open_clip models with ${quote(key)} are not supported, only vision transformers with CLIP's text tower and tokenizer. Look for the same model in the format of transformers`,
+      `${json.where}: open_clip models with ${quote(key)} are not supported, only vision transformers with CLIP's text tower and tokenizer. Use the same model in the format of transformers`,
     );
   }
 }

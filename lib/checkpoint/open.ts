@@ -6,13 +6,13 @@ import { readTorchBin } from "./weights/torch-bin.js";
 
 /** Where a model's files are. */
 export interface ModelLocation {
-  /** An archive that this package wrote, a file of weights on its own, or a checkpoint directory. */
+  /** An archive written by this package, a single weights file, or a checkpoint directory. */
   kind: "archive" | "weights" | "directory";
   path: string;
 }
 
 /**
- * Reads what is not an archive yet.
+ * Reads a weights file or a checkpoint directory.
  * @throws ClipBlipError ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID
  */
 export async function openLocation({ kind, path }: ModelLocation): Promise<Checkpoint> {
@@ -20,8 +20,8 @@ export async function openLocation({ kind, path }: ModelLocation): Promise<Check
 }
 
 /**
- * A file of weights on its own: a CLIP as OpenAI published it (`ViT-B-32.pt`, a TorchScript archive), or a state dict with
- * the same names. As in OpenAI's code, everything else about the model follows from the shapes of its weights.
+ * Reads a single weights file: a CLIP as published by OpenAI (`ViT-B-32.pt`, a TorchScript archive), or a state dict
+ * with the same names. As in OpenAI's code, the rest of the model follows from the shapes of the weights.
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
 export async function openWeightsFile(path: string): Promise<Checkpoint> {

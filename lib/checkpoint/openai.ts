@@ -10,7 +10,7 @@ import { SpecialTokens } from "./tokenizers/special-tokens.js";
 import { OpenAiWeights } from "./weights/openai.js";
 import { WeightTable } from "./weights/weights.js";
 
-/** Ids of CLIP's tokenizer. */
+/** Number of tokens of CLIP's tokenizer. */
 const VOCABULARY = 49408;
 
 const TOKENIZER_CONFIG = {
@@ -22,11 +22,11 @@ const TOKENIZER_CONFIG = {
 };
 
 /**
- * A CLIP whose weights have the names of OpenAI's code. Its tokenizer is the one that this package ships,
- * models/clip-tokenizer.
+ * Opens a CLIP whose weights have the names of OpenAI's code. Its tokenizer is the one in models/clip-tokenizer.
  *
  * @param tensors of the file `path`
- * @param preprocessor what preprocessor_config.json says beside, or in place of, the size of pictures in pixels
+ * @param preprocessor fields of preprocessor_config.json that add to or replace the defaults, given the image size in
+ * pixels
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
 export async function openOpenAiCheckpoint(
@@ -47,7 +47,7 @@ export async function openOpenAiCheckpoint(
   const { vocabularySize, imageSize } = output.description;
   if (vocabularySize !== VOCABULARY) {
     throw invalidModel(
-      `${path} has ${vocabularySize} tokens, and CLIP's tokenizer has ${VOCABULARY}: convert it to a transformers checkpoint with its own tokenizer`,
+      `${path} has a vocabulary of ${vocabularySize} tokens, but CLIP's tokenizer has ${VOCABULARY}: convert it to a transformers checkpoint with its own tokenizer`,
     );
   }
   return toCheckpoint(output, {
@@ -72,31 +72,31 @@ async function shippedTokenizer(): Promise<string> {
   return buildClipTokenizerFromMerges(await readFile(packagePath("models/clip-tokenizer/merges.txt"), "utf8"));
 }
 
-/** What the weights of a CLIP do not say about it. */
+/** What does not follow from the shapes of a CLIP's weights. */
 export interface OpenAiOptions {
   activation: "quick_gelu" | "gelu";
-  /** Numbers of a head of the image tower. */
+  /** Width of an attention head of the image tower. */
   visionHeadWidth: number;
-  /** Heads of the text tower; one for each 64 numbers when left out. */
+  /** Number of heads of the text tower. Default: one for each 64 of its width. */
   textHeads?: number;
 }
 
-/** What OpenAI's code takes where only weights are given: `build_model` in clip/model.py. */
+/** The values that OpenAI's code assumes for bare weights: `build_model` in clip/model.py. */
 export const OPENAI_OPTIONS: OpenAiOptions = { activation: "quick_gelu", visionHeadWidth: 64 };
 
 const HEAD_WIDTH = 64;
 
 /**
- * The sizes of a CLIP as the shapes of its weights tell them, as a config.json of transformers.
- * `weights`: under OpenAI's names.
- * @throws ClipBlipError ERR_MODEL_INVALID for the weights of something else
+ * The sizes of a CLIP, derived from the shapes of its weights, as transformers' config.json.
+ * @param weights with OpenAI's names
+ * @throws ClipBlipError ERR_MODEL_INVALID if the weights are not a CLIP's
  */
 export function openAiConfig(weights: WeightTable, options: OpenAiOptions): JsonObject {
   const { path } = weights;
   const shapeOf = (name: string, rank: number) => {
     const shape = weights.get(name)?.shape;
     if (shape?.length === rank && !shape.includes(0)) return shape as [number, number];
-    throw invalidModel(`${path} has no tensor "${name}" of ${rank} dimensions: it is not a CLIP with OpenAI's names`);
+    throw invalidModel(`${path} has no tensor "${name}" with ${rank} dimensions: it is not a CLIP with OpenAI's names`);
   };
   const layersOf = (encoder: string) =>
     weights.names().reduce((layers, name) => {
@@ -146,7 +146,7 @@ function assertVisionTransformer(weights: WeightTable): void {
   }
   if (weights.names().some((name) => name.startsWith("vision_model."))) {
     throw invalidModel(
-      `${weights.path} has the names of Hugging Face transformers: load the directory with its config.json instead`,
+      `${weights.path} has the tensor names of Hugging Face transformers: load its directory, with config.json, instead`,
     );
   }
 }

@@ -3,7 +3,7 @@ import type { NormalizePlan, ResizePlan } from "../native/types.js";
 import { invalidModel } from "./invalid.js";
 import { JsonObject } from "./json.js";
 
-/** How decoded pixels become a model's input. */
+/** How decoded pixels are turned into a model's input. */
 export interface PreprocessPlan {
   resize: ResizePlan;
   normalize: NormalizePlan;
@@ -19,11 +19,11 @@ type Channels = [number, number, number];
 /** In pixels. */
 type Size = { height: number; width: number } | { shortestEdge: number };
 
-/** What an image processor of transformers does where its file says nothing. */
+/** What a transformers image processor does by default. */
 interface Defaults {
   size: Size;
   crop: boolean;
-  /** A lone number as `size` means both sides. */
+  /** Whether a single number as `size` means both sides. */
   square: boolean;
   mean: Channels;
   std: Channels;
@@ -33,7 +33,7 @@ const OPENAI_MEAN: Channels = [0.48145466, 0.4578275, 0.40821073];
 const OPENAI_STD: Channels = [0.26862954, 0.26130258, 0.27577711];
 const HALF: Channels = [0.5, 0.5, 0.5];
 
-/** Whose image processor it is. */
+/** The architecture that an image processor belongs to. */
 type Architecture = "clip" | "siglip" | "blip";
 
 const DEFAULTS: Record<Architecture, Defaults> = {
@@ -47,16 +47,17 @@ const FILE = "preprocessor_config.json";
 const CROP = { height: 224, width: 224 };
 const BICUBIC = 3;
 
-/** Pillow's numbers. Its 4 (box) and 5 (hamming) are not among the resamplers of the addon. */
+/** Pillow's numbers of the resamplers. The addon has no 4 (box) and 5 (hamming). */
 const RESAMPLE: Record<string, ResizePlan["resample"]> = { 0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic" };
 
 /**
- * Reads preprocessor_config.json as transformers' CLIPImageProcessor, SiglipImageProcessor and BlipImageProcessor do, in
- * its older forms (`"size": 224`) and its newer ones. `do_pad` is ignored: with one size for all pictures there is nothing to pad.
+ * Reads preprocessor_config.json as transformers' CLIPImageProcessor, SiglipImageProcessor and BlipImageProcessor do,
+ * in its older forms (`"size": 224`) and its newer ones. `do_pad` is ignored: all pictures have the same size, so there
+ * is nothing to pad.
  *
- * @param architecture whose defaults hold where the file names no processor of theirs
+ * @param architecture whose defaults apply if the file names no known processor
  * @param imageSize height and width of the model's input, in pixels
- * @throws ERR_MODEL_INVALID for a malformed file, an unsupported resampler, or a size that can never be the model's
+ * @throws ERR_MODEL_INVALID for a malformed file, an unsupported resampler, or a size that does not fit the model
  */
 export function readPreprocessorConfig(text: string, architecture: Architecture, imageSize: number): PreprocessPlan {
   const fields = JsonObject.parse(text, FILE);
@@ -71,11 +72,11 @@ export function readPreprocessorConfig(text: string, architecture: Architecture,
 }
 
 /**
- * Text of preprocessor_config.json for pictures of another size: what it does stays the same in proportion.
+ * Adapts preprocessor_config.json to another image size, keeping the proportions of resize and crop.
  *
  * @param architecture as in `readPreprocessorConfig`
- * @param from height and width of the model's input until now, in pixels
- * @param to height and width from now on, in pixels
+ * @param from current height and width of the model's input, in pixels
+ * @param to new height and width, in pixels
  * @throws ERR_MODEL_INVALID as `readPreprocessorConfig`
  */
 export function resizePreprocessorConfig(text: string, architecture: Architecture, from: number, to: number): string {
@@ -90,28 +91,28 @@ export function resizePreprocessorConfig(text: string, architecture: Architectur
 }
 
 /**
- * Checks a picture after resize and crop. Only a model whose processor does not fix the size can fail here.
+ * Checks the size of a picture after resize and crop. Fails only for models whose processor does not enforce the size.
  *
- * @throws ERR_INVALID_ARGUMENT where the picture has another size than the model's input
+ * @throws ERR_INVALID_ARGUMENT if the picture does not have the size of the model's input
  */
 export function assertModelSize(plan: PreprocessPlan, width: number, height: number): void {
   if (width === plan.width && height === plan.height) return;
   throw new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `The picture has ${width} x ${height} pixels after preprocessing and the model takes ${plan.width} x ${plan.height}; ` +
-      "its preprocessor does not resize every picture to that size, so resize or crop it first.",
+    `The picture has ${width} x ${height} pixels after preprocessing, but the model takes ${plan.width} x ${plan.height}. ` +
+      "The model's preprocessor does not change that size: resize or crop the picture first.",
   );
 }
 
 /**
- * Whether a picture is the model's input as it is: resize and crop would give the same pixels again.
+ * Whether a picture already is the model's input: resize and crop would not change it.
  *
  * @param width of the picture, in pixels
  * @param height of the picture, in pixels
  */
 export function isModelInput(plan: PreprocessPlan, width: number, height: number): boolean {
   if (width !== plan.width || height !== plan.height) return false;
-  // A crop has the size of the model's input, or the file was refused.
+  // A crop always has the size of the model's input; other files were rejected.
   const { resize } = plan.resize;
   if (resize === null) return true;
   if ("shortestEdge" in resize) return resize.shortestEdge === Math.min(width, height);
@@ -123,7 +124,7 @@ function processorOf(fields: JsonObject, architecture: Architecture): Architectu
   const type = typeof name === "string" ? name.toLowerCase() : "";
   if (type.startsWith("clip")) return "clip";
   if (type.startsWith("siglip2"))
-    throw invalidConfig("keeps the aspect ratio of pictures (NaFlex), which is not supported");
+    throw invalidConfig("describes a NaFlex model, which keeps the proportions of pictures and is not supported");
   if (type.startsWith("siglip")) return "siglip";
   return type.startsWith("blip") ? "blip" : architecture;
 }
@@ -147,18 +148,18 @@ function normalization(fields: JsonObject, defaults: Defaults): NormalizePlan {
   };
 }
 
-/** A crop or an exact resize must give the model's size; a shorter side, at least the right one. */
+/** A crop or exact resize must give the model's size; for a resize of the shorter side, that side must. */
 function checkOutput({ resize, crop }: ResizePlan, imageSize: number): void {
   const output = crop ?? resize;
   if (output === null) return;
   const sides = "shortestEdge" in output ? [output.shortestEdge] : [output.height, output.width];
   if (sides.every((side) => side === imageSize)) return;
   throw invalidConfig(
-    `resizes pictures to ${sides.join(" x ")} pixels, and the model takes ${imageSize} x ${imageSize}`,
+    `resizes pictures to ${sides.join(" x ")} pixels, but the model takes ${imageSize} x ${imageSize}`,
   );
 }
 
-/** A switch, which null turns off. */
+/** A boolean; null means false. */
 function isOn(fields: JsonObject, key: string, byDefault: boolean): boolean {
   return fields.boolean(key, fields.has(key) ? false : byDefault);
 }
@@ -169,7 +170,7 @@ function readResample(fields: JsonObject): ResizePlan["resample"] {
   throw fields.wrong("resample", `one of ${Object.keys(RESAMPLE).join(", ")}`, value);
 }
 
-/** Three numbers, or one for all three channels. */
+/** Three numbers, or one number for all channels. */
 function readChannels(fields: JsonObject, key: string, byDefault: Channels): Channels {
   const value = fields.raw(key) ?? byDefault;
   const three = typeof value === "number" ? [value, value, value] : value;
@@ -178,8 +179,9 @@ function readChannels(fields: JsonObject, key: string, byDefault: Channels): Cha
 }
 
 /**
- * A size as any version of transformers wrote it: a number, [height, width], {height, width} or {shortest_edge}.
- * @param square whether a lone number is both sides, or the shorter one
+ * A size in any form that a version of transformers writes: a number, [height, width], {height, width} or
+ * {shortest_edge}.
+ * @param square whether a single number means both sides or the shorter one
  */
 function readSize(fields: JsonObject, key: string, byDefault: Size, square: boolean): Size {
   const value = fields.raw(key);

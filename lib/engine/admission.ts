@@ -1,40 +1,41 @@
 import { ClipBlipError } from "../common/errors.js";
 
-/** Counts the items that were accepted and are not finished; refuses new calls when too many wait. */
+/** Counts accepted, unfinished items; rejects new calls while too many are waiting. */
 export class Admission {
   #accepted = 0;
   readonly #limit: number;
 
-  /** `limit`: number of unfinished items at which further calls are refused. */
+  /** @param limit once this many items are accepted, the next call is rejected */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Items accepted and not finished. */
+  /** Items that are accepted and not finished. */
   get accepted(): number {
     return this.#accepted;
   }
 
   /**
-   * Accepts a call of `items` items. A call is taken whole: the limit refuses the next call, never a part of one.
+   * Accepts a call of `items` items. A call is accepted as a whole, even if it exceeds the limit; only the next one is
+   * rejected.
    * @throws ClipBlipError ERR_QUEUE_FULL
    */
   enter(items: number): void {
     if (this.#accepted >= this.#limit) {
       throw new ClipBlipError(
         "ERR_QUEUE_FULL",
-        `${this.#accepted} items are waiting and maxQueue is ${this.#limit}: try again later, or raise maxQueue`,
+        `${this.#accepted} items are already waiting and maxQueue is ${this.#limit}: try again later, or raise maxQueue`,
       );
     }
     this.enterUnchecked(items);
   }
 
-  /** Accepts items of a stream, which limits itself to its window. */
+  /** Accepts items without a check: a stream limits itself, because it keeps only its window in flight. */
   enterUnchecked(items: number): void {
     this.#accepted += items;
   }
 
-  /** Tells that `items` items are finished or given up. */
+  /** Marks `items` items as finished or abandoned. */
   leave(items: number): void {
     this.#accepted -= items;
   }

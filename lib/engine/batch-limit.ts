@@ -1,34 +1,34 @@
-/** Number of batches in a row that must fit before a size that was too large is tried again. */
+/** Number of full batches that must fit in a row before a larger size is tried again. */
 const PATIENCE = 16;
 
-/** The same, after several such tries have failed. */
+/** Upper bound of that number, which doubles with each failed try. */
 const MAX_PATIENCE = 1024;
 
 /**
- * The largest batch that is tried. It starts at what the probe found and falls when memory runs out. Then it grows back
- * step by step, since another user of the device may have needed the memory only for a while. Each failed try doubles
- * the wait before the next one.
+ * The largest batch to try. It starts at what the probe found, shrinks when memory runs out, and grows back step by
+ * step, because a neighbour may have taken the memory only for a while. Each failed try doubles the wait for the next
+ * one.
  */
 export class BatchLimit {
   #safe: number;
   #current: number;
   #successes = 0;
   #patience = PATIENCE;
-  /** Whether the size was raised and no full batch has fitted yet. */
+  /** The size was raised and has not proved itself yet. */
   #onTrial = false;
 
-  /** `safe`: items that fit, as measured. */
+  /** @param safe number of items that fit, as measured */
   constructor(safe: number) {
     this.#safe = safe;
     this.#current = safe;
   }
 
-  /** Items that the next batch may hold; at least 1. */
+  /** Maximum number of items in the next batch; at least 1. */
   get current(): number {
     return this.#current;
   }
 
-  /** A new measurement replaces what was learned. */
+  /** Replaces what was learned by a new measurement. */
   reset(safe: number): void {
     this.#safe = safe;
     this.#current = safe;
@@ -37,7 +37,7 @@ export class BatchLimit {
     this.#onTrial = false;
   }
 
-  /** `size` items did not fit: the bucket below is tried. */
+  /** Records that `size` items did not fit; the bucket below is tried next. */
   shrink(size: number): void {
     this.#current = Math.min(this.#current, bucketBelow(size));
     this.#successes = 0;
@@ -45,7 +45,7 @@ export class BatchLimit {
     this.#onTrial = false;
   }
 
-  /** `size` items fitted. Only full batches are evidence for more. */
+  /** Records that `size` items fitted. Only full batches are evidence that more may fit. */
   succeeded(size: number): void {
     if (size < this.#current) return;
     this.#successes += 1;
@@ -61,9 +61,9 @@ export class BatchLimit {
 }
 
 /**
- * The batch sizes that a device is prepared for: powers of two, and the largest batch. When memory runs out, a batch goes
- * to the size below, so that few shapes occur. A batch with fewer items, because there are no more, runs as it is and is
- * not padded.
+ * Batch buckets are the sizes that a device is prepared for: powers of two, and the largest batch. A batch that does
+ * not fit is cut to the bucket below, so that few different shapes occur. A batch with fewer items runs as it is,
+ * without padding.
  */
 
 /** The buckets up to `largest`, in ascending order; the last one is `largest` itself. */
@@ -73,12 +73,12 @@ export function batchBuckets(largest: number): number[] {
   return [...buckets, largest];
 }
 
-/** The bucket below a batch of `size`, whether that is a bucket itself or not; 1 below 1. */
+/** The largest bucket below `size`; 1 if there is none. */
 export function bucketBelow(size: number): number {
   return batchBuckets(size).at(-2) ?? 1;
 }
 
-/** The bucket above a batch of `size`, of those up to `largest`. */
+/** The smallest bucket above `size`, but at most `largest`. */
 export function bucketAbove(size: number, largest: number): number {
   return batchBuckets(largest).find((bucket) => bucket > size) ?? largest;
 }

@@ -2,23 +2,25 @@ import type { DeviceQueue } from "./device-queue.js";
 import { type BatchEvent, batchChannel } from "./events.js";
 import { type Outcome, runSplitting, type Splittable } from "./split.js";
 
-/** What a batcher needs to know of its batches. */
+/** The operation whose items a batcher collects. */
 export interface Batched<Item, R> extends Splittable<Item, R> {
   /** As `BatchEvent` names it. */
   readonly name: string;
   /** "cpu", "cuda:0", … */
   readonly device: string;
-  /** Items with different keys, which have different options, never share a batch. */
+  /** Only items with equal keys share a batch (keys differ where options do). */
   key(item: Item): string;
-  /** How many items like `item` the next batch may hold, at least 1; asked when its turn comes. */
+  /** Maximum number of items like `item` in the next batch, at least 1; asked when the batch is made. */
   limit(item: Item): number;
-  /** Whether a full batch may be handed over while the one before is on the device, so that its items are uploaded meanwhile. */
+  /**
+   * Whether a full batch may be handed over while the previous one runs, so that its items are transferred meanwhile.
+   */
   overlaps(): boolean;
 }
 
-/** One call of a user. The batcher waits for those of its items that are still being prepared. */
+/** A user's call. The batcher waits for its items that are still being prepared. */
 export interface Call {
-  /** Items that are being decoded or tokenized and will be ready soon. */
+  /** Number of items that are being decoded or tokenized. */
   preparing: number;
 }
 
@@ -26,24 +28,24 @@ interface Entry<Item, R> {
   item: Item;
   key: string;
   call: Call;
-  /** Milliseconds of `performance.now()`. */
+  /** In milliseconds of `performance.now()`. */
   submitted: number;
   resolve: (value: R) => void;
   reject: (error: unknown) => void;
 }
 
 /**
- * Collects the items of concurrent calls into batches. A batch starts when the device is free, and either it is full or
- * some call has no more items to prepare. So a call on an idle device starts at once.
+ * Collects the items of concurrent calls into batches. A batch starts when the device is free and either enough items
+ * for a full batch are ready or some call has nothing left to prepare. So a call to an idle device starts at once.
  */
 export class Batcher<Item, R> {
   readonly #operation: Batched<Item, R>;
   readonly #queue: DeviceQueue;
   #ready: Entry<Item, R>[] = [];
   #turnRequested = false;
-  /** Batches under way. They share one turn on the device, which the last of them ends. */
+  /** Running batches. They share one turn on the device, which the last of them ends. */
   #running = 0;
-  /** When the last batch ended. Where batches overlap, the next one has waited for that. */
+  /** When the last batch ended; an overlapping batch had to wait for it. */
   #lastEnd = 0;
   #closed: { reason: unknown } | undefined;
 
@@ -52,7 +54,7 @@ export class Batcher<Item, R> {
     this.#queue = queue;
   }
 
-  /** Adds one prepared item of `call`; resolves with the result of that item. */
+  /** Adds a prepared item of `call`; settles with the result of this item. */
   submit(item: Item, call: Call): Promise<R> {
     if (this.#closed) return Promise.reject(this.#closed.reason);
     return new Promise<R>((resolve, reject) => {
@@ -62,20 +64,20 @@ export class Batcher<Item, R> {
     });
   }
 
-  /** Removes all items of `call` from the queue and rejects them. Items that are running go on. */
+  /** Removes all waiting items of `call` and rejects them; running ones are not affected. */
   cancel(call: Call, reason: unknown): void {
     this.#rejectWhere((entry) => entry.call === call, reason);
   }
 
-  /** Rejects everything that waits, and everything that is submitted from now on. */
+  /** Rejects all waiting items, and everything submitted from now on. */
   close(reason: unknown): void {
     this.#closed = { reason };
     this.#rejectWhere(() => true, reason);
   }
 
   /**
-   * Checks whether a batch can start, and takes a turn on the device for it. Call it whenever a call has finished or given
-   * up preparing an item. Never rejects.
+   * Starts a batch if one can start, taking a turn on the device for it. To be called whenever a call has finished or
+   * abandoned the preparation of an item. Never rejects.
    */
   async poke(): Promise<void> {
     if (this.#mayFollow()) void this.#run();
@@ -89,17 +91,17 @@ export class Batcher<Item, R> {
       return;
     }
     this.#turnRequested = false;
-    // The calls that the turn was taken for may be gone, and the others not be ready.
+    // The items that the turn was taken for may be gone, and other calls may still be preparing.
     if (!this.#isDue()) {
       this.#queue.release();
       return;
     }
     void this.#run();
-    // Queue again while this batch runs, so that it counts as waiting: some work is done only when nobody waits.
+    // Queue for the next turn while this batch runs: work for when nobody waits must see that somebody does.
     void this.poke();
   }
 
-  /** Whether a full batch may follow in the turn of the one that runs, because nobody else waits for the device. */
+  /** Whether a full batch may join the running one in its turn; only while nobody else waits for the device. */
   #mayFollow(): boolean {
     if (this.#running !== 1 || !this.#operation.overlaps() || !this.#isFull()) return false;
     return this.#queue.waiting <= (this.#turnRequested ? 1 : 0);
@@ -114,7 +116,7 @@ export class Batcher<Item, R> {
     return this.#isFull() || this.#ready.some((entry) => entry.call.preparing === 0);
   }
 
-  /** Runs the next batch in the current turn, and settles its items. */
+  /** Runs the next batch in the current turn and settles its items. */
   async #run(): Promise<void> {
     this.#running += 1;
     const batch = this.#take();
@@ -135,12 +137,12 @@ export class Batcher<Item, R> {
     }
     this.#lastEnd = ended;
     this.#running -= 1;
-    // Before the turn ends, so that this batcher's next turn comes after those who wait already.
+    // Before the turn ends, so that the next batch queues behind those who are already waiting.
     void this.poke();
     if (this.#running === 0) this.#queue.release();
   }
 
-  /** The oldest item, and the following ones that may share its batch. */
+  /** Takes the oldest item and those after it that may share its batch. */
   #take(): Entry<Item, R>[] {
     const [first] = this.#ready;
     if (!first) return [];

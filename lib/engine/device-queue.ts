@@ -2,24 +2,24 @@ import type { ClipBlipError } from "../common/errors.js";
 import { deviceLost } from "../native/errors.js";
 import type { NativeBinding } from "../native/types.js";
 
-/** Who may use a device: one holder at a time, the others in the order in which they came. */
+/** Grants a device to one holder at a time, first come, first served. */
 export interface DeviceTurns {
-  /** Takes the device if nobody holds it; false if somebody does. */
+  /** Takes the device if it is free; returns false if it is not. */
   tryAcquire(): boolean;
-  /** Resolves when the device is the caller's. */
+  /** Resolves when the caller holds the device. */
   acquire(): Promise<void>;
   release(): void;
   /** Number of waiters for a turn, in all threads. */
   waiting(): number;
   /** Why the device has failed for good; undefined while it can be used. */
   lostReason(): string | undefined;
-  /** Tells all threads that the device has failed for good. */
+  /** Marks the device as failed for good, in all threads. */
   markLost(reason: string): void;
 }
 
 /**
- * The calls of this thread on one device. A device is used by one call at a time, in the whole process: a waiting call
- * is an entry in a list and holds no thread, so that libuv's pool always has threads left for files, DNS and decoding.
+ * The queue of this thread's calls on one device. The whole process runs one call at a time on a device. A waiting call
+ * is a list entry and does not hold a thread, so libuv's pool keeps threads for files, DNS and decoding.
  */
 export class DeviceQueue {
   readonly #turns: DeviceTurns;
@@ -28,7 +28,7 @@ export class DeviceQueue {
     this.#turns = turns;
   }
 
-  /** The error of every call once the device has failed for good. */
+  /** The error that every call rejects with once the device has failed for good; otherwise undefined. */
   get lost(): ClipBlipError | undefined {
     const reason = this.#turns.lostReason();
     return reason === undefined ? undefined : deviceLost(reason);
@@ -39,22 +39,22 @@ export class DeviceQueue {
     return this.#turns.waiting();
   }
 
-  /** Tells every model and every thread of the process that the device has failed for good. */
+  /** Marks the device as failed for good, for every model and thread of the process. */
   markLost(reason: string): void {
     this.#turns.markLost(reason);
   }
 
-  /** Resolves when the device is the caller's, first come, first served; `release` ends the turn. */
+  /** Resolves when the caller holds the device, first come, first served; `release` ends the turn. */
   acquire(): Promise<void> {
     return this.#turns.acquire();
   }
 
-  /** Takes a turn at once if nobody has the device; false if somebody does. */
+  /** Takes a turn if the device is free; returns false if it is not. */
   tryAcquire(): boolean {
     return this.#turns.tryAcquire();
   }
 
-  /** Ends the turn, and the next in line gets the device. */
+  /** Ends the turn; the next in line gets the device. */
   release(): void {
     this.#turns.release();
   }
@@ -72,7 +72,7 @@ export class DeviceQueue {
 
 const queues = new Map<string, DeviceQueue>();
 
-/** The one queue of a device in this thread; the turns come from the addon, which every thread of the process shares. */
+/** The queue of a device in this thread. The turns are managed by the addon, for all threads of the process. */
 export function deviceQueue(binding: NativeBinding, device: string): DeviceQueue {
   let queue = queues.get(device);
   if (!queue) {

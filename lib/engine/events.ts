@@ -1,8 +1,8 @@
 import { channel } from "node:diagnostics_channel";
 
-/** One batch that ran on the device. */
+/** The result of one batch: of all items that waited for the device together. */
 export interface BatchEvent {
-  /** What the model did: "encode_image", "encode_text" or "caption". */
+  /** "encode_image", "encode_text", "caption", "answer" or "match". */
   operation: string;
   /** "cpu", "cuda:0", … */
   device: string;
@@ -11,13 +11,16 @@ export interface BatchEvent {
   failed: number;
   /** Seconds that each item waited for the device after it was decoded or tokenized. */
   waits: number[];
-  /** Seconds on the device, all tries included. If it was handed over early, counted from the end of the batch before. */
+  /**
+   * Seconds on the device, failed tries included. For a batch that was handed over early, counted from the end of the
+   * previous one.
+   */
   seconds: number;
-  /** Number of forwards that ran out of memory and were split. */
+  /** Number of forward passes that ran out of memory and were repeated in smaller parts. */
   splits: number;
 }
 
-/** The preparation of one picture: decoding and resizing, without waiting for a thread. */
+/** The time that decoding and resizing one picture took; waiting for a thread is not included. */
 export interface PreparationEvent {
   seconds: number;
   /** Whether the picture could not be read. */
@@ -25,10 +28,10 @@ export interface PreparationEvent {
 }
 
 /**
- * Published after each batch with a `BatchEvent`, as "clip-blip:batch". Subscribe with `node:diagnostics_channel`; without
- * subscribers nothing is measured.
+ * Publishes a `BatchEvent` after each batch, under the name "clip-blip:batch". Subscribe with
+ * `node:diagnostics_channel`; without subscribers, nothing is measured.
  */
 export const batchChannel = channel("clip-blip:batch");
 
-/** Published after each preparation with a `PreparationEvent`, as "clip-blip:preparation". */
+/** Publishes a `PreparationEvent` after each picture is prepared, under the name "clip-blip:preparation". */
 export const preparationChannel = channel("clip-blip:preparation");

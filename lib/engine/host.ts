@@ -3,35 +3,35 @@ import { fromNative } from "../native/errors.js";
 import type { CacheRelease, ModuleHandle, NativeBinding, RunOptions } from "../native/types.js";
 import type { DeviceQueue } from "./device-queue.js";
 
-/** What the host of a model's weights needs. */
+/** What a host needs to load, keep and unload a model's weights. */
 export interface HostOptions {
   native: Pick<NativeBinding, "emptyCache" | "unloadModule">;
   /** "cpu", "cuda:0", … */
   device: string;
   queue: DeviceQueue;
-  /** Loads the weights onto the device; called again when a call meets an unloaded model. */
+  /** Loads the weights onto the device; called again when an unloaded model is used. */
   load: () => Promise<ModuleHandle>;
-  /** Bytes that the activations of a call may take at present. */
+  /** Bytes that the activations of a call may use, given the memory that is free now. */
   measureBudget: () => number;
   releaseCache: CacheRelease;
-  /** Milliseconds without a call after which the weights leave the device. */
+  /** Milliseconds without a call after which the weights are unloaded. */
   idleUnload?: number;
-  /** Whether calls are under way, including those whose items are still being prepared. */
+  /** Whether calls are in progress, including those whose items are still being prepared. */
   isBusy: () => boolean;
 }
 
 export type HostState = "loaded" | "unloaded" | "closed";
 
-/** Loads, keeps and unloads one model's weights on one device. Every use happens within a turn of the device's queue. */
+/** Loads, uses and unloads one model's weights on one device, always within a turn of the device's queue. */
 export class ModelHost {
   readonly #options: HostOptions;
   #module: ModuleHandle | undefined;
-  /** The load in progress, shared by the calls of a turn that found the model unloaded. */
+  /** The running load, shared by all calls of a turn. */
   #loading: Promise<ModuleHandle> | undefined;
   #budget = 0;
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
-  /** Number of calls so far, by which an idle unload that waited for its turn sees whether it is still wanted. */
+  /** Number of calls so far; tells an idle unload that waited for its turn whether it is still wanted. */
   #calls = 0;
 
   constructor(options: HostOptions) {
@@ -43,18 +43,18 @@ export class ModelHost {
     return this.#module ? "loaded" : "unloaded";
   }
 
-  /** Bytes of activations that one call may hold, as measured when the weights came, or by the last probe. */
+  /** Bytes of activations that a call may hold, as measured when the weights were loaded or by the last probe. */
   get budget(): number {
     return this.#budget;
   }
 
-  /** Takes a turn, and loads the weights if they are not on the device. */
+  /** Takes a turn and loads the weights if necessary. */
   async ensureLoaded(): Promise<void> {
     await this.#options.queue.run(() => this.#load());
     this.#restartIdleTimer();
   }
 
-  /** Measures how many bytes a call may hold, with the weights loaded. The caller has the turn. */
+  /** Measures how many bytes a call may hold, with the weights loaded. The caller must hold the turn. */
   async measureBudget(): Promise<number> {
     await this.#load();
     this.#measureBudget();
@@ -62,7 +62,7 @@ export class ModelHost {
   }
 
   /**
-   * Runs one call on the device. The caller has the turn. Loads the weights first if necessary. Rejects with a
+   * Runs one call on the device, loading the weights first if necessary. The caller must hold the turn. Rejects with a
    * ClipBlipError.
    */
   async call<T>(work: (module: ModuleHandle, options: RunOptions) => Promise<T>): Promise<T> {
@@ -73,7 +73,7 @@ export class ModelHost {
       return await work(module, { memoryLimit: this.#budget, releaseCache: this.#options.releaseCache });
     } catch (error) {
       const failure = this.#failure(error);
-      // So that the next try finds the cache empty.
+      // Start the next try with an empty cache.
       if (failure.code === "ERR_OUT_OF_MEMORY") await this.#releaseCache();
       throw failure;
     } finally {
@@ -81,12 +81,12 @@ export class ModelHost {
     }
   }
 
-  /** Waits for the running call, then removes the weights from the device. The next call loads them again. */
+  /** Waits for the running call, then unloads the weights. The next call loads them again. */
   async unload(): Promise<void> {
     await this.#options.queue.run(() => this.#drop());
   }
 
-  /** Like unload, for good. Whoever has the turn finishes. */
+  /** Unloads for good, after the call that holds the turn. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#idleTimer);
@@ -110,9 +110,9 @@ export class ModelHost {
     } catch (error) {
       throw this.#failure(error);
     }
-    // Closed meanwhile: nothing starts any more, and close() removes these weights again.
+    // Closed meanwhile: start nothing; close() unloads these weights.
     if (this.#closed) throw closedError();
-    // Measured with the weights in place. Another model may have been loaded since they were here last.
+    // Measure with the weights loaded, each time: another model may have been loaded since.
     this.#measureBudget();
     return this.#module;
   }
@@ -135,8 +135,8 @@ export class ModelHost {
   }
 
   /**
-   * Returns the memory that the allocator keeps for reuse to the device. Never rejects: the next call meets the same
-   * fault and reports it.
+   * Gives the allocator's cached blocks back to the device. Never rejects: if the device has failed, the next call
+   * reports it.
    */
   async #releaseCache(): Promise<void> {
     const { native, device } = this.#options;
@@ -147,7 +147,7 @@ export class ModelHost {
     }
   }
 
-  /** An error of the addon as users see it. A lost device is reported to everybody from now on. */
+  /** Turns an error of the addon into a ClipBlipError; marks the device as lost if it has failed for good. */
   #failure(error: unknown): ClipBlipError {
     const failure = fromNative(error);
     if (failure.code === "ERR_DEVICE_LOST") {
@@ -161,7 +161,7 @@ export class ModelHost {
     clearTimeout(this.#idleTimer);
     const { idleUnload } = this.#options;
     if (idleUnload === undefined || this.#closed || !this.#module) return;
-    // A timer alone must not keep the process alive.
+    // The timer must not keep the process alive.
     this.#idleTimer = setTimeout(() => void this.#unloadWhereIdle(), idleUnload).unref();
   }
 
@@ -176,12 +176,12 @@ export class ModelHost {
         if (calls === this.#calls) await this.#drop();
       });
     } catch {
-      // Nobody waits for this. The module is given up either way, and the next call loads it anew.
+      // Nobody awaits this. The module is dropped either way, and the next call loads it again.
     }
   }
 }
 
-/** What calls on a closed model reject with. */
+/** The error that calls on a closed model reject with. */
 export function closedError(): ClipBlipError {
-  return new ClipBlipError("ERR_CLOSED", "The model was closed: load it again with load()");
+  return new ClipBlipError("ERR_CLOSED", "The model is closed: load it again with load()");
 }

@@ -9,36 +9,36 @@ import { closedError, type ModelHost } from "./host.js";
 import { Pipeline, type Prepared } from "./pipeline.js";
 import { fittingItems, type MemoryModel, probeMemory } from "./probe.js";
 
-/** One batch's results, and the memory that they took. */
+/** The results of a batch and their cost. */
 export interface BatchResult<R> extends RunStats {
   values: R[];
 }
 
-/** What all operations of one model share. */
+/** What the operations of one model share. */
 export interface OperationContext {
   /** "cpu", "cuda:0", … */
   device: string;
   host: ModelHost;
   queue: DeviceQueue;
   admission: Admission;
-  /** The user's cap on the rows of a batch, if there is one. */
+  /** The user's limit on the rows of a batch, if any. */
   maxBatchSize?: number;
 }
 
-/** What an operation knows of the memory that its batches take. */
+/** What an operation knows about the memory of its batches. */
 export interface MeasuredBatch extends MemoryModel {
-  /** Rows that fit into the budget. */
+  /** Number of rows that fit into the budget. */
   safeBatchSize: number;
 }
 
-/** Milliseconds that the probe of one operation may take, about. A CLIP model has two. */
+/** Approximate time limit of an operation's probe, in milliseconds. A CLIP model has two operations. */
 const PROBE_TIME = 500;
-/** The same where the batches that are of use fit several times over, as those of a CPU mostly do. */
+/** The same if the largest useful batch fits several times over, as usual on a CPU. */
 const PROBE_TIME_WHERE_PLENTY = 100;
 
 /**
- * One thing that a model does with batches: encode pictures, encode texts, write captions. A subclass says how an input
- * is prepared and how a batch is run. This class has the batches, the batch size that it learned, and the places in the
+ * Something that a model does with a batch: encode pictures, encode texts, write captions. Subclasses define how an
+ * input is prepared and how a batch is run; this class manages batches, the learned batch size and the places in the
  * queue. Batch sizes are in rows.
  */
 export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>, Batched<Item, R> {
@@ -49,10 +49,10 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
   readonly #context: OperationContext;
   readonly #batcher: Batcher<Item, R>;
   readonly #limit: BatchLimit;
-  /** The largest batch that is of use, in rows: larger ones are no faster, or more than the user allows. */
+  /** The largest batch size of use, in rows: larger ones are no faster, or exceed the user's limit. */
   readonly #maxUseful: number;
 
-  /** `maxUseful`: rows above which larger batches are no faster. */
+  /** @param maxUseful batch size, in rows, beyond which throughput no longer grows */
   constructor(context: OperationContext, maxUseful: number) {
     const { device, queue, admission, maxBatchSize = Number.POSITIVE_INFINITY } = context;
     this.device = device;
@@ -63,55 +63,55 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
     this.pipeline = new Pipeline(this, this.#batcher, admission);
   }
 
-  /** Turns an input of a user into an item of a batch: decoding, resizing, tokenizing. */
+  /** Turns a user's input into an item of a batch: decodes, resizes, tokenizes. */
   abstract prepare(input: Input, signal: AbortSignal): Promise<Item> | Item;
 
-  /** Items with different keys do not share a batch. */
+  /** Only items with equal keys share a batch. */
   abstract key(item: Item): string;
 
-  /** Rows that an item takes in a batch, such as one for each of its beams. Equal for items with the same key. */
+  /** Rows that an item takes in a batch, for example one for each beam. Equal for items with equal keys. */
   rows(_item: Item): number {
     return 1;
   }
 
-  /** Whether a full batch may be handed over while the one before is on the device. */
+  /** Whether a full batch may be handed over while the previous one runs. */
   overlaps(): boolean {
     return false;
   }
 
-  /** One forward over all items. */
+  /** Runs one forward pass over all items. */
   protected abstract run(module: ModuleHandle, items: Item[], options: RunOptions): Promise<BatchResult<R>>;
 
-  /** An item of one row and of the usual size, for the probe and the warm-up. */
+  /** An item of one row and typical size; the probe and the warm-up run batches of them. */
   protected abstract sample(): Item;
 
-  /** How many items of a call are prepared ahead: while one batch is on the device, the next one is prepared. */
+  /** Number of items of a call to prepare ahead: one batch runs while the next one is prepared. */
   window(): number {
     return 2 * this.#batchSize();
   }
 
-  /** How many items like `item` the next batch may hold. */
+  /** Maximum number of items like `item` in the next batch. */
   limit(item: Item): number {
     return Math.max(1, Math.floor(this.#batchSize() / this.rows(item)));
   }
 
-  /** One forward, from which the size of later batches is learned. Rejects with a ClipBlipError. */
+  /** Runs one forward pass and learns from it how large later batches may be. Rejects with a ClipBlipError. */
   async forward(items: Item[]): Promise<R[]> {
     const { host } = this.#context;
     const { values, peakBytes } = await host.call((module, options) => this.run(module, items, options));
     if (values.length !== items.length) {
       throw new ClipBlipError(
         "ERR_INTERNAL",
-        `A batch of ${items.length} items gave ${values.length} results: this package did not write the archive`,
+        `A batch of ${items.length} items gave ${values.length} results: export the model again with clip-blip`,
       );
     }
-    // If the allocator cannot enforce the budget, the size of the next batch does.
+    // If the allocator did not keep to the budget, make the next batch smaller.
     if (peakBytes > host.budget) this.ranOutOfMemory(items);
     else this.#limit.succeeded(this.#rowsOf(items));
     return values;
   }
 
-  /** Smaller batches from here on. */
+  /** Makes batches smaller from now on. */
   ranOutOfMemory(items: Item[]): void {
     this.#limit.shrink(this.#rowsOf(items));
   }
@@ -137,7 +137,7 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
     return this.adopt(memory);
   }
 
-  /** Takes over what a probe of the same model found, and applies it to the memory that is free now. */
+  /** Takes over an earlier probe of the same model, and computes what fits into the memory that is free now. */
   adopt(memory: MemoryModel): MeasuredBatch {
     const { host, maxBatchSize } = this.#context;
     const fitting = fittingItems(memory, host.budget);
@@ -146,7 +146,7 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
     return { ...memory, safeBatchSize };
   }
 
-  /** Runs a batch of every size once, so that no call of a user waits for lazy initialization. Stops when memory runs out. */
+  /** Runs every batch bucket once, so that no user's call meets lazy initialization. Stops when memory runs out. */
   async warmup(): Promise<void> {
     for (const size of batchBuckets(this.#batchSize())) {
       if (size > this.#batchSize()) return;
@@ -160,7 +160,7 @@ export abstract class Operation<Input, Item, R> implements Prepared<Input, Item>
     }
   }
 
-  /** Ends the operation: everything that waits or is still submitted rejects. */
+  /** Closes the operation: waiting and later items reject. */
   close(reason: unknown): void {
     this.#batcher.close(reason);
   }

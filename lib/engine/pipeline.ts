@@ -3,7 +3,7 @@ import { orderedMap } from "../common/ordered-map.js";
 import type { Admission } from "./admission.js";
 import type { Batcher, Call } from "./batcher.js";
 
-/** How far a call has come. */
+/** Progress of a call, in items. */
 export interface Progress {
   completed: number;
   total: number;
@@ -11,25 +11,31 @@ export interface Progress {
 
 /** Options of every call. */
 export interface CallOptions {
-  /** Aborts the call: it rejects with `signal.reason` and frees its places in the queue. */
+  /**
+   * Cancels the call: it rejects with `signal.reason` and frees its places in the queue.
+   * @example
+   * ```ts
+   * const embeddings = await clip.encodeImages(images, { signal: AbortSignal.timeout(10_000) });
+   * ```
+   */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 }
 
-/** How a pipeline prepares its inputs. */
+/** The operation that a pipeline prepares inputs for. */
 export interface Prepared<Input, Item> {
-  /** Turns an input into an item of a batch: decoding, resizing, tokenizing. */
+  /** Turns an input into an item of a batch: decodes, resizes, tokenizes. */
   prepare(input: Input, signal: AbortSignal): Promise<Item> | Item;
-  /** Maximum number of items of a call that are prepared ahead, which bounds the memory of decoded pictures. */
+  /** Maximum number of items of a call that are prepared ahead of the device; bounds the memory of decoded pictures. */
   window(): number;
 }
 
-/** One item's result in a stream: its value or its error. */
+/** The result of one item of a stream: its value or its error. */
 export type StreamResult<Input, R> =
   | { index: number; input: Input; value: R }
   | { index: number; input: Input; error: ClipBlipError };
 
-/** Takes the inputs of calls through preparation and batches, and brings the results back in order. */
+/** Takes inputs through preparation and batching, and returns the results in order. */
 export class Pipeline<Input, Item, R> {
   readonly #operation: Prepared<Input, Item>;
   readonly #batcher: Batcher<Item, R>;
@@ -41,7 +47,10 @@ export class Pipeline<Input, Item, R> {
     this.#admission = admission;
   }
 
-  /** Results in the order of `inputs`; the first item that fails rejects the call with its index. */
+  /**
+   * Returns results in the order of `inputs`. The first item that fails rejects the call with an error that has its
+   * index.
+   */
   async map(inputs: readonly Input[], { signal, onProgress }: CallOptions = {}): Promise<R[]> {
     signal?.throwIfAborted();
     if (inputs.length === 0) return [];
@@ -62,14 +71,14 @@ export class Pipeline<Input, Item, R> {
       results[index] = value;
       completed += 1;
       this.#admission.leave(1);
-      // A failure of the caller's function ends the call: nobody else would catch it.
+      // If the caller's callback throws, the caller's call rejects; nobody else would catch the error.
       onProgress?.({ completed, total: inputs.length });
       wake();
     };
     try {
       for (let next = 0; completed < inputs.length; ) {
         const end = Math.min(inputs.length, completed + this.#operation.window());
-        // All are announced before the first one starts, so that no batch starts with half of a call.
+        // Count all of them before the first one starts: a batch must not start with half of a call.
         if (end > next) call.preparing += end - next;
         for (; next < end; next++) {
           const index = next;
@@ -87,13 +96,16 @@ export class Pipeline<Input, Item, R> {
       this.#batcher.cancel(call, error);
       throw atThisCall(error);
     } finally {
-      // Frees the abort listener, and stops what is still being prepared after a failure.
+      // Removes the abort listener, and stops items that are still being prepared after a failure.
       cancel.abort();
       this.#admission.leave(inputs.length - completed);
     }
   }
 
-  /** Results one by one in the order of the inputs. An item that fails is a result and not the end. */
+  /**
+   * Yields results in the order of the inputs. An item that fails yields a result with an error and does not end the
+   * stream.
+   */
   async *stream(
     source: Iterable<Input> | AsyncIterable<Input>,
     { signal }: Pick<CallOptions, "signal"> = {},
@@ -121,7 +133,7 @@ export class Pipeline<Input, Item, R> {
         }
       },
     );
-    // Not a race against one promise of the abort: that promise would hold on to every result until the stream ends.
+    // No Promise.race against a single abort promise: it would keep every result alive until the stream ends.
     let interrupt = (_reason: unknown) => {};
     signal?.addEventListener("abort", () => interrupt(signal.reason), { once: true, signal: cancel.signal });
     try {
@@ -142,12 +154,12 @@ export class Pipeline<Input, Item, R> {
     }
   }
 
-  /** Prepares and runs one item that `call.preparing` counts already. */
+  /** Prepares and runs one item that `call.preparing` already counts. */
   async #runItem(input: Input, call: Call, cancelled: AbortSignal): Promise<R> {
     let item: Item;
     try {
       const prepared = this.#operation.prepare(input, cancelled);
-      // An item that is ready at once stays synchronous, so that the items of one call meet in one batch.
+      // Do not await an item that is ready, so that the items of one call meet in one batch.
       item = prepared instanceof Promise ? await prepared : prepared;
       cancelled.throwIfAborted();
     } catch (error) {
@@ -160,7 +172,7 @@ export class Pipeline<Input, Item, R> {
   }
 }
 
-/** Names the item to blame; errors that concern the whole call (closed, lost device, abort) stay as they are. */
+/** Adds the item's index to its error; errors of the whole call (closed, lost device, abort) stay as they are. */
 function blame(error: unknown, index: number): ClipBlipError {
   const isOfItem = error instanceof ClipBlipError && ITEM_ERRORS.has(error.code);
   return isOfItem ? error.at(index) : (error as ClipBlipError);
@@ -174,7 +186,7 @@ const ITEM_ERRORS = new Set([
   "ERR_OUT_OF_MEMORY",
 ]);
 
-/** A copy whose stack shows the call of the user and not the batch that it happened to share. */
+/** A copy whose stack shows the user's call instead of the batch that it shared. */
 function atThisCall(error: unknown): unknown {
   if (!(error instanceof ClipBlipError)) return error;
   return new ClipBlipError(error.code, error.message, { cause: error.cause, index: error.index });

@@ -1,58 +1,63 @@
 import { isOutOfMemory } from "../native/errors.js";
 
-/** How the memory of a batch grows with its items: `fixedBytes + items * bytesPerItem`. */
+/** How a batch's memory grows with its items: `fixedBytes + items * bytesPerItem`. */
 export interface MemoryModel {
-  /** Bytes of activations that each further item of a batch adds. */
+  /** Bytes of activations for each item in a batch. */
   bytesPerItem: number;
-  /** Bytes that a call needs however small its batch is. */
+  /** Bytes that a call needs regardless of its batch size. */
   fixedBytes: number;
 }
 
-/** What a probe needs to measure. */
+/** Options of a probe. */
 export interface ProbeOptions {
-  /** Runs a batch of `size` items and tells the most bytes it held. Rejects with ERR_OUT_OF_MEMORY when they do not fit. */
+  /**
+   * Runs a batch of `size` items and returns its peak memory in bytes. Rejects with ERR_OUT_OF_MEMORY if it does not
+   * fit.
+   */
   run: (size: number) => Promise<number>;
-  /** Bytes that activations may take. */
+  /** Bytes that activations may use. */
   budget: number;
-  /** The largest batch that is of use; larger ones are never measured. */
+  /** The largest useful batch; larger ones are not measured. */
   largestUseful: number;
-  /** Milliseconds that the probe should not exceed by much, the first run and its lazy initialisation aside. */
+  /** Approximate time limit in milliseconds, not counting the first run and its lazy initialization. */
   timeBudget: number;
-  /** The same while it is plain that memory is not what bounds the batches: a load must not wait for figures. */
+  /** The same while memory clearly does not limit the batches: loading must not wait for exact figures. */
   timeBudgetWherePlenty: number;
 }
 
 /**
- * The batch that the slope is taken from, with the one of half its size: below 8 items a constant dominates the peak
- * (measured on ViT-B/32).
+ * The slope is taken from this batch size and half of it: below 8 items, a constant dominates the peak (measured on
+ * ViT-B/32).
  */
 const MAX_MEASURED = 16;
 
-/** So many times the largest batch of use has to fit, by an estimate that is never too low, for memory to be plenty. */
+/**
+ * Memory counts as plentiful if the largest useful batch fits this many times, by an estimate that is never too low.
+ */
 const PLENTY = 4;
 
-/** One batch that fitted. */
+/** A batch that fitted. */
 interface Run {
   size: number;
   peak: number;
   milliseconds: number;
 }
 
-/** Items that fit into `budget` bytes; at least 1. */
+/** Number of items that fit into `budget` bytes; at least 1. */
 export function fittingItems({ fixedBytes, bytesPerItem }: MemoryModel, budget: number): number {
   return Math.max(1, Math.floor((budget - fixedBytes) / bytesPerItem));
 }
 
 /**
- * Measures how a model's activations grow with the batch. Batches are doubled until the slope can be told, memory ends
- * or a forward becomes so slow that the probe would be felt. The slope says what fits into the budget, and one run at
- * that size checks it: always where memory is what bounds the batches, else where there is time.
+ * Measures how a model's activations grow with the batch size. Doubles the batch until the slope is known, memory runs
+ * out, or a run becomes so slow that users would notice. The slope gives the size that fits into the budget; one run at
+ * that size checks it, always if memory limits the batches, otherwise if there is time.
  */
 export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
   const { budget, largestUseful } = options;
   const single = await timed(1, options);
   const started = performance.now();
-  /** Whether a batch may run yet, by the time that the last one took for an item. */
+  /** Whether there is time for a batch, judging by the last one's time for each item. */
   const affordable = (size: number) => {
     const plenty = largest.peak * ((PLENTY * largestUseful) / largest.size) <= budget;
     const until = plenty ? options.timeBudgetWherePlenty : options.timeBudget;
@@ -68,7 +73,7 @@ export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
     half = largest;
     largest = run;
   }
-  // Two do not fit: what the second one would need is unknown, and more than there is.
+  // Two items do not fit: the second one's need is unknown, but more than is available.
   if (!half && largestUseful > 1) return { bytesPerItem: budget, fixedBytes: 0 };
 
   const model = modelOf(half, largest);
@@ -77,13 +82,13 @@ export async function probeMemory(options: ProbeOptions): Promise<MemoryModel> {
   if (size <= largest.size || (fitting > largestUseful && !affordable(size))) return model;
   const seen = await check(size, largest.size, options);
   if (seen === size) return model;
-  // The growth is steeper than the slope said: so steep that just what has been seen fits.
+  // Memory grows faster than the slope: choose a slope with which only the size that was seen fits.
   return { ...model, bytesPerItem: Math.ceil((budget - model.fixedBytes) / seen) };
 }
 
 /**
- * The line through two runs. Through the largest and the origin where the runs are so small that a constant may hide the
- * growth: that line is never too flat.
+ * The line through two runs; for small runs, where a constant may hide the growth, the line through the origin and the
+ * largest run, which is never too flat.
  */
 function modelOf(half: Run | undefined, { size, peak }: Run): MemoryModel {
   const throughOrigin = Math.max(1, Math.ceil(peak / size));
@@ -98,7 +103,7 @@ async function timed(size: number, { run }: ProbeOptions): Promise<Run> {
   return { size, peak, milliseconds: performance.now() - started };
 }
 
-/** undefined: the batch does not fit. */
+/** Undefined if the batch does not fit. */
 async function attempt(size: number, options: ProbeOptions): Promise<Run | undefined> {
   try {
     const run = await timed(size, options);
@@ -109,7 +114,7 @@ async function attempt(size: number, options: ProbeOptions): Promise<Run | undef
   }
 }
 
-/** Runs once at the size found, so that what is promised has been seen; goes down where it does not fit. */
+/** Runs once at the size found, so that the promised size has been tested; tries smaller ones if it does not fit. */
 async function check(size: number, alreadySeen: number, options: ProbeOptions): Promise<number> {
   for (let tried = size; tried > alreadySeen; tried = Math.floor(tried * 0.9)) {
     if (await attempt(tried, options)) return tried;

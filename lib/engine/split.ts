@@ -2,22 +2,22 @@ import { ClipBlipError } from "../common/errors.js";
 import { isOutOfMemory } from "../native/errors.js";
 import { bucketBelow } from "./batch-limit.js";
 
-/** What became of one item of a batch. */
+/** The outcome of one item of a batch. */
 export type Outcome<R> = { ok: true; value: R } | { ok: false; error: unknown };
 
-/** What runs the parts of a batch. */
+/** The operation that runs the parts of a batch. */
 export interface Splittable<Item, R> {
-  /** Runs some items as one forward; all succeed or the promise rejects, having freed what can be freed. */
+  /** Runs items in one forward pass. If any fails, the promise rejects, after freeing what can be freed. */
   forward(items: Item[]): Promise<R[]>;
-  /** Told of each forward that ran out of memory. */
+  /** Called for each forward pass that ran out of memory. */
   ranOutOfMemory(items: Item[]): void;
 }
 
 /**
- * Runs a batch, in smaller parts where memory runs out, and never rejects. Outcomes keep the order of `items`. The size
- * of the parts only falls, from bucket to bucket: n items take at most 2n - 1 forwards, n that succeed and one that fails
- * for each size. An item that does not fit alone fails alone; any other error fails the items of its forward and is not
- * retried. `splits`: forwards that ran out of memory.
+ * Runs a batch, in smaller parts if memory runs out. Never rejects. Outcomes keep the order of `items`. Part sizes only
+ * shrink, from bucket to bucket: n items take at most 2n - 1 forward passes, n that succeed and one failure for each
+ * size. An item that does not fit on its own fails on its own; any other error fails the items of its forward pass,
+ * which is not retried. `splits` is the number of forward passes that ran out of memory.
  */
 export async function runSplitting<Item, R>(
   items: Item[],
@@ -45,10 +45,10 @@ export async function runSplitting<Item, R>(
 }
 
 function doesNotFit({ cause }: ClipBlipError): ClipBlipError {
-  // The native text, and not the sentence about the whole batch that came with it.
+  // Keep only the native cause: the error's own message is about the whole batch.
   return new ClipBlipError(
     "ERR_OUT_OF_MEMORY",
-    "One item alone does not fit into the memory of the device: raise memoryLimit, free memory on the device, or load the model in a smaller dtype",
+    "A single item does not fit into the device's memory: raise memoryLimit, free memory on the device, or load the model in a smaller dtype",
     { cause },
   );
 }

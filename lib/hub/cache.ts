@@ -12,9 +12,9 @@ export function isCommit(text: unknown): text is string {
 }
 
 /**
- * One model in the cache that Python's huggingface_hub, the command `hf` and this package share:
+ * A model in the cache shared by Python's huggingface_hub, the command `hf` and this package:
  *
- *     models--<org>--<name>/refs/<revision>          the commit that a branch or tag was at
+ *     models--<org>--<name>/refs/<revision>          the commit of a branch or tag
  *     models--<org>--<name>/blobs/<hash>             contents of files
  *     models--<org>--<name>/snapshots/<commit>/<file>  links to blobs
  */
@@ -30,12 +30,12 @@ export class CachedRepository {
     return join(this.#root, "snapshots", commit);
   }
 
-  /** Where the contents with a hash are, or will be. */
+  /** The path of the contents with this hash, which may not exist yet. */
   blob(hash: string): string {
     return join(this.#root, "blobs", hash);
   }
 
-  /** The commit that a revision was at when it was last asked for; undefined when it never was. */
+  /** The commit that a revision pointed to when it was last requested; undefined if it never was. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
     const text = await readFile(join(this.#root, "refs", revision), "utf8").catch(() => undefined);
@@ -47,13 +47,13 @@ export class CachedRepository {
     if (isCommit(revision)) return;
     const path = join(this.#root, "refs", revision);
     await mkdir(dirname(path), { recursive: true });
-    // Another process may read it at this moment: it sees the old text or the new one, never half of it.
+    // Another process may be reading it: it sees the old text or the new one, never a part.
     const draft = `${path}.${randomUUID()}`;
     await writeFile(draft, commit);
     await rename(draft, path);
   }
 
-  /** The snapshot of a revision, when every file that a model needs is in the cache. */
+  /** The snapshot directory of a revision; undefined unless every file that the model needs is in the cache. */
   async completeSnapshot(revision: string): Promise<string | undefined> {
     const commit = await this.commitOf(revision);
     if (commit === undefined) return undefined;
@@ -66,12 +66,12 @@ export class CachedRepository {
     return (await fileSize(join(this.snapshot(commit), file))) !== undefined;
   }
 
-  /** Makes the contents with a hash appear as a file of a commit. */
+  /** Links the contents with a hash as a file of a commit. */
   async link(commit: string, file: string, hash: string): Promise<void> {
     const path = join(this.snapshot(commit), file);
     await mkdir(dirname(path), { recursive: true });
     const draft = `${path}.${randomUUID()}`;
-    // Windows allows links to administrators only; a copy serves as well.
+    // Windows allows links only to administrators; copy instead.
     await symlink(relative(dirname(path), this.blob(hash)), draft).catch(() => copyFile(this.blob(hash), draft));
     await rename(draft, path);
   }

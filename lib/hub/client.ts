@@ -5,19 +5,19 @@ import { invalidModel } from "../checkpoint/invalid.js";
 import { ClipBlipError } from "../common/errors.js";
 import { isCommit } from "./cache.js";
 
-/** Where the hub and its cache are: the same variables as Python's huggingface_hub reads. */
+/** Settings of the hub and its cache, from the variables that Python's huggingface_hub reads. */
 export interface HubSettings {
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   endpoint: string;
   token: string | undefined;
   cacheDirectory: string;
-  /** No request may leave this machine. */
+  /** Whether network requests are forbidden. */
   offline: boolean;
 }
 
 /** Reads HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and HF_HUB_OFFLINE. */
 export function readHubSettings(environment: NodeJS.ProcessEnv = process.env): HubSettings {
-  // An empty variable counts as none.
+  // An empty variable counts as unset.
   const read = (name: string) => environment[name]?.trim() || undefined;
   const userCache = read("XDG_CACHE_HOME") ?? join(homedir(), ".cache");
   const home = read("HF_HOME") ?? join(userCache, "huggingface");
@@ -38,12 +38,12 @@ export interface HubFile {
   path: string;
   /** Bytes. */
   size: number;
-  /** Name of its contents in the cache: SHA-256 of a large file, hash of Git of a small one. */
+  /** Name of its contents in the cache: the SHA-256 of a large file, the Git hash of a small one. */
   hash: string;
   hashKind: "sha256" | "git";
 }
 
-/** Requests to the hub about one model. Errors of the network are passed on as they are. */
+/** Sends requests about one model to the hub. Network errors are passed on unchanged. */
 export class HubClient {
   readonly #settings: HubSettings;
   readonly #id: string;
@@ -55,7 +55,7 @@ export class HubClient {
     this.#signal = signal;
   }
 
-  /** The commit that a revision is at now. */
+  /** The commit that a revision points to now. */
   async commitOf(revision: string): Promise<string> {
     const { sha } = await this.#ask(() =>
       modelInfo({
@@ -66,7 +66,8 @@ export class HubClient {
         fetch: this.#fetch,
       }),
     );
-    if (!isCommit(sha)) throw invalidModel(`${this.#settings.endpoint} gave no commit for "${this.#id}"`);
+    if (!isCommit(sha))
+      throw invalidModel(`${this.#settings.endpoint} gave no commit for "${this.#id}": check HF_ENDPOINT`);
     return sha;
   }
 
@@ -89,7 +90,7 @@ export class HubClient {
     return files;
   }
 
-  /** The contents of a file from byte `start` on. The status is 206, or 200 when the whole file comes. */
+  /** The contents of a file from byte `start` on. The status is 206, or 200 if the whole file is sent. */
   async open(commit: string, file: string, start: number): Promise<Response> {
     const url = `${this.#settings.endpoint}/${this.#id}/resolve/${commit}/${encodeURIComponent(file)}`;
     const response = await this.#fetch(url, start === 0 ? {} : { headers: { Range: `bytes=${start}-` } });
@@ -101,7 +102,8 @@ export class HubClient {
   readonly #fetch = (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers);
     const { origin } = new URL(input instanceof Request ? input.url : input);
-    // The library takes only tokens that begin with "hf_"; and a token goes to the hub alone, wherever links may lead.
+    // Set here because the library accepts only tokens that begin with "hf_". The token is sent to the hub only, not to
+    // where links lead.
     if (this.#settings.token !== undefined && origin === new URL(this.#settings.endpoint).origin) {
       headers.set("Authorization", `Bearer ${this.#settings.token}`);
     }
@@ -116,17 +118,17 @@ export class HubClient {
     }
   }
 
-  /** The error for an answer that will not change by itself. */
+  /** The error for a response that retrying will not change. */
   #refusal(status: number, file?: string): ClipBlipError | undefined {
     if (![400, 401, 403, 404].includes(status)) return undefined;
     const what = file === undefined ? `"${this.#id}"` : `"${this.#id}" (${file})`;
     const advice =
       this.#settings.token === undefined
-        ? "If it is private or gated, set HF_TOKEN to a token that may read it"
-        : "If it is private or gated, the token in HF_TOKEN may not read it";
+        ? "If it is private or gated, set HF_TOKEN to a token with access to it"
+        : "If it is private or gated, the token in HF_TOKEN has no access to it";
     return new ClipBlipError(
       "ERR_MODEL_NOT_FOUND",
-      `${this.#settings.endpoint} has no model ${what}, or hides it (status ${status}). ${advice}`,
+      `${this.#settings.endpoint} has no model ${what}, or denies access to it (status ${status}). ${advice}`,
     );
   }
 }

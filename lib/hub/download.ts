@@ -11,25 +11,25 @@ import type { HubClient, HubFile } from "./client.js";
 export interface DownloadProgress {
   phase: "download";
   file: string;
-  /** Bytes that have arrived. */
+  /** Bytes received. */
   loaded: number;
   /** Bytes of the file. */
   total: number;
 }
 
-/** Bytes between two reports of progress. */
+/** Bytes between two progress reports. */
 const REPORT_EVERY = 1 << 20;
 
-/** Attempts in a row without any bytes after which a download is given up. */
+/** Number of consecutive attempts without new data after which a download fails. */
 const MAX_IDLE_ATTEMPTS = 3;
 
-/** Milliseconds before the attempt after a broken connection; doubled for each that brought nothing. */
+/** Milliseconds before a new attempt after a broken connection; doubled for each attempt without new data. */
 const PAUSE = 200;
 
 /**
- * Downloads a file of a commit to `path`. The file appears there whole and with the right hash, or not at all. A broken
- * connection is resumed where it broke off.
- * @throws ClipBlipError ERR_MODEL_INVALID when the contents have another hash; ERR_MODEL_NOT_FOUND; errors of the network
+ * Downloads a file of a commit to `path`. The file appears there complete and with the right hash, or not at all; a
+ * broken connection is resumed.
+ * @throws ClipBlipError ERR_MODEL_INVALID if the contents have another hash; ERR_MODEL_NOT_FOUND; network errors
  */
 export async function downloadFile(
   client: HubClient,
@@ -39,7 +39,7 @@ export async function downloadFile(
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: DownloadProgress) => void },
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  // Its own name, because another process may be downloading the same file.
+  // A unique name, because another process may be downloading the same file.
   const draft = `${path}.${randomUUID()}.incomplete`;
   try {
     await using handle = await open(draft, "wx");
@@ -56,7 +56,7 @@ export async function downloadFile(
   }
 }
 
-/** One file on its way: what has been written, and the hash of it. */
+/** The transfer of one file: the bytes written so far, and their hash. */
 class Transfer {
   readonly #handle: FileHandle;
   readonly #file: HubFile;
@@ -86,11 +86,14 @@ class Transfer {
     if (this.#hash.digest("hex") !== this.#file.hash) throw this.#damaged();
   }
 
-  /** Writes what one request brings; gives the error that broke it off, if any. What will not change is thrown. */
+  /**
+   * Writes the data of one request. Returns the error that interrupted it, if any; throws errors that retrying will not
+   * change.
+   */
   async #attempt(client: HubClient, commit: string): Promise<unknown> {
     try {
       const response = await client.open(commit, this.#file.path, this.#loaded);
-      // Some mirrors cannot begin in the middle and send everything again.
+      // Some mirrors do not support ranges and send the whole file again.
       if (response.status !== 206) this.#restart();
       for await (const chunk of response.body ?? []) await this.#write(chunk);
       return undefined;
@@ -122,11 +125,13 @@ class Transfer {
 
   #damaged(): Error {
     const { path, size } = this.#file;
-    return invalidModel(`${path} arrived damaged: its ${size} bytes do not have the hash that the hub gave. Try again`);
+    return invalidModel(
+      `${path} was damaged in the download: its ${size} bytes do not match the hash from the hub; try again`,
+    );
   }
 }
 
-/** Large files are named by their SHA-256, small ones as Git names them. */
+/** Large files are identified by their SHA-256, small ones by their Git hash. */
 function newHash({ hashKind, size }: HubFile): Hash {
   return hashKind === "sha256" ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
 }

@@ -6,7 +6,7 @@ import { chooseRecipe } from "../checkpoint/recipes/recipes.js";
 import { shardNames } from "../checkpoint/weights/sharded.js";
 import { WEIGHT_FORMATS } from "../checkpoint/weights/weights.js";
 
-/** Files beside the weights that are taken where they are there. */
+/** Files besides the weights that are downloaded if they exist. */
 const SMALL_FILES = [
   "config.json",
   "preprocessor_config.json",
@@ -17,19 +17,18 @@ const SMALL_FILES = [
   "spiece.model",
 ];
 
-/** What tokenizer.json can be made from, where it is missing. */
+/** Files from which a missing tokenizer.json can be built. */
 const VOCABULARY_FILES = ["vocab.json", "merges.txt", "vocab.txt"];
 
-/** What to take from a repository. */
+/** The files to download from a repository. */
 export interface NeededFiles {
   small: string[];
-  /** The weight file, or the index that names several; undefined when there are no weights that can be read. */
+  /** The weights file, or the index of several; undefined if there are no readable weights. */
   weights: { file: string; index: boolean } | undefined;
 }
 
 /**
- * Chooses from the names of a repository's files: one kind of weights, in the order of transformers, else those of
- * open_clip.
+ * Chooses from the names of a repository's files: one kind of weights, in transformers' order, otherwise open_clip's.
  */
 export function neededFiles(names: ReadonlySet<string>): NeededFiles {
   const weights = names.has("config.json") ? WEIGHT_FORMATS.find(({ file }) => names.has(file)) : undefined;
@@ -41,7 +40,7 @@ export function neededFiles(names: ReadonlySet<string>): NeededFiles {
   return { small: wanted.filter((name) => names.has(name)), weights };
 }
 
-/** What the model of a config.json reads; everything where it cannot be told. */
+/** What the model of a config.json reads; if unknown, pictures and texts. */
 function needsOf(config: string): { readsImages: boolean; tokenizer?: string | undefined } {
   try {
     return chooseRecipe(JsonObject.parse(config, "config.json"));
@@ -50,7 +49,7 @@ function needsOf(config: string): { readsImages: boolean; tokenizer?: string | u
   }
 }
 
-/** The first file without which a snapshot directory is no model; undefined when nothing is missing. */
+/** The first missing file that the model in a snapshot directory needs; undefined if it is complete. */
 export async function missingFile(directory: string): Promise<string | undefined> {
   const has = async (file: string) => (await fileSize(join(directory, file))) !== undefined;
   const hasAny = async (files: string[]) => (await Promise.all(files.map(has))).includes(true);

@@ -12,23 +12,25 @@ import { neededFiles } from "./files.js";
 export interface HubOptions {
   signal?: AbortSignal;
   onProgress?: (progress: DownloadProgress) => void;
-  /** A branch, a tag, or a commit. Default "main". */
+  /** A branch, tag or commit. Default "main". */
   revision?: string;
 }
 
-/** `<organisation>/<name>`, as the hub allows it. What ends like a file of weights is meant as a path. */
+/**
+ * Whether a text is a valid hub id, `<organisation>/<name>`. A name with the ending of a weights file counts as a path.
+ */
 export function isHubId(text: string): boolean {
   if (/\.(pt|pth|bin|safetensors|onnx)$/i.test(text)) return false;
   return /^[\w-][\w.-]{0,95}\/[\w-][\w.-]{0,95}$/.test(text) && !text.includes("..") && !text.includes("--");
 }
 
 /**
- * Downloads a model of the Hugging Face hub into the cache that it shares with Python, and returns the directory of its
- * snapshot. Only what is needed is downloaded: configuration, tokenizer, and one kind of weights. Cached files are not
- * requested again. Without a network, or with HF_HUB_OFFLINE=1, only the cache is used.
+ * Downloads a model from the Hugging Face hub into the cache shared with Python, and returns the directory of its
+ * snapshot. Downloads only what is needed: configuration, tokenizer, and one kind of weights. Files in the cache are
+ * not downloaded again. Without a network, or with HF_HUB_OFFLINE=1, only the cache is used.
  *
- * @throws ClipBlipError ERR_MODEL_NOT_FOUND when the hub does not have or show it, ERR_OFFLINE when it cannot be
- * reached and the cache lacks it, ERR_MODEL_INVALID when there is nothing in it that can be read; `signal.reason`
+ * @throws ClipBlipError ERR_MODEL_NOT_FOUND if the hub does not have it or denies access, ERR_OFFLINE if the hub cannot
+ * be reached and the cache lacks it, ERR_MODEL_INVALID if it contains no supported model; `signal.reason`
  */
 export async function fetchFromHub(id: string, options: HubOptions = {}): Promise<string> {
   const { signal, revision = "main" } = options;
@@ -41,7 +43,7 @@ export async function fetchFromHub(id: string, options: HubOptions = {}): Promis
     if (snapshot !== undefined) return snapshot;
     throw new ClipBlipError(
       "ERR_OFFLINE",
-      `HF_HUB_OFFLINE is set and ${settings.cacheDirectory} does not have all of "${id}": unset it once to download the model`,
+      `HF_HUB_OFFLINE is set, but "${id}" is not complete in the cache ${settings.cacheDirectory}: unset HF_HUB_OFFLINE once to download the model`,
     );
   }
   try {
@@ -49,7 +51,7 @@ export async function fetchFromHub(id: string, options: HubOptions = {}): Promis
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof ClipBlipError && error.code !== "ERR_MODEL_NOT_FOUND") throw error;
-    // A model that was downloaded once stays usable, even if the network or the repository is gone.
+    // A downloaded model stays usable, whatever happens to the network or the repository.
     const snapshot = await cache.completeSnapshot(revision);
     if (snapshot !== undefined) return snapshot;
     throw explain(error, id, settings);
@@ -59,12 +61,12 @@ export async function fetchFromHub(id: string, options: HubOptions = {}): Promis
 function explain(error: unknown, id: string, { cacheDirectory, endpoint }: HubSettings): ClipBlipError {
   if (error instanceof ClipBlipError) return error;
   if (isFileError(error)) {
-    const message = `"${id}" cannot be stored in the cache ${cacheDirectory}: ${error.message}`;
+    const message = `Cannot store "${id}" in the cache ${cacheDirectory}: ${error.message}. Free space there, or set HF_HOME to another directory`;
     return new ClipBlipError("ERR_INTERNAL", message, { cause: error });
   }
   return new ClipBlipError(
     "ERR_OFFLINE",
-    `"${id}" is not in the cache ${cacheDirectory}, and ${endpoint} cannot be reached: ${reason(error)}. Check the name and the network, or give the path of a checkpoint directory`,
+    `"${id}" is not in the cache ${cacheDirectory}, and ${endpoint} is not available: ${reason(error)}. Check the name and the network, or pass the path of a checkpoint directory`,
     { cause: error },
   );
 }
@@ -81,7 +83,7 @@ async function download(
   const { small, weights } = neededFiles(new Set(files.keys()));
   if (weights === undefined) {
     throw invalidModel(
-      `"${id}" on the hub has ${small.includes("config.json") ? "no PyTorch weights" : "no config.json"}: it is no transformers model that this package can read`,
+      `"${id}" on the hub has ${small.includes("config.json") ? "no PyTorch weights" : "no config.json"}: choose a model in the format of transformers or open_clip`,
     );
   }
   const take = (name: string) => takeFile(client, cache, commit, files.get(name), name, options);
@@ -89,7 +91,7 @@ async function download(
   await take(weights.file);
   const directory = cache.snapshot(commit);
   for (const shard of weights.index ? await shardNames(join(directory, weights.file)) : []) await take(shard);
-  // Last, so that the cache never names a commit that it does not have.
+  // Last, so that the cache never points to an incomplete commit.
   await cache.rememberCommit(revision, commit);
   return directory;
 }
@@ -103,24 +105,25 @@ async function takeFile(
   options: HubOptions,
 ): Promise<void> {
   if (await cache.has(commit, name)) return;
-  if (file === undefined) throw invalidModel(`The index of the weights names ${name}, which the hub does not have`);
+  if (file === undefined)
+    throw invalidModel(`The index of the weights lists ${name}, which is not on the hub: the model is incomplete`);
   const blob = cache.blob(file.hash);
-  // Another commit may have the same contents.
+  // The cache may have the contents from another commit.
   if ((await fileSize(blob)) !== file.size) await downloadFile(client, commit, file, blob, options);
   await cache.link(commit, name, file.hash);
 }
 
-/** Both become parts of paths and addresses. */
+/** Checks the names, which become parts of paths and URLs. */
 function assertNames(id: string, revision: string): void {
   if (!isHubId(id)) {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Expected a hub id such as "openai/clip-vit-base-patch32"`);
   }
   if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(revision) || revision.includes("..")) {
-    throw new ClipBlipError("ERR_INVALID_ARGUMENT", "Expected the name of a branch or tag, or a commit, for revision");
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", "Expected a branch, tag or commit for revision");
   }
 }
 
-/** `fetch` says only "fetch failed"; what failed is its cause. */
+/** The message of an error with its cause: `fetch` itself says only "fetch failed". */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;

@@ -6,9 +6,9 @@ import { ClipBlipError } from "../common/errors.js";
 import { fetchFromHub, type HubOptions, isHubId } from "./hub.js";
 
 /**
- * Finds the files that a source means: a file is an archive or holds weights, a directory is a checkpoint, and what does
- * not exist on disk but looks like `organisation/name` is looked up on the Hugging Face hub.
- * @throws ClipBlipError ERR_MODEL_NOT_FOUND that says what was tried; ERR_OFFLINE, ERR_MODEL_INVALID; `signal.reason`
+ * Finds the files of a source: a file is an archive or a weights file, a directory is a checkpoint, and
+ * `organisation/name` that does not exist on disk is looked up on the Hugging Face hub.
+ * @throws ClipBlipError ERR_MODEL_NOT_FOUND with what was tried; ERR_OFFLINE, ERR_MODEL_INVALID; `signal.reason`
  */
 export async function locateModel(
   source: string,
@@ -35,7 +35,7 @@ export async function locateModel(
   }
 }
 
-/** Whether a file says of itself that this package wrote it; one that cannot be read says nothing. */
+/** Whether this package wrote a file, judging by its contents; false if it cannot be read. */
 async function isArchive(path: string): Promise<boolean> {
   const records = await readZipRecords(path).catch(() => undefined);
   return records !== undefined && [...records.keys()].some((name) => /^[^/]+\/extra\/clip-blip\.json$/.test(name));

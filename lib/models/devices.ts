@@ -5,15 +5,15 @@ import { native } from "../native/instance.js";
 import type { DeviceMemory, ModelDtype, NativeBinding } from "../native/types.js";
 import type { LoadOptions } from "./load-options.js";
 
-/** Bytes of memory on a device. */
+/** Memory of a device, in bytes. */
 export interface MemoryInfo {
-  /** Bytes that can still be taken. */
+  /** Bytes available to new tensors. */
   free: number;
-  /** Bytes of the device; on the CPU those that this process may use. */
+  /** Total bytes of the device; for "cpu", what this process may use. */
   total: number;
-  /** Bytes that tensors of this process hold now. */
+  /** Bytes held by this process's tensors now. */
   allocated: number;
-  /** The most bytes that tensors of this process have held at once. */
+  /** The most bytes that this process's tensors have held at once. */
   peak: number;
 }
 
@@ -27,11 +27,11 @@ export interface Device {
 
 /**
  * The devices that LibTorch can use: the CPU first, then each CUDA device.
+ * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND or ERR_LIBTORCH_VERSION
  * @example
  * ```ts
- * for (const { name, description } of devices()) console.log(name, description);
+ * for (const { name, memory } of devices()) console.log(name, memory.free, "of", memory.total);
  * ```
- * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND or ERR_LIBTORCH_VERSION
  */
 export function devices(): Device[] {
   const binding = native();
@@ -45,7 +45,7 @@ export function devices(): Device[] {
 export function deviceMemory(binding: NativeBinding, device: string): MemoryInfo {
   const { allocated, reserved, peak, heldByGraphs, free, total } = readMemory(binding, device);
   return {
-    // Cached blocks count as used for the driver, and are free for us.
+    // To the driver, cached blocks are in use; to us they are free.
     free: free === undefined ? availableMemory() : free + (reserved - allocated - heldByGraphs),
     total: total ?? totalMemory(),
     allocated,
@@ -61,10 +61,7 @@ function readMemory(binding: NativeBinding, device: string): DeviceMemory {
   }
 }
 
-/**
- * The device of the options, by its name.
- * @throws ClipBlipError ERR_DEVICE_NOT_FOUND
- */
+/** The name of the device that the options ask for. */
 export function resolveDevice(binding: NativeBinding, wanted: LoadOptions["device"] = "auto"): string {
   const names = binding.devices().map((device) => device.name);
   if (wanted === "auto") return names.find((name) => name !== "cpu") ?? "cpu";
@@ -72,11 +69,11 @@ export function resolveDevice(binding: NativeBinding, wanted: LoadOptions["devic
   if (names.includes(name)) return name;
   throw new ClipBlipError(
     "ERR_DEVICE_NOT_FOUND",
-    `There is no device ${name}; LibTorch can use ${names.join(", ")}. run "npx clip-blip doctor" to see why`,
+    `There is no device ${name}; LibTorch can use ${names.join(", ")}. Run "npx clip-blip doctor" to see why`,
   );
 }
 
-/** The dtype of the options for a device. */
+/** The dtype that the options ask for on this device. */
 export function resolveDtype(
   binding: NativeBinding,
   device: string,

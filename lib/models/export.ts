@@ -12,29 +12,28 @@ import { assertImageSize, type LoadProgress } from "./load-options.js";
 
 /** Options of `exportCheckpoint`. */
 export interface ExportOptions {
-  /** Side of the square that pictures are resized to, in pixels; CLIP only, see `ClipLoadOptions`. */
+  /** Side of the model's square input, in pixels; CLIP only, see `ClipLoadOptions`. Default: the checkpoint's own. */
   imageSize?: number;
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
 }
 
 /**
- * Writes a checkpoint as one TorchScript archive with its weights (in the dtype that they are stored in), code, tokenizer
- * and preprocessing. It needs no Python. The file appears whole or not at all.
- *
- * @param source the path of a checkpoint directory, a hub id, or a CLIP that OpenAI published (`ViT-B-32.pt`)
- * @param path the archive to write, by custom with the ending `.pt`
+ * Writes a checkpoint as one TorchScript archive: code, weights in their stored dtype, tokenizer and preprocessing.
+ * Needs no Python. If the export fails, no file is left behind.
+ * @param source path of a checkpoint directory, a hub id, or a CLIP file as published by OpenAI (`ViT-B-32.pt`)
+ * @param path the archive to write, usually named `.pt`
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OFFLINE,
+ * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION
  * @example
  * ```ts
  * await exportCheckpoint("openai/clip-vit-base-patch32", "clip.pt");
  * const clip = await ClipModel.load("clip.pt");
  * ```
- * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OFFLINE,
- * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION
  */
 export async function exportCheckpoint(source: string, path: string, options: ExportOptions = {}): Promise<void> {
   if (typeof source !== "string" || source === "") throw invalidArgument("source", "a path or a hub id", source);
-  if (typeof path !== "string" || path === "") throw invalidArgument("path", "the path of the archive to write", path);
+  if (typeof path !== "string" || path === "") throw invalidArgument("path", "a path for the archive", path);
   assertOptions(options, "options", ["imageSize", "signal", "onProgress"]);
   assertImageSize(options.imageSize);
   assertSignal(options.signal, "options.signal");
@@ -42,11 +41,11 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
   const { imageSize, signal, onProgress } = options;
   signal?.throwIfAborted();
 
-  // Before anything is downloaded.
+  // Fail before the download, not after it.
   await assertWritable(path);
   const location = await locateModel(source, { signal, onProgress });
   if (location.kind === "archive") {
-    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${location.path} is already an archive: load it as it is`);
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${location.path} is already an archive: load it directly`);
   }
   const checkpoint = await openLocation(location);
   const { spec, warnings } = checkpoint;
@@ -70,7 +69,7 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
 
 async function assertWritable(path: string): Promise<void> {
   const refuse = (why: string, cause?: unknown) =>
-    new ClipBlipError("ERR_INVALID_ARGUMENT", `${path} cannot be written: ${why}.`, { cause });
+    new ClipBlipError("ERR_INVALID_ARGUMENT", `Cannot write ${path}: ${why}`, { cause });
   if ((await stat(path).catch(() => undefined))?.isDirectory()) throw refuse("it is a folder");
   try {
     await access(dirname(path), constants.W_OK);

@@ -13,25 +13,28 @@ import { fromNative } from "../native/errors.js";
 import type { Columns, NativeBinding, PixelBatch } from "../native/types.js";
 import type { ImageCallOptions } from "./images.js";
 
-/** What reading a picture depends on, beside the picture itself. */
+/** The options that affect how a picture is read. */
 export type ReadOptions = Pick<ImageCallOptions, "allowRemote" | "maxPixels">;
 
-/** Threads of libuv's pool, as Node reads the variable; 4 is its default. */
+/** Threads in libuv's pool, read from the variable as Node does; Node's default is 4. */
 const poolSize = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? "", 10) || 4;
 
 /**
- * How many pictures this thread decodes and resizes at once. Of the pool's threads one belongs to the device call, and
- * one stays free so that `fs` and `dns` work under full load.
+ * Limits how many pictures this thread decodes or resizes at once. One pool thread is left for the device call and one
+ * for `fs` and `dns`, so that these respond under full load.
  */
 const preparation = pLimit(Math.max(1, Math.min(availableParallelism(), poolSize - 2)));
 
-/** Whether a picture is being decoded or resized, so that the device may be waiting for it. */
+/** Whether a picture is being decoded or resized; the device may be waiting for it. */
 export const isPreparing = () => preparation.activeCount > 0;
 
-/** Pixels from which it pays to find out which part of a picture is needed. */
+/**
+ * Of pictures with at least this many pixels, only the columns that the crop needs are decoded into memory; for smaller
+ * ones, finding those columns costs more than it saves.
+ */
 const LARGE = 1_000_000;
 
-/** Brings pictures to the input of one model: [height, width, 3] uint8 each. */
+/** Turns pictures into the input of one model: uint8 of shape [height, width, 3] each. */
 export class ImageReader {
   readonly #native: NativeBinding;
   readonly #plan: PreprocessPlan;
@@ -45,34 +48,36 @@ export class ImageReader {
   }
 
   /**
-   * The pixels of a picture: at once where it is the model's input as it is, else once it is decoded and resized.
+   * The pixels of a picture: synchronously if it already is valid model input, otherwise after decoding and resizing.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE; `signal.reason`
    */
   read(image: ImageInput, options: ReadOptions, signal: AbortSignal): Uint8Array | Promise<Uint8Array> {
     return this.#readRaw(image, options) ?? this.#decode(image, options, signal);
   }
 
-  /** Pictures that were read, as a batch for the addon. */
+  /** A batch for the addon from pictures that were read. */
   batch(pixels: Uint8Array[]): PixelBatch {
     const { height, width, normalize } = this.#plan;
     return { pixels, height, width, normalize };
   }
 
-  /** A black picture to measure with, in memory of its own. */
+  /**
+   * A black picture for measurements. Each call returns a new view, so that a batch counts them as different pictures.
+   */
   blank(): Uint8Array {
     return this.#blank.subarray();
   }
 
-  /** Takes back the memory of pictures that nobody reads any more. */
+  /** Takes back the memory of pictures that are no longer read. */
   release(pixels: readonly Uint8Array[]): void {
     this.#copies.giveBack(pixels);
   }
 
   /**
-   * The pixels of a raw picture that already has the model's size, so that there is nothing to decode or resize.
-   * undefined for all other pictures, and for wrong ones: `#decode` handles those.
+   * The pixels of a raw picture that already has the model's size. Undefined for all other pictures, including invalid
+   * ones, which `#decode` handles and rejects.
    *
-   * Shared memory cannot be taken away and is read in place. Other memory is copied, because its owner may transfer it
+   * Shared memory is read in place, because it cannot be transferred. Other memory is copied: its owner may transfer it
    * while the addon reads it.
    */
   #readRaw(image: ImageInput, { maxPixels = DEFAULT_MAX_PIXELS }: ReadOptions): Uint8Array | undefined {
@@ -86,7 +91,7 @@ export class ImageReader {
 
   async #decode(image: ImageInput, options: ReadOptions, signal: AbortSignal): Promise<Uint8Array> {
     const decodeOptions = { ...options, signal };
-    // Fetched before it counts as decoding: a slow server must not hold up other pictures.
+    // Fetch before taking a decoding slot: a slow server must not hold up other pictures.
     const source = await withRemoteRead(openSource(image, decodeOptions));
     return preparation(async () => {
       signal.throwIfAborted();
@@ -115,14 +120,14 @@ export class ImageReader {
     return result.pixels;
   }
 
-  /** What the crop of a large picture needs, where that is less than the picture: a quarter less for 4:3. */
+  /** The columns that the crop of a large picture needs, if not all of them: for a 4:3 picture, a quarter less. */
   #neededColumns(width: number, height: number): Columns | undefined {
     if (width * height < LARGE) return undefined;
     try {
       const needed = this.#native.neededColumns(width, height, this.#plan.resize);
       return needed.length < width ? needed : undefined;
     } catch {
-      // A picture that cannot be resized is refused once it is decoded.
+      // Pictures that cannot be resized are rejected after decoding, with the right error.
       return undefined;
     }
   }
@@ -136,7 +141,7 @@ function bytesOfModelInput(image: ImageInput, plan: PreprocessPlan, maxPixels: n
     const bytes = isBytes(data) ? asBytes(data) : undefined;
     return bytes?.length === width * height * channels ? bytes : undefined;
   } catch {
-    // A getter or a proxy of the caller; `#decode` refuses it.
+    // A getter or proxy threw; `#decode` rejects the picture with the right error.
     return undefined;
   }
 }

@@ -3,26 +3,26 @@ import type { ModelDescription } from "../checkpoint/description.js";
 import { resizePreprocessorConfig } from "../checkpoint/preprocessor-config.js";
 import { ClipBlipError } from "../common/errors.js";
 
-/** What tells how large the pictures of a model are. */
+/** The parts of a model that depend on its image size. */
 interface SizedModel<Description extends ModelDescription> {
   description: Description;
   extraFiles: ExtraFiles;
 }
 
 /**
- * The same model for pictures of another size. Its positions are interpolated when the weights are loaded.
+ * The same model with another image size; the weights interpolate their position embeddings when they are built.
  * @param imageSize side of the square, in pixels
- * @throws ClipBlipError ERR_INVALID_ARGUMENT for a BLIP, without an image tower, and below the size of a patch
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT for BLIP, for a model without an image tower, and below the patch size
  */
 export function withImageSize<Description extends ModelDescription>(
   { description, extraFiles }: SizedModel<Description>,
   imageSize: number,
 ): SizedModel<Description> {
-  if (description.architecture === "blip")
-    throw invalid("works with CLIP only: a BLIP is trained for one size of pictures");
-  if (description.imageSize === undefined) throw invalid("is for pictures, and this checkpoint has only a text tower");
+  if (description.architecture === "blip") throw invalid("works for CLIP only: BLIP has a fixed image size");
+  if (description.imageSize === undefined)
+    throw invalid("needs an image tower, and this checkpoint has only a text tower");
   if (imageSize < description.patchSize!) {
-    throw invalid(`is ${imageSize}, less than a patch of this model, which is ${description.patchSize} pixels wide`);
+    throw invalid(`is ${imageSize}: it must be at least the model's patch size, ${description.patchSize}`);
   }
   const resized = { ...description, imageSize };
   const preprocessor = extraFiles["preprocessor_config.json"]!;

@@ -6,9 +6,9 @@ import type { ImageInput } from "../input/types.js";
 
 /** Options of every call that takes pictures. */
 export interface ImageCallOptions extends CallOptions {
-  /** Fetch `http(s):` URLs. Default false, because a URL from a stranger can reach into your network. */
+  /** Fetch `http(s):` URLs. Default false: a URL chosen by a stranger could reach into your network. */
   allowRemote?: boolean;
-  /** Maximum number of pixels of a picture; larger ones reject with ERR_IMAGE_TOO_LARGE. Default 50,000,000. */
+  /** Pictures with more pixels than this reject with ERR_IMAGE_TOO_LARGE. Default 50,000,000. */
   maxPixels?: number;
 }
 
@@ -23,7 +23,7 @@ export function assertImageCallOptions(options: ImageCallOptions): void {
   assertInteger(options.maxPixels, "options.maxPixels", 1);
 }
 
-/** @throws ClipBlipError ERR_INVALID_ARGUMENT with the index of the first item that is no picture */
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT with the index of the first item that is not a picture */
 export function assertImages(images: unknown, options: ImageCallOptions): asserts images is ImageInput[] {
   assertArray(images, "images");
   // An index loop, because forEach skips the holes of a sparse array.

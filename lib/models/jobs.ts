@@ -3,9 +3,9 @@ import type { GenerationOptions } from "./blip/generation-options.js";
 
 /** One picture of a job. */
 export interface JobImage {
-  /** Names the picture's result. Left out, it is the URI, and for a `data:` URL its position: "0", "1", … */
+  /** Identifies the picture's result. Default: the URI; for a `data:` URL, its position "0", "1", … */
   key?: string;
-  /** A `file:`, `data:` or, where the workers allow it, `http(s):` URL. */
+  /** A `file:` or `data:` URL, or an `http(s):` URL if the workers allow it. */
   uri: string;
 }
 
@@ -17,7 +17,7 @@ export type JobRequest =
 /** What a job does with its pictures. */
 export type JobType = JobRequest["type"];
 
-/** What became of one picture. */
+/** The result of one picture. */
 export type JobResult = { key: string } & (
   | { embedding: number[] }
   | { caption: Caption }
@@ -27,18 +27,23 @@ export type JobResult = { key: string } & (
 /** How far a job has come. */
 export interface JobStatus {
   id: string;
-  /** "waiting": no worker has it yet; "failed": it could not be worked on, which says nothing of single pictures. */
+  /**
+   * "waiting": no worker has picked it up yet. "failed": the job as a whole failed; this says nothing about single
+   * pictures.
+   */
   state: "waiting" | "active" | "completed" | "failed";
-  /** Pictures: with a result, without one for good, and in all. */
+  /** Numbers of pictures: `done` have a result, `failed` will never have one. */
   progress: { done: number; failed: number; total: number };
-  /** Once the job is completed, in the order of the request; without those that went to a sink of the workers. */
+  /**
+   * Present once the job is completed, in the order of the request; without results that the workers wrote to a sink.
+   */
   results?: JobResult[];
 }
 
-/** Where the service puts jobs. Both calls may reject with a ClipBlipError. */
+/** Where the server puts jobs. `enqueue` and `status` may reject with a ClipBlipError. */
 export interface JobBackend {
   enqueue(request: JobRequest): Promise<{ id: string }>;
-  /** undefined: there is no such job, or not any more. */
+  /** Undefined if the job does not exist, or no longer exists. */
   status(id: string): Promise<JobStatus | undefined>;
   /** Called once, when the server closes. */
   close(): Promise<void>;

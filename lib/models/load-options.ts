@@ -9,11 +9,14 @@ import {
 } from "../common/validate.js";
 import type { CacheRelease, ModelDtype } from "../native/types.js";
 
-/** How far loading has come. */
+/** Progress of a load. */
 export interface LoadProgress {
-  /** "download": a file comes from the hub; "load": the weights go onto the device; "probe": memory is measured. */
+  /**
+   * "download": a file is downloaded from the hub; "load": the weights are put onto the device; "probe": memory use is
+   * measured.
+   */
   phase: "download" | "load" | "probe";
-  /** The file that is downloaded. */
+  /** The file being downloaded. */
   file?: string;
   /** Bytes. */
   loaded?: number;
@@ -21,48 +24,70 @@ export interface LoadProgress {
   total?: number;
 }
 
-/** Options of `ClipModel.load` and `BlipModel.load`. */
+/**
+ * Options of `ClipModel.load` and `BlipModel.load`.
+ * @example
+ * ```ts
+ * const clip = await ClipModel.load("openai/clip-vit-base-patch32", {
+ *   device: "cuda:1",
+ *   dtype: "float16",
+ *   idleUnload: 60_000,
+ * });
+ * ```
+ */
 export interface LoadOptions {
-  /** "cpu", "cuda", "cuda:1", … "auto": the first CUDA device, else the CPU. Default "auto". */
+  /** "auto": the first CUDA device, otherwise the CPU. "cuda" is "cuda:0". Default "auto". */
   device?: "auto" | "cpu" | "cuda" | `cuda:${number}`;
-  /** "auto": float16 on CUDA, bfloat16 where the CPU multiplies it in hardware, else float32. Default "auto". */
+  /** "auto": float16 on CUDA; on the CPU bfloat16 if it has instructions for it, otherwise float32. Default "auto". */
   dtype?: "auto" | ModelDtype;
   /**
-   * Maximum number of items in a batch; a picture counts once for each of its beams or samples. "auto": what the probe
-   * finds to fit into memory. Default "auto".
+   * Maximum batch size of a forward pass, where a picture counts once for each of its beams or samples; "auto": what
+   * the probe finds. Default "auto".
    */
   maxBatchSize?: "auto" | number;
-  /** Share of the free memory that the activations of a call may take, above 0 and at most 1. Default 0.8. */
+  /**
+   * Fraction of the memory free at the probe that the activations of a call may use, above 0 and at most 1. Default
+   * 0.8.
+   */
   memoryFraction?: number;
   /**
-   * Maximum bytes of activations that a call of this model may hold. Default: no limit but `memoryFraction`. The allocator
-   * enforces it: a call that would exceed it runs in smaller parts, and a single item that would exceed it rejects with
-   * ERR_OUT_OF_MEMORY. On CUDA the allocator's blocks are counted, which are a little larger than the tensors.
+   * Maximum bytes of activations of a call to this model. The allocator enforces it, on the CPU and on CUDA: a call
+   * that would exceed it runs in smaller batches, and a single item that would exceed it rejects with
+   * ERR_OUT_OF_MEMORY. On CUDA the allocator's blocks count, which are slightly larger than the tensors. Default: only
+   * `memoryFraction` limits.
    * @example
    * ```ts
-   * await ClipModel.load("demo", { memoryLimit: 2 * 1024 ** 3 }); // 2 GiB beside the weights
+   * const clip = await ClipModel.load("demo", { memoryLimit: 2 * 1024 ** 3 }); // 2 GiB besides the weights
    * ```
    */
   memoryLimit?: number;
   /**
-   * When the device's allocator returns the memory that it keeps for reuse. Unloading the weights returns it in any case.
-   * - "after-call" (default): after each call. The call's answer goes out first; the next call waits for it.
+   * When the device's allocator gives back the blocks that it caches for reuse. Unloading the weights always gives them
+   * back.
+   * - "after-call" (default): after each call. The result is returned first; the next call waits until the blocks are
+   *   freed.
    * - "when-idle": when the device has been idle for 2 milliseconds.
    * - "on-out-of-memory": only when memory runs out.
    *
-   * On the CPU up to 256 MB of freed memory are kept, until no call has run for a second.
+   * The CPU caches up to 256 MB of freed memory, and gives it back after one second without a call at the latest.
    *
-   * On an H100, with calls of 256 pictures to ViT-B/32 in flight, a batch took 7.9 ms with "after-call" and 7.4 with
-   * "on-out-of-memory". Small batches run as graphs, which keep their memory, and differ by less than 2 % (bench/LIMITS.md).
+   * On an H100, with calls of 256 pictures to ViT-B/32 in flight, a batch took 7.9 ms with "after-call" and 7.4 ms with
+   * "on-out-of-memory". Small batches run as CUDA graphs, which keep their memory, and differ by less than 2 %
+   * (bench/LIMITS.md).
    */
   releaseCache?: CacheRelease;
-  /** Number of waiting items above which further calls reject with ERR_QUEUE_FULL. Default 1024. */
+  /** Once this many items are waiting, the next call rejects with ERR_QUEUE_FULL. Default 1024. */
   maxQueue?: number;
-  /** Unload the weights after this many milliseconds without a call; the next call loads them again. Default: never. */
+  /**
+   * Milliseconds without a call after which the weights are unloaded; the next call loads them again. Default: never.
+   */
   idleUnload?: number;
-  /** Expected SHA-256 of the archive or the file of weights, in hexadecimal. Any other rejects with ERR_MODEL_HASH before it is loaded. */
+  /**
+   * Expected SHA-256 of the archive or weights file, in hexadecimal. If it differs, the load rejects with
+   * ERR_MODEL_HASH before any of the file is loaded.
+   */
   sha256?: string;
-  /** Aborts the load, which rejects with `signal.reason`. */
+  /** Cancels the load, which rejects with `signal.reason`. */
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -70,9 +95,9 @@ export interface LoadOptions {
 /** Options of `ClipModel.load`. */
 export interface ClipLoadOptions extends LoadOptions {
   /**
-   * Side of the square that pictures are resized to, in pixels. A larger one than the checkpoint's shows more detail and
-   * takes more time. The positions of the patches are interpolated, like `interpolate_pos_encoding` in transformers.
-   * Default: the checkpoint's own size.
+   * Side of the model's square input, in pixels. A larger one than the checkpoint's shows more detail and takes more
+   * time. The position embeddings are interpolated, as with `interpolate_pos_encoding` in transformers. Default: the
+   * checkpoint's own.
    */
   imageSize?: number;
 }
@@ -94,7 +119,7 @@ const KEYS = [
 /** Longest delay of a Node timer, in milliseconds. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** Larger than any model is run with: the attention over that many patches fits into no memory. */
+/** Far above the input of any real model; attention over this many patches would not fit into any memory. */
 const MAX_IMAGE_SIZE = 8192;
 
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT */

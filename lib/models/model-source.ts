@@ -18,19 +18,19 @@ import type { ModuleHandle, NativeBinding, Placement } from "../native/types.js"
 import { withImageSize } from "./image-size.js";
 import type { ClipLoadOptions } from "./load-options.js";
 
-/** What the models of each class say of themselves. */
+/** The descriptions of the models that each class loads. */
 export interface Descriptions {
   clip: ClipDescription;
   blip: BlipDescription;
 }
 
-/** A model that was found and understood; its weights are not loaded yet. */
+/** A model that was found and parsed; its weights are not loaded yet. */
 export interface OpenedModel<Description extends ModelDescription = ModelDescription> {
   description: Description;
   extraFiles: ExtraFiles;
-  /** Path of the archive, of the weights or of the checkpoint directory. */
+  /** Path of the archive, the weights file or the checkpoint directory. */
   path: string;
-  /** Puts the weights on a device; may be called again after they have left it. */
+  /** Puts the weights onto a device; may be called again after they were unloaded. */
   place: (placement: Placement) => Promise<ModuleHandle>;
 }
 
@@ -105,7 +105,7 @@ async function verifyHash(location: ModelLocation, expected: string, signal?: Ab
   if (location.kind === "directory") {
     throw new ClipBlipError(
       "ERR_INVALID_ARGUMENT",
-      "sha256 needs a single file: export the checkpoint to a .pt file first",
+      "The option sha256 needs a single file: export the checkpoint to a .pt file first",
     );
   }
   const hash = createHash("sha256");
@@ -114,7 +114,7 @@ async function verifyHash(location: ModelLocation, expected: string, signal?: Ab
   if (actual !== expected.toLowerCase()) {
     throw new ClipBlipError(
       "ERR_MODEL_HASH",
-      `${location.path} has the SHA-256 ${actual}, not the expected ${expected.toLowerCase()}: it is another file`,
+      `${location.path} has the SHA-256 ${actual}, expected ${expected.toLowerCase()}: download the file again, or correct the option sha256`,
     );
   }
 }

@@ -11,25 +11,25 @@ import { deviceMemory, type MemoryInfo, resolveDevice, resolveDtype } from "./de
 import { assertLoadOptions, type ClipLoadOptions, type LoadOptions } from "./load-options.js";
 import { type Descriptions, openModel } from "./model-source.js";
 
-/** What a model is, where it runs and how large its batches can be. */
+/** Facts about a model: its kind, where it runs and how large its batches can be. */
 export interface Capabilities {
   architecture: ModelDescription["architecture"];
-  /** What it was trained for; BLIP only. */
+  /** The task that it was trained for; BLIP only. */
   task?: BlipTask;
   /** "cpu", "cuda:0", … */
   device: string;
   dtype: ModelDtype;
-  /** What can be embedded: pictures and texts, or one of them if the checkpoint has one tower; CLIP only. */
+  /** What it can embed: both, or one if the checkpoint holds only one tower; CLIP only. */
   embeds?: ("image" | "text")[];
-  /** Numbers in an embedding; CLIP only. */
+  /** Length of an embedding; CLIP only. */
   dimension?: number;
-  /** Side of the square that pictures are resized to, in pixels; absent if the model reads no pictures. */
+  /** Side of the model's square input, in pixels; absent if the model does not read pictures. */
   imageSize?: number;
-  /** Pictures that fit into one forward, as measured by the probe. */
+  /** Number of pictures that fit into one forward pass, as measured by the probe. */
   safeBatchSize: number;
   /**
-   * Bytes of activations that each further picture of a batch takes, as measured by the probe. An upper bound if the
-   * probe stopped early because there is plenty of memory.
+   * Bytes of activations for each picture in a batch, as measured by the probe; an upper bound if the probe stopped
+   * early because memory is plentiful.
    */
   bytesPerItem: number;
   memory: MemoryInfo;
@@ -38,7 +38,7 @@ export interface Capabilities {
   state: HostState;
 }
 
-/** A model that is being loaded: what both architectures need before their operations exist. */
+/** A model being loaded: what both classes need to create their operations. */
 export interface Runtime<Description extends ModelDescription = ModelDescription> extends OperationContext {
   native: NativeBinding;
   dtype: ModelDtype;
@@ -49,7 +49,7 @@ export interface Runtime<Description extends ModelDescription = ModelDescription
   probeKey: string;
 }
 
-/** Finds a model, resolves device and dtype, and puts the weights on the device. */
+/** Finds a model, resolves device and dtype, and puts the weights onto the device. */
 export async function openRuntime<Family extends keyof Descriptions>(
   source: string,
   family: Family,
@@ -100,27 +100,27 @@ export async function openRuntime<Family extends keyof Descriptions>(
   };
 }
 
-/** What an operation of any model offers to its owner. */
+/** The part of an operation that its model uses. */
 type AnyOperation = Pick<Operation<never, never, never>, "probe" | "adopt" | "warmup" | "close">;
 
 /** Results of earlier probes in this process. */
 const probed = new Map<string, MemoryModel[]>();
 
-/** What CLIP and BLIP models have in common: memory, life and what they tell of themselves. */
+/** What CLIP and BLIP models have in common: memory, lifecycle and capabilities. */
 export abstract class Model {
   readonly #runtime: Runtime;
   readonly #operations: AnyOperation[];
   #memory: MeasuredBatch = { bytesPerItem: 0, fixedBytes: 0, safeBatchSize: 1 };
   #closing: Promise<void> | undefined;
 
-  /** `operations`: the one on pictures first; its measurements are those that capabilities() tells. */
+  /** @param operations the one that reads pictures first; capabilities() reports its measurements */
   protected constructor(runtime: Runtime, operations: AnyOperation[]) {
     this.#runtime = runtime;
     this.#operations = operations;
   }
 
   /**
-   * What this model is, where it runs and how large its batches can be.
+   * Reports what this model is, where it runs and how large its batches can be.
    * @example
    * ```ts
    * const { device, dtype, safeBatchSize } = clip.capabilities();
@@ -146,7 +146,7 @@ export abstract class Model {
 
   /**
    * Measures again how many items fit into the memory that is free now.
-   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY where not even one item fits
+   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY if not even one item fits
    */
   async probe(): Promise<Capabilities> {
     this.assertOpen();
@@ -155,9 +155,9 @@ export abstract class Model {
   }
 
   /**
-   * Loads the weights if they are not there, and runs one batch of every size that is used (powers of two, and the
-   * largest). The first real calls then wait for no lazy initialization.
-   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY where not even one item fits
+   * Loads the weights if necessary and runs every batch size that is used once: the powers of two below the largest
+   * batch, and the largest batch. This moves lazy initialization out of the first calls.
+   * @throws ClipBlipError ERR_CLOSED, ERR_DEVICE_LOST, and ERR_OUT_OF_MEMORY if not even one item fits
    */
   async warmup(): Promise<void> {
     this.assertOpen();
@@ -165,17 +165,19 @@ export abstract class Model {
     for (const operation of this.#operations) await operation.warmup();
   }
 
-  /**
-   * Waits for the running call, then removes the weights from the device. The next call loads them again.
-   */
+  /** Waits for the running call, then unloads the weights from the device. The next call loads them again. */
   async unload(): Promise<void> {
     this.#assertNotClosed();
     await this.#runtime.host.unload();
   }
 
   /**
-   * Closes the model: waiting calls reject with ERR_CLOSED, the call on the device finishes, and the weights are freed.
-   * A second call returns the same promise.
+   * Closes the model: waiting calls reject with ERR_CLOSED, running ones finish, then the weights are unloaded. Calling
+   * it again returns the same promise. `await using` closes a model at the end of its block.
+   * @example
+   * ```ts
+   * await using clip = await ClipModel.load("demo");
+   * ```
    */
   close(): Promise<void> {
     if (!this.#closing) {
@@ -189,7 +191,7 @@ export abstract class Model {
     await this.close();
   }
 
-  /** The probe of a load: taken over from an earlier load of the same model where there was one. */
+  /** The first probe, or the result of an earlier load of the same model in this process. */
   protected async firstProbe(): Promise<void> {
     const known = probed.get(this.#runtime.probeKey);
     if (!known) {
@@ -227,7 +229,7 @@ function embeds({ imageSize, contextLength }: ClipDescription): ("image" | "text
   ];
 }
 
-/** Bytes that activations may take: a part of what is free now, and never more than the user allows. */
+/** Bytes that activations may use: a fraction of the free memory, but not more than `memoryLimit`. */
 function activationBudget(binding: NativeBinding, device: string, options: LoadOptions): number {
   const free = deviceMemory(binding, device).free * (options.memoryFraction ?? 0.8);
   return Math.floor(Math.min(free, options.memoryLimit ?? Number.POSITIVE_INFINITY));

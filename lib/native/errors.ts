@@ -15,10 +15,10 @@ const CODES: Record<NativeErrorCode, ErrorCode> = {
 const SENTENCES: Partial<Record<NativeErrorCode, string>> = {
   OUT_OF_MEMORY: "The device ran out of memory: lower maxBatchSize, raise memoryLimit, or free memory on the device",
   DEVICE_LOST: "The device failed, and this process can no longer use it: restart the process",
-  INTERNAL: "LibTorch failed: see the cause",
+  INTERNAL: "LibTorch failed: see the cause for its message",
 };
 
-/** An error of the addon as the error that users see; the native text stays as its cause. */
+/** Turns an error of the addon into a ClipBlipError, with the native error as its cause. */
 export function fromNative(error: unknown): ClipBlipError {
   if (error instanceof ClipBlipError) return error;
   const native = error as Partial<NativeError>;
@@ -27,7 +27,7 @@ export function fromNative(error: unknown): ClipBlipError {
   return new ClipBlipError(CODES[nativeCode], sentence, { cause: error });
 }
 
-/** What a lost device answers every call with; `reason` is the native text of the fault. */
+/** The error for every call to a lost device; `reason` is the native message of the fault. */
 export function deviceLost(reason: string): ClipBlipError {
   return fromNative(Object.assign(new Error(reason), { code: "DEVICE_LOST" as const }));
 }

@@ -8,26 +8,26 @@ import type { LibTorchLocation } from "./libtorch/find.js";
 import { minorOf } from "./libtorch/version.js";
 import type { NativeBinding } from "./types.js";
 
-/** What the loader addon exports: it has no LibTorch in it, and opens LibTorch for the addon that has. */
+/** Exports of the loader addon, which does not link LibTorch and opens it for the main addon. */
 interface Loader {
   /** The LibTorch release that both addons were built with, such as "2.13.0". */
   builtForTorch: string;
-  /** Opens each library, in order, for the whole process and for good. */
+  /** Opens the libraries in order, for the whole process and permanently. */
   openLibraries(paths: string[]): void;
 }
 
 const require = createRequire(import.meta.url);
 const nodeGypBuild = require("node-gyp-build") as { path(packageRoot: string): string };
 
-/** Two levels above lib/native, and equally above dist/native. */
+/** Two levels above lib/native, or dist/native. */
 const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-/** The npm package has no sources to build from. */
+/** How to build the addon; the npm package itself has no sources. */
 const BUILD_IT = existsSync(join(PACKAGE_ROOT, "CMakeLists.txt"))
   ? `run \`npm run build:addon\` in ${PACKAGE_ROOT}`
   : "run `npm run build:addon` in a clone of its repository";
 
-/** LibTorch's libraries in the order in which they are opened; those of CUDA are in a CUDA build only. */
+/** LibTorch's libraries, in the order in which they are opened; only a CUDA build has those of CUDA. */
 const LIBRARIES = [
   { name: "libc10.so", required: true },
   { name: "libtorch_cpu.so", required: true },
@@ -36,16 +36,19 @@ const LIBRARIES = [
   { name: "libtorch.so", required: true },
 ];
 
-/** Loads the addon over the LibTorch that `locate` finds, once per thread. Throws a ClipBlipError. */
+/**
+ * Loads the addon with the LibTorch that `locate` finds; called once per thread.
+ * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_INTERNAL
+ */
 export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "version">): NativeBinding {
-  // Before anybody is told to install LibTorch, which would be in vain without an addon.
+  // First of all: without an addon, installing LibTorch would be pointless.
   const { loader, path } = loadLoader();
   const { libDir: torchLibDir, version: torchVersion } = locate();
   if (minorOf(loader.builtForTorch) !== minorOf(torchVersion)) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_VERSION",
-      `The addon was built for LibTorch ${minorOf(loader.builtForTorch)}, and ${torchLibDir} has ${torchVersion}: run ` +
-        `\`npx clip-blip setup\` for the right one and unset LIBTORCH, or build the addon for this one: ${BUILD_IT}.`,
+      `The addon was built for LibTorch ${minorOf(loader.builtForTorch)}, but ${torchLibDir} has ${torchVersion}: run ` +
+        `\`npx clip-blip setup\` and unset LIBTORCH, or build the addon for this version: ${BUILD_IT}.`,
     );
   }
 
@@ -68,8 +71,8 @@ export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "vers
   } catch (cause) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_VERSION",
-      `The addon does not fit LibTorch ${torchVersion} in ${torchLibDir} (${text(cause)}): run ` +
-        `\`npx clip-blip setup\` for the right one, or build the addon for this one: ${BUILD_IT}.`,
+      `The addon does not match LibTorch ${torchVersion} in ${torchLibDir} (${text(cause)}): run ` +
+        `\`npx clip-blip setup\`, or build the addon for this version: ${BUILD_IT}.`,
       { cause },
     );
   }
@@ -92,7 +95,7 @@ function loadLoader(): { loader: Loader; path: string } {
 }
 
 function missingAddon(problem: string, cause?: unknown): ClipBlipError {
-  const remedy = `use a platform that has one (${publishedPlatforms().join(", ") || "none was published"}), or ${BUILD_IT}`;
+  const remedy = `use a platform with a published addon (${publishedPlatforms().join(", ") || "there is none"}), or ${BUILD_IT}`;
   return new ClipBlipError("ERR_INTERNAL", `${problem}: ${remedy}.`, { cause });
 }
 
@@ -109,14 +112,14 @@ function publishedPlatforms(): string[] {
     .sort();
 }
 
-/** The full paths of what LibTorch has of LIBRARIES. */
+/** The full paths of the LIBRARIES that exist in the folder. */
 function librariesIn(folder: string): string[] {
   const present = new Set(existsSync(folder) ? readdirSync(folder) : []);
   const missing = LIBRARIES.find(({ name, required }) => required && !present.has(name));
   if (missing) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_NOT_FOUND",
-      `${folder} has no ${missing.name}: install LibTorch with \`npx clip-blip setup\`, or set LIBTORCH to the folder of one.`,
+      `${folder} has no ${missing.name}: install LibTorch with \`npx clip-blip setup\`, or set LIBTORCH to its folder.`,
     );
   }
   return LIBRARIES.filter(({ name }) => present.has(name)).map(({ name }) => join(folder, name));

@@ -1,5 +1,5 @@
-// Run as a program: loads the addon and prints what it says as one JSON line. It is a process of its own because a
-// broken driver or library can end the process that loads it.
+// Run as a program: loads the addon and prints its report as one line of JSON. It is a separate process because a
+// broken driver or library can crash the process that loads it.
 import { asClipBlipError } from "../common/errors.js";
 import { native } from "./instance.js";
 

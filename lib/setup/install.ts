@@ -14,25 +14,24 @@ import { checkWheelHash } from "./wheel-hashes.js";
 export interface InstallOptions {
   variant: LibTorchVariant;
   signal?: AbortSignal;
-  /** Called with each line of progress. */
+  /** Receives progress messages, one line at a time. */
   log?: (line: string) => void;
-  /** Takes pip's own lines; left out, pip writes to standard error itself, with its progress bar. */
+  /** Receives pip's output by lines. Default: pip writes to standard error, with its progress bar. */
   onPipLine?: (line: string) => void;
-  /** Whether what was installed is loaded once, in a child process; needs the addon. On when left out. */
+  /** Whether to load the installation once in a child process, which needs the addon. Default true. */
   verify?: boolean;
 }
 
-/** What was installed, or was there already. */
+/** The installation, new or existing. */
 export interface InstallResult {
   location: LibTorchLocation;
-  /** What the addon says of it; absent where it was not verified. */
+  /** What the addon reports about it; absent if it was not verified. */
   report?: LibTorchReport;
 }
 
 /**
- * Installs the pinned LibTorch into the user's cache with pip, and loads it once in a child process before it is put in
- * place. An installation that is there already and loads is left alone. Processes that do this at the same time wait
- * for each other.
+ * Installs the pinned LibTorch into the user's cache with pip, and loads it once in a child process before moving it
+ * into place. A working installation is kept. Concurrent processes wait for each other.
  */
 export async function installLibTorch(options: InstallOptions): Promise<InstallResult> {
   const folder = cacheFolder(PINNED_LIBTORCH, options.variant);
@@ -40,7 +39,7 @@ export async function installLibTorch(options: InstallOptions): Promise<InstallR
   try {
     return await installInto(folder, options);
   } catch (error) {
-    // Of the cache folder: Python and the check are processes of their own.
+    // A file system error concerns the cache folder, since Python and the check run in processes of their own.
     if (error instanceof Error && "syscall" in error) throw notWritable(cache, error as NodeJS.ErrnoException);
     throw error;
   }
@@ -55,10 +54,10 @@ async function installInto(folder: string, options: InstallOptions): Promise<Ins
     async () => {
       if (existsSync(folder)) {
         if (isWhole(folder)) {
-          log(`LibTorch ${PINNED_LIBTORCH} is in ${folder} already.`);
+          log(`LibTorch ${PINNED_LIBTORCH} is already in ${folder}.`);
           return inspect(folder, verify, signal);
         }
-        log(`${folder} is not complete and is replaced.`);
+        log(`${folder} is incomplete and will be replaced.`);
         await rm(folder, { recursive: true });
       }
       return install(folder, options);
@@ -70,7 +69,7 @@ async function installInto(folder: string, options: InstallOptions): Promise<Ins
 async function install(folder: string, options: InstallOptions): Promise<InstallResult> {
   const { variant, signal, log = () => {}, verify = true } = options;
   const problem = pipProblem();
-  if (problem) throw notInstalled(`${problem}, and LibTorch is installed with pip`);
+  if (problem) throw notInstalled(`installing it needs pip, but ${problem}`);
   await removeLeftovers(folder);
   const temporary = await mkdtemp(join(dirname(folder), `.${basename(folder)}.`));
   try {
@@ -90,7 +89,7 @@ async function install(folder: string, options: InstallOptions): Promise<Install
   }
 }
 
-/** Lets pip fill `target`, in the first of the ways that works. */
+/** Lets pip install into `target`, using the first attempt that works. */
 async function download(target: string, temporary: string, options: InstallOptions): Promise<void> {
   const { variant, signal, log = () => {}, onPipLine } = options;
   let said = "";
@@ -102,7 +101,7 @@ async function download(target: string, temporary: string, options: InstallOptio
     if (knowsNoReport(result.said)) result = await run(pipArguments(attempt, target, variant));
     if (result.ok) {
       const known = await checkWheelHash(report);
-      log(known ? "The wheel has the hash that PyTorch published." : "The wheel's hash is not known to clip-blip.");
+      log(known ? "The wheel has the hash that PyTorch published." : "The hash of this wheel is not known here.");
       return;
     }
     said = result.said;
@@ -115,7 +114,7 @@ function describeAttempt({ requirement, index }: PipAttempt): string {
   return index.length ? `${requirement} (${index.at(-1)})` : requirement;
 }
 
-/** What is in `folder`; throws where it is not a LibTorch, or where it does not load. */
+/** The LibTorch in `folder`; throws if there is none or if it does not load. */
 async function inspect(folder: string, verify: boolean, signal?: AbortSignal): Promise<InstallResult> {
   const env = { ...process.env, LIBTORCH: join(folder, "torch") };
   const location: LibTorchLocation = { ...findLibTorch({ env })!, source: "cache", path: folder };
@@ -125,7 +124,7 @@ async function inspect(folder: string, verify: boolean, signal?: AbortSignal): P
   throw new ClipBlipError("ERR_LIBTORCH_NOT_FOUND", `LibTorch in ${folder} does not load: ${check.error.message}`);
 }
 
-/** Whether `folder` has everything that a search looks for. */
+/** Whether `folder` contains a complete LibTorch. */
 function isWhole(folder: string): boolean {
   try {
     return findLibTorch({ env: { ...process.env, LIBTORCH: join(folder, "torch") } }) !== undefined;
@@ -134,7 +133,7 @@ function isWhole(folder: string): boolean {
   }
 }
 
-/** Folders that an installation left here when it was killed; the lock is held, so nobody uses them. */
+/** Removes the folders of killed installations. The caller holds the lock, so they are not in use. */
 async function removeLeftovers(folder: string): Promise<void> {
   const prefix = `.${basename(folder)}.`;
   for (const name of await readdir(dirname(folder))) {
@@ -147,8 +146,8 @@ function notWritable(cache: string, cause: NodeJS.ErrnoException): ClipBlipError
   const other = process.platform === "linux" ? ", or set XDG_CACHE_HOME to another folder" : "";
   return new ClipBlipError(
     "ERR_LIBTORCH_NOT_FOUND",
-    `LibTorch cannot be installed into ${cache} (${cause.code}): make it a folder that you can write to, with enough ` +
-      `space for LibTorch${other}.`,
+    `LibTorch cannot be installed into ${cache} (${cause.code}): make it a writable folder with enough ` +
+      `space${other}.`,
     { cause },
   );
 }
@@ -158,7 +157,7 @@ function notInstalled(reason: string, detail?: string): ClipBlipError {
     "ERR_LIBTORCH_NOT_FOUND",
     `LibTorch was not installed, because ${reason}: install Python 3.10 or newer with pip and run \`npx clip-blip setup\` ` +
       `again, or unzip LibTorch ${PINNED_LIBTORCH} from pytorch.org and set LIBTORCH to its folder` +
-      `${detail ? `. It said: ${detail}` : "."}`,
+      `${detail ? `. pip said: ${detail}` : "."}`,
     detail === undefined ? {} : { cause: new Error(detail) },
   );
 }

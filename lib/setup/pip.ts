@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { LibTorchVariant } from "../native/libtorch/cache.js";
 
-/** PyTorch's own index of CPU builds: on Linux the default index has the CUDA build only. */
+/** PyTorch's own index of CPU builds: on Linux, the default index has only the CUDA build. */
 const CPU_INDEX = "https://download.pytorch.org/whl/cpu";
-/** PyTorch's own index of CUDA builds: on Windows the default index has the CPU build only. */
+/** PyTorch's own index of CUDA builds: on Windows, the default index has only the CPU build. */
 const CUDA_INDEX = "https://download.pytorch.org/whl/cu130";
 
 /** The command that starts Python on this platform. */
@@ -11,15 +11,15 @@ export const PYTHON = process.platform === "win32" ? "python" : "python3";
 
 /** One way to ask pip for LibTorch. */
 export interface PipAttempt {
-  /** What pip is to install, such as "torch==2.13.0+cpu". */
+  /** What pip should install, such as "torch==2.13.0+cpu". */
   requirement: string;
   /** Options that choose the index. */
   index: string[];
 }
 
 /**
- * The ways to ask pip for a variant, best first. pip's own configuration (an index, a folder of wheels) holds beside
- * what is named here, and `CLIP_BLIP_TORCH_INDEX` replaces it.
+ * The ways to ask pip for a variant, best first. pip's own configuration (an index, a folder of wheels) applies in
+ * addition to the index given here; `CLIP_BLIP_TORCH_INDEX` replaces the latter.
  */
 export function pipAttempts(
   version: string,
@@ -36,49 +36,50 @@ export function pipAttempts(
   if (variant === "cuda" && platform === "win32") {
     return [{ requirement: `${requirement}+cu130`, index: ["--extra-index-url", CUDA_INDEX] }];
   }
-  // Letter by letter: "==" is also content with a CPU build (2.13.0+cpu) that pip knows of from its configuration.
+  // "===" compares literally: "==" would also accept a CPU build (2.13.0+cpu) from an index in pip's configuration.
   if (variant === "cuda") return [{ requirement: `torch===${version}`, index: [] }];
   return [plain];
 }
 
-/** pip's arguments for one attempt; `report`, where given, is a file for what was installed from where. */
+/** pip's arguments for one attempt. `report` is an optional file to which pip writes what it installed from where. */
 export function pipArguments(attempt: PipAttempt, target: string, variant: LibTorchVariant, report?: string): string[] {
   return [
     ...["-m", "pip", "install", "--target", target],
     ...(report === undefined ? [] : ["--report", report]),
-    // Only the shared libraries matter: the CPU build holds them all, the CUDA build's are in packages it depends on.
+    // Only the shared libraries are needed: the CPU build contains all of them; the CUDA build has some in its
+    // dependencies.
     ...(variant === "cpu" ? ["--no-deps"] : []),
-    // Wheels only: nothing is compiled, and no package's own code runs.
+    // Only wheels: nothing is compiled, and no package's code runs.
     ...["--only-binary", ":all:", "--no-compile", "--no-input", "--disable-pip-version-check"],
-    // An index that cannot be reached must not hold up the others.
+    // An unreachable index must not hold up the others.
     ...["--retries", "2", "--timeout", "20"],
     ...attempt.index,
     attempt.requirement,
   ];
 }
 
-/** Why pip cannot be used here, as a clause; undefined where it can. */
+/** Why pip cannot be used, as a clause; undefined if it can. */
 export function pipProblem(): string | undefined {
   const result = spawnSync(PYTHON, ["-m", "pip", "--version"], { stdio: "ignore", timeout: 30_000, windowsHide: true });
-  if (result.error) return `${PYTHON} is not there`;
+  if (result.error) return `${PYTHON} was not found`;
   return result.status === 0 ? undefined : `${PYTHON} has no pip`;
 }
 
-/** Whether pip is too old (before 22.2) to write a report, going by what it said. */
+/** Whether pip's output shows that it is too old (before 22.2) to write a report. */
 export function knowsNoReport(said: string): boolean {
   return said.includes("no such option: --report");
 }
 
-/** What `runPip` is told. */
+/** Options of `runPip`. */
 export interface RunPipOptions {
-  /** Where pip unpacks: beside its target, so that moving gigabytes is a rename. */
+  /** Where pip unpacks: on the file system of its target, so that gigabytes are moved by a rename. */
   temporary: string;
   signal?: AbortSignal;
-  /** Takes pip's lines; left out, pip writes to this process's standard error itself, with its progress bar. */
+  /** Receives pip's output by lines. Default: pip writes to this process's standard error, with its progress bar. */
   onLine?: (line: string) => void;
 }
 
-/** Runs pip; resolves with whether it succeeded and what it said last, rejects only when aborted. */
+/** Runs pip. Resolves with whether it succeeded and its last output; rejects only if aborted. */
 export async function runPip(
   args: string[],
   { temporary, signal, onLine }: RunPipOptions,
@@ -88,10 +89,10 @@ export async function runPip(
     env: {
       ...process.env,
       TMPDIR: temporary,
-      // A pip configured for --user, or to insist on a virtual environment, would refuse --target.
+      // With --user or a required virtual environment in its configuration, pip would refuse --target.
       PIP_USER: "0",
       PIP_REQUIRE_VIRTUALENV: "0",
-      // Its warning to root is about packages outside --target.
+      // Its warning to root does not apply to --target.
       PIP_ROOT_USER_ACTION: "ignore",
     },
     stdio: onLine ? ["ignore", "pipe", "pipe"] : ["ignore", 2, 2],

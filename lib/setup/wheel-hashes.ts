@@ -38,7 +38,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   "torch-2.13.0-cp314-cp314-win_amd64.whl": "4f8573e3ce9ebcd53fe922f01077a6085ccdfbe5f12fd215883a9d87d7a744fd",
 };
 
-/** What pip's installation report (its format 1) says of each package; the rest of it is not read. */
+/** The part of pip's installation report (format 1) that is read. */
 interface PipReport {
   install: {
     metadata: { name: string };
@@ -47,9 +47,9 @@ interface PipReport {
 }
 
 /**
- * Holds the wheel of PyTorch that pip installed against the published hashes.
- * @returns whether its hash is known; pip itself has held it against the one that its index names in any case
- * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND where the file has a published name and another hash
+ * Compares the PyTorch wheel that pip installed with the published hashes.
+ * @returns whether its hash is known; in any case, pip itself has checked it against the hash in its index
+ * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND if the file has a published name but another hash
  */
 export async function checkWheelHash(reportFile: string): Promise<boolean> {
   // pip before 22.2 writes no report.
@@ -68,8 +68,8 @@ export async function checkWheelHash(reportFile: string): Promise<boolean> {
   if (actual !== expected) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_NOT_FOUND",
-      `${name} has the SHA-256 ${actual}, and PyTorch published it with ${expected}: it was not installed; ` +
-        "find out where pip takes it from (pip config list)",
+      `${name} has the SHA-256 ${actual}, but PyTorch published it with ${expected}. It was not installed: ` +
+        "find out where pip got it from (pip config list)",
     );
   }
   return true;

@@ -1,16 +1,16 @@
 import { stripEnd, stripStart } from "./python-parity.js";
 
-/** A token that is looked for in the text as it is, before anything else is done to it. */
+/** A token that is matched in the raw text, before any normalization. */
 export interface AddedToken {
   id: number;
   content: string;
-  /** Also matches the white space before it. */
+  /** Whether it consumes the whitespace before it. */
   lstrip: boolean;
-  /** Also matches the white space after it. */
+  /** Whether it consumes the whitespace after it. */
   rstrip: boolean;
 }
 
-/** Splits a text into added tokens (the longest first) and what is between them, without empty parts. */
+/** Splits a text into added tokens, preferring longer ones, and the text between them; omits empty parts. */
 export function splitAtTokens(text: string, tokens: readonly AddedToken[]): (string | AddedToken)[] {
   if (tokens.length === 0) return text === "" ? [] : [text];
   const byContent = new Map(tokens.map((token) => [token.content, token]));

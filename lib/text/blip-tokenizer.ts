@@ -3,41 +3,45 @@ import { loadTokenizer } from "./load-tokenizer.js";
 import { lowerSigma, separateIdeographs } from "./python-parity.js";
 import { normaliseText } from "./text-tokenizer.js";
 
-/** What the tokenizer has to know of the model. */
+/** What the tokenizer needs to know about the model. */
 export interface BlipTokenizerOptions {
-  /** The token that captions start with; real checkpoints have it (30522) outside their vocabulary. */
+  /** The token that captions start with; in real checkpoints its id (30522) is outside the vocabulary. */
   startTokenId: number;
-  /** Positions of the text decoder; 512 by default. */
+  /** Number of positions of the text decoder. Default 512. */
   maxTokens?: number;
 }
 
-/** Prompts to token ids and token ids to captions, as BlipProcessor and `generate` of transformers do. */
+/** Turns prompts into token ids and token ids into captions, as BlipProcessor and `generate` of transformers do. */
 export interface BlipTokenizer {
   /**
-   * The start token and the ids of the prompt. An empty prompt is no prompt: transformers then gives `generate` the ids
-   * [CLS] [SEP], which become the start token alone.
+   * The start token and the ids of the prompt; for an empty prompt the start token alone, as in transformers, whose ids
+   * [CLS] [SEP] become the start token in `generate`.
    *
-   * @throws ERR_INVALID_ARGUMENT for anything but a string; ERR_TEXT_TOO_LONG past the positions of the decoder
+   * @throws ERR_INVALID_ARGUMENT if the prompt is not a string; ERR_TEXT_TOO_LONG if it exceeds the decoder's positions
    */
   encodePrompt(prompt: string): number[];
   /**
-   * The ids of a text with [CLS] and [SEP] around them.
+   * The ids of a text, between [CLS] and [SEP].
    *
-   * @param options.truncate cut at the positions of the text encoder and keep [SEP], as `truncation=True`; true by default
-   * @throws ERR_INVALID_ARGUMENT for anything but a string; ERR_TEXT_TOO_LONG where it is not to be cut
+   * @param options.truncate cut at the text encoder's positions and keep [SEP], as `truncation=True` does. Default true
+   * @throws ERR_INVALID_ARGUMENT if the text is not a string; ERR_TEXT_TOO_LONG if it is too long and `truncate` is
+   * false
    */
   encodeText(text: string, options?: { truncate?: boolean }): number[];
-  /** The ids of words, without special tokens; none for white space. */
+  /** The ids of words, without special tokens; empty for whitespace. */
   encodeWords(text: string): number[];
   /** The sentence without special tokens, as `decode(ids, skip_special_tokens=True)`; "" for no ids. */
   decode(ids: readonly number[]): string;
 }
 
-/** Longer prompts are refused unread (UTF-16 code units). WordPiece takes no word of more than 100 characters. */
+/**
+ * Maximum UTF-16 code units for each token; longer prompts are rejected without tokenizing. WordPiece does not split
+ * words of more than 100 characters.
+ */
 const CHARACTERS_PER_TOKEN = 128;
 
 /**
- * A tokenizer from the text of tokenizer.json and tokenizer_config.json.
+ * Creates a tokenizer from the contents of tokenizer.json and tokenizer_config.json.
  *
  * @throws ERR_MODEL_INVALID
  */
@@ -48,7 +52,7 @@ export function createBlipTokenizer(
 ): BlipTokenizer {
   const tokenizer = loadTokenizer(tokenizerJson, tokenizerConfigJson);
   const { clean_up_tokenization_spaces: cleanUp } = JSON.parse(tokenizerConfigJson) as Record<string, unknown>;
-  // False where the file says nothing, as in transformers 5; the JavaScript tokenizer would take true.
+  // Default false, as in transformers 5; the JavaScript tokenizer's default is true.
   const decodeOptions = { skip_special_tokens: true, clean_up_tokenization_spaces: cleanUp === true };
 
   function encode(text: string, special: boolean): number[] {
@@ -63,7 +67,7 @@ export function createBlipTokenizer(
     const text = normaliseText(value);
     const window = maxTokens * CHARACTERS_PER_TOKEN;
     if (!truncate && text.length > window) throw textTooLong(`${text.length} characters`, maxTokens);
-    // The tokenizer reads any run of white space as one space.
+    // To the tokenizer, a run of whitespace is a single space.
     const ids = encode(text.length > window ? text.replace(/\s+/g, " ").slice(0, window) : text, true);
     if (ids.length <= maxTokens) return ids;
     if (!truncate) throw textTooLong(`${ids.length} tokens`, maxTokens);
@@ -79,7 +83,7 @@ export function createBlipTokenizer(
   }
 
   function decode(ids: readonly number[]): string {
-    // The tokenizer would show an id outside its vocabulary as [UNK], Python's leaves it out.
+    // For an id outside the vocabulary, the JavaScript tokenizer writes [UNK]; Python's omits it.
     const known = ids.filter((id) => id !== startTokenId && tokenizer.id_to_token(id) !== undefined);
     return known.length === 0 ? "" : tokenizer.decode(known, decodeOptions);
   }
@@ -90,13 +94,13 @@ export function createBlipTokenizer(
 function tooLong(size: string, maxTokens: number): ClipBlipError {
   return new ClipBlipError(
     "ERR_TEXT_TOO_LONG",
-    `The prompt has ${size}; the model takes ${maxTokens} tokens for start token, prompt and caption. Shorten it.`,
+    `The prompt has ${size}; the model takes at most ${maxTokens} tokens, start token and caption included. Shorten it.`,
   );
 }
 
 function textTooLong(size: string, maxTokens: number): ClipBlipError {
   return new ClipBlipError(
     "ERR_TEXT_TOO_LONG",
-    `The text has ${size}; the model takes ${maxTokens} tokens, [CLS] and [SEP] included. Shorten it, or allow truncation.`,
+    `The text has ${size}; the model takes at most ${maxTokens} tokens, [CLS] and [SEP] included. Shorten it or allow truncation.`,
   );
 }

@@ -4,24 +4,25 @@ const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 /**
- * SentencePiece's table of replacements, `precompiled_charsmap`: the size of a double array, the array itself, which finds
- * the entries, and their replacements, each ended by a zero. The array is Darts-clone's
- * (https://github.com/s-yata/darts-clone): a unit for each node, with the offset to its children, a label and two flags.
+ * SentencePiece's table of replacements, `precompiled_charsmap`: the byte size of a double array, the double array that
+ * finds the entries, and the replacements, each ending with a zero byte. The array has the format of Darts-clone
+ * (https://github.com/s-yata/darts-clone): one unit for each node, with the offset of its children, a label and two
+ * flags.
  */
 export class Charsmap {
   readonly #units: Uint32Array;
   readonly #replacements: Uint8Array;
 
-  /** @throws ERR_MODEL_INVALID for a table that is cut off */
+  /** @throws ERR_MODEL_INVALID if the table is truncated */
   constructor(table: Uint8Array) {
     const size = table.length < 4 ? 0 : new DataView(table.buffer, table.byteOffset).getUint32(0, true);
     if (table.length > 0 && (size === 0 || size % 4 !== 0 || size > table.length - 4)) throw damaged();
-    // A copy, because an array of units has to lie at a multiple of four bytes.
+    // A copy, because a Uint32Array must be aligned to four bytes.
     this.#units = new Uint32Array(new Uint8Array(table.subarray(4, 4 + size)).buffer);
     this.#replacements = table.subarray(4 + size);
   }
 
-  /** The text with the longest match at each position replaced. */
+  /** Replaces the longest entry at each position; characters without an entry stay as they are. Returns the pieces. */
   replace(text: string): string[] {
     const bytes = encoder.encode(text);
     const pieces: string[] = [];
@@ -77,7 +78,7 @@ function hasLeaf(unit: number): boolean {
   return (unit & 0x100) !== 0;
 }
 
-/** Bytes of a UTF-8 character, by its first byte. */
+/** Length in bytes of a UTF-8 character, from its first byte. */
 function lengthOfCharacter(byte: number): number {
   return byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
 }
@@ -85,6 +86,6 @@ function lengthOfCharacter(byte: number): number {
 function damaged(): ClipBlipError {
   return new ClipBlipError(
     "ERR_MODEL_INVALID",
-    "The model's tokenizer.json has a precompiled_charsmap that is damaged",
+    "The precompiled_charsmap in the model's tokenizer.json is damaged: download the file again",
   );
 }

@@ -3,20 +3,20 @@ import { loadTokenizer, tokenId } from "./load-tokenizer.js";
 import { guardLookalikes, lowerSigma } from "./python-parity.js";
 import { normaliseText, padRows, type TextTokenizer, tooLong } from "./text-tokenizer.js";
 
-/** What the tokenizer has to know of the model. */
+/** What the tokenizer needs to know about the model. */
 export interface ClipTokenizerOptions {
-  /** Tokens that the model takes, start and end token included. */
+  /** Maximum number of tokens, start and end token included. */
   contextLength: number;
-  /** What shorter rows of a batch are padded with. */
+  /** The token that pads shorter rows of a batch. */
   padTokenId: number;
 }
 
 const END = "<|endoftext|>";
 
 /**
- * CLIPTokenizer of transformers, from the text of tokenizer.json and tokenizer_config.json. Rows are padded to the longest
- * of a batch, which changes nothing: the text tower attends backwards only and takes the state at the first end token, so
- * it never sees the padding, whether that is the end token again or "!" (0).
+ * Creates transformers' CLIPTokenizer from the contents of tokenizer.json and tokenizer_config.json. Rows are padded to
+ * the longest of a batch. The padding does not change the result, whether it is another end token or "!" (0): attention
+ * is causal and the text tower takes the state at the first end token.
  *
  * @throws ERR_MODEL_INVALID
  */
@@ -44,39 +44,39 @@ export function createClipTokenizer(
   return { encode, pad };
 }
 
-/** In bytes: a token of a byte-level vocabulary has one character for each byte, beside the mark of a word's end. */
+/** In bytes: a token of a byte-level vocabulary has one character for each byte, besides the end-of-word mark. */
 function longestToken(vocabulary: Iterable<string | undefined>): number {
   let longest = 1;
   for (const token of vocabulary) longest = Math.max(longest, (token ?? "").replace("</w>", "").length);
   return longest;
 }
 
-/** The longest token and the number of tokens that are kept. */
+/** What the size of the window depends on. */
 export interface WindowOptions {
-  /** Of the longest token of the vocabulary, in bytes. */
+  /** Length of the vocabulary's longest token, in bytes. */
   longestToken: number;
-  /** Tokens kept of a text. */
+  /** Number of tokens to keep. */
   tokens: number;
 }
 
-/** Tokens that are looked at behind the last one kept, see below. */
+/** Number of tokens to consider after the last one kept; see below. */
 const MARGIN = 32;
 
 /**
- * Cuts very long text before it is tokenized, so that a megabyte costs no more than a few pages, in such a way that the
- * first `tokens` tokens stay what they are.
+ * Cuts very long texts before tokenization, so that a megabyte costs no more than a few pages, without changing the
+ * first `tokens` tokens.
  *
- * The text is composed (NFC) and its white space collapsed first, as the tokenizer does anyway. Then every character is
- * a byte of a token at least, except for single spaces between tokens, so the window holds `tokens + MARGIN` tokens at
- * least. Words are tokenized apart from each other, so only the tokens of the word that is cut can change; and within a
- * word a merge can depend on what follows it only through a chain of neighbouring merges of ever lower rank: `MARGIN`
- * tokens of the greatest length between the cut and the last token kept are far beyond what such chains reach.
+ * The text is first composed (NFC) and its whitespace collapsed, as the tokenizer does anyway. After that, every
+ * character is at least one byte of a token, except a single space between two tokens, so the window holds at least
+ * `tokens + MARGIN` tokens. Words are tokenized independently, so only tokens of the word at the cut can change. Within
+ * a word, a merge depends on later text only through a chain of neighbouring merges of ever lower rank; `MARGIN` tokens
+ * of maximum length between the last token kept and the cut are far more than such chains reach.
  */
 export function clipWindow(text: string, { longestToken, tokens }: WindowOptions): { text: string; cut: boolean } {
   const limit = (tokens + MARGIN) * (longestToken + 1);
   if (text.length <= limit) return { text, cut: false };
   const collapsed = text.normalize("NFC").replace(/\p{White_Space}+/gu, " ");
   if (collapsed.length <= limit) return { text: collapsed, cut: false };
-  // Half a surrogate pair at the end is made U+FFFD: it is far behind what is kept.
+  // Half a surrogate pair at the cut becomes U+FFFD, far after the last token kept.
   return { text: toUSVString(collapsed.slice(0, limit)), cut: true };
 }

@@ -1,35 +1,35 @@
 /**
- * Where @huggingface/tokenizers differs from the Rust library that Python uses, and what can be done about it from
- * outside: change the text before it is tokenized, or the description of the tokenizer before it is built. Every
- * character of Unicode was compared. What stays different are characters newer than the Unicode tables of one side.
+ * Works around differences between @huggingface/tokenizers and the Rust library that Python uses, from outside: by
+ * changing the text before tokenization, or the description of the tokenizer before it is built. Every Unicode
+ * character was compared. The remaining differences are characters newer than one side's Unicode tables.
  */
 
 /** A part of tokenizer.json. */
 type Part = Record<string, unknown>;
 
-/** The pattern that a byte-level pre-tokenizer splits by where it says `use_regex`. */
+/** The pattern that a byte-level pre-tokenizer with `use_regex` splits by. */
 const BYTE_LEVEL = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/** Ideographs outside the basic plane, as the Rust library lists them (its 2B920 for 2B820 included). */
+/** Ideographs outside the basic plane, as the Rust library lists them (including its 2B920 in place of 2B820). */
 const RARE_IDEOGRAPH = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
 
 /**
- * Lowercases the one letter whose lowercase form depends on its place in the word: JavaScript makes a capital sigma at the
- * end of a word a final sigma, Rust lowercases letter by letter.
+ * Lowercases capital sigma, the one letter whose lowercase depends on its position: at the end of a word JavaScript
+ * gives a final sigma; Rust lowercases letter by letter.
  */
 export function lowerSigma(text: string): string {
   return text.includes("\u03a3") ? text.replaceAll("\u03a3", "\u03c3") : text;
 }
 
-/** Sets ideographs apart as words of their own; the JavaScript tokenizer does so in the basic plane only. */
+/** Separates ideographs into words of their own; the JavaScript tokenizer does so in the basic plane only. */
 export function separateIdeographs(text: string): string {
   return text.replace(RARE_IDEOGRAPH, " $& ");
 }
 
 /**
- * Splits byte-level pre-tokenizers in two, a regular expression and the byte mapping. The one that is built into the
- * JavaScript library takes U+FEFF, the byte order mark, for white space; expressions of tokenizer.json are translated
- * with care.
+ * Splits a byte-level pre-tokenizer into a regular expression and the byte mapping. The JavaScript library's built-in
+ * expression treats U+FEFF, the byte order mark, as whitespace; expressions from tokenizer.json are translated
+ * correctly.
  */
 export function splitByteLevel(preTokenizer: unknown): unknown {
   if (typeof preTokenizer !== "object" || preTokenizer === null) return preTokenizer;
@@ -43,11 +43,11 @@ export function splitByteLevel(preTokenizer: unknown): unknown {
 }
 
 /**
- * Keeps a text such as "<|ENDOFTEXT|>" from being taken for the special token that it becomes in lowercase: the JavaScript
- * tokenizer compares what stands alone or between two special tokens after normalization. A space behind it makes no
- * token.
+ * Keeps a text such as "<|ENDOFTEXT|>" from becoming a special token once it is lowercased: the JavaScript tokenizer
+ * matches special tokens against normalized text between special tokens, or a text on its own. A space appended to it
+ * prevents the match and adds no token.
  *
- * @param special the contents of the special tokens that are looked for before normalisation
+ * @param special contents of the special tokens that are matched before normalization
  */
 export function guardLookalikes(text: string, special: readonly string[]): string {
   if (!special.some((token) => text.toLowerCase().includes(token))) return text;
@@ -60,7 +60,7 @@ function isLookalike(part: string, special: readonly string[]): boolean {
   return !special.includes(part) && special.includes(part.toLowerCase());
 }
 
-/** What Python takes for white space, `str.isspace`; JavaScript leaves out the first five and adds U+FEFF. */
+/** What Python treats as whitespace (`str.isspace`); JavaScript omits the first five and adds U+FEFF. */
 const SPACE = "[\\x1c-\\x1f\\x85\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const SPACES = new RegExp(`${SPACE}+`, "g");
 const LEADING_SPACES = new RegExp(`^${SPACE}+`);

@@ -2,18 +2,18 @@ import { type AddedToken, splitAtTokens } from "./added-tokens.js";
 import { type JsonPart, makeTokenizer } from "./load-tokenizer.js";
 import { lowerSigma } from "./python-parity.js";
 
-/** How the byte-pair vocabulary of SigLIP 2 is used. */
+/** Options of the byte-pair encoder of SigLIP 2. */
 export interface BpeOptions {
   addedTokens: readonly AddedToken[];
   lowerCase: boolean;
 }
 
 /**
- * Text to the ids of a byte-pair vocabulary such as Gemma's, as tokenizer.json describes it, without special tokens at the
- * ends.
+ * Encodes text with a byte-pair vocabulary such as Gemma's, as tokenizer.json describes it, without special tokens at
+ * the ends.
  *
- * The added tokens are looked for here: the JavaScript library would also find them in what normalisation makes of a text,
- * such as "<EOS>" in lowercase.
+ * Added tokens are matched here, because the JavaScript library would also find them in normalized text, for example in
+ * a lowercased "<EOS>".
  *
  * @param tokenizer tokenizer.json
  * @throws ERR_MODEL_INVALID

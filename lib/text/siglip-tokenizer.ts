@@ -5,28 +5,28 @@ import { bpeEncoder } from "./siglip-bpe.js";
 import { unigramEncoder } from "./siglip-unigram.js";
 import { normaliseText, padRows, type TextTokenizer, tooLong } from "./text-tokenizer.js";
 
-/** What the tokenizer has to know of the model. */
+/** What the tokenizer needs to know about the model. */
 export interface SiglipTokenizerOptions {
-  /** Tokens that the model takes, and to which every text is padded. */
+  /** Number of tokens that the model takes; every text is padded to it. */
   contextLength: number;
   padTokenId: number;
 }
 
-/** Ids before and after those of every text. */
+/** Ids that precede and follow those of every text. */
 interface Ends {
   before: number[];
   after: number[];
 }
 
-/** Tokens that are looked at behind the last one kept: what follows can change it only through a chain of merges. */
+/** Number of tokens to consider after the last one kept; text beyond can change it only through a chain of merges. */
 const MARGIN = 32;
 
 /**
- * The tokenizer of SigLIP (a unigram vocabulary, SiglipTokenizer in transformers) or of SigLIP 2 (a byte-pair vocabulary,
- * GemmaTokenizer or Siglip2Tokenizer), from the text of tokenizer.json and tokenizer_config.json.
+ * Creates the tokenizer of SigLIP (unigram vocabulary, SiglipTokenizer in transformers) or SigLIP 2 (byte-pair
+ * vocabulary, GemmaTokenizer or Siglip2Tokenizer) from the contents of tokenizer.json and tokenizer_config.json.
  *
- * Texts are always padded to the model's context, as in training: the model reads the state of the last position, and its
- * attention sees the padding.
+ * Texts are always padded to the model's context length, as in its training: the model reads the state at the last
+ * position, and its attention sees the padding.
  *
  * @throws ERR_MODEL_INVALID
  */
@@ -49,19 +49,19 @@ export function createSiglipTokenizer(
     : bpeEncoder(tokenizer, { addedTokens, lowerCase: className === "Siglip2Tokenizer" });
   const ends = isUnigram ? endTokenAlone(config, ids) : readEnds(tokenizer, config, ids);
   const room = contextLength - ends.before.length - ends.after.length;
-  // Gemma's classes pad on the left unless the file says otherwise, which it does for SigLIP 2.
+  // Gemma's classes pad on the left unless the file says otherwise, as it does for SigLIP 2.
   const side = config.padding_side ?? (/^(Gemma|Siglip2)/.test(className) ? "left" : "right");
 
   function encode(value: string, { truncate = true }: { truncate?: boolean } = {}): number[] {
     const text = normaliseText(value);
-    // SentencePiece collapses white space, so that a unigram vocabulary has to see all of it.
+    // SentencePiece collapses whitespace, so a unigram vocabulary has to see the whole text.
     const cut = !isUnigram && text.length > window;
     const tokens = encodeText(cut ? toUSVString(text.slice(0, window)) : text);
     if (tokens.length > room && !truncate) {
       throw tooLong(tokens.length + contextLength - room, contextLength, cut || tokens.length > window);
     }
     const kept = tokens.slice(0, room);
-    // A text that ends with the end token gets no second one, as SiglipTokenizer has it.
+    // A text that ends with the end token does not get a second one, as in SiglipTokenizer.
     const ended = isUnigram && kept.at(-1) === ends.after[0];
     return [...ends.before, ...kept, ...(ended ? [] : ends.after)];
   }
@@ -72,13 +72,13 @@ export function createSiglipTokenizer(
   return { encode, pad };
 }
 
-/** Those that are looked for in the text as it is. */
+/** The added tokens that are matched in the raw text. */
 function readAddedTokens({ added_tokens: added }: JsonPart): AddedToken[] {
   const tokens = Array.isArray(added) ? (added as (AddedToken & { normalized?: boolean })[]) : [];
   return tokens.filter(({ content, normalized }) => typeof content === "string" && content !== "" && !normalized);
 }
 
-/** Ids by token: of a list of pieces, or of an object; and the added ones. */
+/** Ids by token, of a vocabulary that is a list of pieces or an object, and of the added tokens. */
 function vocabularyIds(model: JsonPart | undefined, tokenizer: JsonPart): Map<string, number> {
   const vocab = model?.vocab;
   const entries: [string, number][] = Array.isArray(vocab)
@@ -92,7 +92,7 @@ function endTokenAlone(config: JsonPart, ids: ReadonlyMap<string, number>): Ends
 }
 
 /**
- * What goes around every text: as tokenizer_config.json says with `add_bos_token` and `add_eos_token`, which take precedence over
+ * The ids around every text. `add_bos_token` and `add_eos_token` in tokenizer_config.json take precedence over
  * tokenizer.json, as in transformers.
  */
 function readEnds(tokenizer: JsonPart, config: JsonPart, ids: ReadonlyMap<string, number>): Ends {
@@ -106,7 +106,9 @@ function readEnds(tokenizer: JsonPart, config: JsonPart, ids: ReadonlyMap<string
   if (!processor) return { before: [], after: [] };
   const template = processor.type === "TemplateProcessing" ? processor.single : undefined;
   if (!Array.isArray(template)) {
-    throw invalidTokenizer(`tokenizer.json has a post_processor of the kind ${JSON.stringify(processor.type)}`);
+    throw invalidTokenizer(
+      `tokenizer.json has an unsupported post_processor of type ${JSON.stringify(processor.type)}`,
+    );
   }
   const at = template.findIndex((part: JsonPart) => part.Sequence !== undefined);
   const special = (parts: { SpecialToken: { id: string } }[]) =>
@@ -114,11 +116,11 @@ function readEnds(tokenizer: JsonPart, config: JsonPart, ids: ReadonlyMap<string
   return { before: special(template.slice(0, at)), after: special(template.slice(at + 1)) };
 }
 
-/** @throws ERR_MODEL_INVALID for a token that is not in the vocabulary */
+/** @throws ERR_MODEL_INVALID if the token is not in the vocabulary */
 function idOf(token: unknown, ids: ReadonlyMap<string, number>, role: string): number {
-  // Older files write a token as an object with its text in `content`.
+  // In older files, a token is an object with its text in `content`.
   const text = typeof token === "object" && token !== null ? (token as JsonPart).content : token;
   const id = typeof text === "string" ? ids.get(text) : undefined;
-  if (id === undefined) throw invalidTokenizer(`tokenizer.json lacks the token that is the ${role}`);
+  if (id === undefined) throw invalidTokenizer(`tokenizer.json lacks the token for ${role}`);
   return id;
 }

@@ -4,7 +4,7 @@ import { invalidTokenizer, type JsonPart } from "./load-tokenizer.js";
 import { collapseSpace, strip } from "./python-parity.js";
 import { Unigram } from "./unigram.js";
 
-/** What the pieces of SigLIP's vocabulary are chosen by. */
+/** Options of the unigram encoder of SigLIP. */
 export interface UnigramOptions {
   addedTokens: readonly AddedToken[];
   lowerCase: boolean;
@@ -12,14 +12,15 @@ export interface UnigramOptions {
   window: number;
 }
 
-/** A vocabulary of pieces with their logarithmic probabilities. */
+/** Pieces with their log-probabilities. */
 type Vocabulary = [piece: string, score: number][];
 
 /**
- * Text to the ids of a unigram vocabulary as transformers' SiglipTokenizer does with SentencePiece, without the end token.
+ * Encodes text with a unigram vocabulary as transformers' SiglipTokenizer does with SentencePiece, without the end
+ * token.
  *
- * Of the normalisers in tokenizer.json only the table of replacements is read: what happens before it is fixed by the class
- * SiglipTokenizer, what happens after it by SentencePiece.
+ * Of the normalizers in tokenizer.json, only the table of replacements is read: the steps before it are fixed by
+ * SiglipTokenizer, the steps after it by SentencePiece.
  *
  * @param tokenizer tokenizer.json
  * @throws ERR_MODEL_INVALID
@@ -39,8 +40,8 @@ export function unigramEncoder(
   const markLength = encodePieces(unknown).length;
 
   /**
-   * The unknown token goes before each part and its pieces are taken off again: without it, SentencePiece would take every
-   * part for the beginning of a word.
+   * Encodes a part behind the unknown token and removes the unknown token's pieces again; otherwise SentencePiece would
+   * treat every part as the beginning of a word.
    */
   function encodePart(part: string): number[] {
     const ids = encodePieces(unknown + canonicalText(part, { lowerCase }));
@@ -61,7 +62,7 @@ export function unigramEncoder(
   };
 }
 
-/** The table of the first normaliser that has one; an empty one where none has. */
+/** The table of the first normalizer that has one, otherwise an empty table. */
 function readCharsmap(normalizer: unknown): Charsmap {
   const parts = typeof normalizer === "object" && normalizer !== null ? [normalizer as JsonPart] : [];
   for (const part of parts) {
@@ -73,25 +74,25 @@ function readCharsmap(normalizer: unknown): Charsmap {
   return new Charsmap(new Uint8Array());
 }
 
-/** ASCII's punctuation: `string.punctuation` in Python. */
+/** ASCII punctuation, `string.punctuation` in Python. */
 const PUNCTUATION = /[!-/:-@[-`{-~]/g;
 
 /**
- * A text as SigLIP was trained on (`canonicalize_text` of transformers' SiglipTokenizer): lowercase, no punctuation,
- * single spaces.
+ * A text in the form that SigLIP was trained on, as `canonicalize_text` of transformers' SiglipTokenizer: lowercase if
+ * so configured, without punctuation, and with single spaces.
  */
 export function canonicalText(text: string, { lowerCase }: { lowerCase: boolean }): string {
   const letters = lowerCase ? text.toLowerCase() : text;
   return strip(collapseSpace(letters.replace(PUNCTUATION, "")));
 }
 
-/** What SentencePiece writes for a space. */
+/** The character that SentencePiece writes for a space. */
 export const SPACE_SYMBOL = "\u2581";
 
 /**
- * Normalises a text as SentencePiece does with its usual options (`Normalizer::Normalize`, add_dummy_prefix,
- * remove_extra_whitespaces and escape_whitespaces on): replacements of the table, single spaces, none at the end, one in
- * front, all of them written as U+2581.
+ * Normalizes a text as SentencePiece does with its usual options (`Normalizer::Normalize` with add_dummy_prefix,
+ * remove_extra_whitespaces and escape_whitespaces): applies the replacements, collapses spaces, removes them at the
+ * end, adds one at the front, and makes them visible.
  */
 export function normalizeForPieces(text: string, charsmap: Charsmap): string {
   let normalized = "";

@@ -1,20 +1,21 @@
 import { toUSVString } from "node:util";
 import { ClipBlipError } from "../common/errors.js";
 
-/** Text to token ids for a text tower. */
+/** Turns texts into token ids for a text tower. */
 export interface TextTokenizer {
   /**
-   * Ids of a text, special tokens included.
+   * The ids of a text, special tokens included.
    *
-   * @param options.truncate cut at the context length and keep the end token, as `truncation=True`; true by default
-   * @throws ERR_INVALID_ARGUMENT for anything but a string; ERR_TEXT_TOO_LONG where it is not to be cut
+   * @param options.truncate cut at the context length and keep the end token, as `truncation=True` does. Default true
+   * @throws ERR_INVALID_ARGUMENT if the text is not a string; ERR_TEXT_TOO_LONG if it is too long and `truncate` is
+   * false
    */
   encode(text: string, options?: { truncate?: boolean }): number[];
-  /** Row-major ids of a batch, each row as long as the tower needs it. */
+  /** Row-major ids of a batch, each row padded to the length that the tower needs. */
   pad(rows: readonly number[][]): Int32Array;
 }
 
-/** Row-major ids, with rows padded to `length` with `padTokenId`. */
+/** Row-major ids, rows padded to `length` with `padTokenId`. */
 export function padRows(
   rows: readonly number[][],
   length: number,
@@ -28,29 +29,29 @@ export function padRows(
   return ids;
 }
 
-/** @param atLeast whether the text was cut before its tokens were counted */
+/** @param atLeast whether the text was cut before its tokens were counted, so that `count` is a lower bound */
 export function tooLong(count: number, limit: number, atLeast: boolean): ClipBlipError {
   return new ClipBlipError(
     "ERR_TEXT_TOO_LONG",
-    `The text has ${atLeast ? "more than " : ""}${count} tokens with the special ones, and the model takes ${limit}. ` +
-      "Shorten it, or allow truncation.",
+    `The text has ${atLeast ? "more than " : ""}${count} tokens, special tokens included, but the model takes at most ${limit}. ` +
+      "Shorten it or allow truncation.",
   );
 }
 
 /**
- * A text that tokenizers can take: checked to be a string, lone surrogates replaced by U+FFFD (Python refuses them).
+ * Checks that a value is a string and replaces lone surrogates by U+FFFD (Python rejects them).
  *
- * @param name what the caller knows the value as, such as `texts[3]`
- * @throws ERR_INVALID_ARGUMENT for anything but a string
+ * @param name what the caller calls the value, such as `texts[3]`
+ * @throws ERR_INVALID_ARGUMENT if it is not a string
  */
 export function normaliseText(value: unknown, name = "text"): string {
   assertText(value, name);
   return toUSVString(value);
 }
 
-/** @throws ERR_INVALID_ARGUMENT for anything but a string */
+/** @throws ERR_INVALID_ARGUMENT if the value is not a string */
 export function assertText(value: unknown, name = "text"): asserts value is string {
   if (typeof value === "string") return;
   const kind = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
-  throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${name} is ${kind}; give a string.`);
+  throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${name} is ${kind}; pass a string.`);
 }

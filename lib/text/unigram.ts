@@ -1,19 +1,20 @@
-/** How much less probable what is unknown is than the least probable piece: `kUnkPenalty` in SentencePiece. */
+/** How far the score of unknown characters is below the least probable piece: `kUnkPenalty` in SentencePiece. */
 const UNKNOWN_PENALTY = 10;
 
-/** The best way to the end of a beginning of the text. */
+/** The best segmentation of a prefix of the text. */
 interface Step {
   id: number;
-  /** First character of its last piece. */
+  /** Index of the first character of its last piece. */
   start: number;
   score: number;
 }
 
 /**
- * A vocabulary of pieces with logarithmic probabilities: takes a text apart into the most probable sequence of them.
+ * A vocabulary of pieces with log-probabilities. Splits a text into its most probable sequence of pieces.
  *
- * The steps are those of SentencePiece (`Model::EncodeOptimized`), sums in float32 included: repeated letters have several
- * ways of equal probability, and its rounding decides. The Unigram of @huggingface/tokenizers adds in double precision.
+ * Follows SentencePiece (`Model::EncodeOptimized`) including its float32 sums: repeated letters can be split in several
+ * ways of equal probability, and rounding decides between them. The Unigram of @huggingface/tokenizers adds in double
+ * precision.
  */
 export class Unigram {
   readonly #ids = new Map<string, number>();
@@ -22,7 +23,7 @@ export class Unigram {
   readonly #unknownScore: number;
   readonly #longest: number;
 
-  /** `special`: ids of pieces that no text matches, the unknown one among them. */
+  /** @param special ids of pieces that no text matches, including the unknown one */
   constructor(pieces: readonly [piece: string, score: number][], unknownId: number, special: ReadonlySet<number>) {
     this.#unknownId = unknownId;
     this.#scores = Float32Array.from(pieces, ([, score]) => score);
@@ -38,7 +39,7 @@ export class Unigram {
     this.#longest = longest;
   }
 
-  /** Ids of the pieces; a run of unknown characters is one. */
+  /** The ids of the pieces; a run of unknown characters counts as one piece. */
   encode(text: string): number[] {
     const characters = [...text];
     const steps: (Step | undefined)[] = [{ id: -1, start: -1, score: 0 }];

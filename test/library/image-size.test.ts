@@ -54,7 +54,7 @@ describe("pictures of another size than the checkpoint's", () => {
     for (const wrong of [0, -1, 1.5, 1e6, "336", null]) {
       await assert.rejects(loadClip({ imageSize: wrong as number }), invalid(/options\.imageSize/));
     }
-    await assert.rejects(loadClip({ imageSize: 11 }), invalid(/patch of this model has 12 pixels/));
+    await assert.rejects(loadClip({ imageSize: 11 }), invalid(/is 11: it must be at least the model's patch size, 12/));
     await assert.rejects(BlipModel.load("demo", { imageSize: 96 } as LoadOptions), invalid(/imageSize/));
     await assert.rejects(
       exportCheckpoint(blip, join(folder, "blip.pt"), { imageSize: 96 }),

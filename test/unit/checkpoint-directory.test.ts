@@ -108,7 +108,7 @@ test("BLIP checkpoints for questions and for matching", async (t) => {
 
   const directory = copyOf(t, "blip-question");
   edit(directory, (config) => Object.assign(config.vision_config, { hidden_size: 16 }));
-  await rejectsInvalid(openCheckpoint(directory), /towers of one width, but they have 16 and 12/);
+  await rejectsInvalid(openCheckpoint(directory), /towers of equal width, but these are 16 and 12 wide/);
 });
 
 test("generation_config.json goes before the text part of config.json", async (t) => {
@@ -178,7 +178,7 @@ test("kinds of activation", async (t) => {
   });
   await rejectsInvalid(
     openCheckpoint(directory),
-    /hidden_act "__proto__" is not supported; known are gelu, quick_gelu/,
+    /hidden_act "__proto__" is not supported; supported are gelu, quick_gelu/,
   );
 });
 
@@ -283,7 +283,7 @@ test("a tokenizer of another model is noticed", async (t) => {
   editJson(join(directory, "vocab.json"), (vocabulary) => {
     vocabulary["<|endoftext|>"] = 49407;
   });
-  await rejectsInvalid(openCheckpoint(directory), /eos_token the id 49407, but the model knows 24 tokens/);
+  await rejectsInvalid(openCheckpoint(directory), /eos_token the id 49407, but the model has only 24 tokens/);
 });
 
 test("missing files are named", async (t) => {
@@ -293,8 +293,8 @@ test("missing files are named", async (t) => {
     ["clip-legacy", "config.json", /no config\.json/],
     ["clip-legacy", "preprocessor_config.json", /no preprocessor_config\.json/],
     ["clip-legacy", "model.safetensors", /no weights/],
-    ["clip-legacy", "merges.txt", /no tokenizer\.json, nor vocab\.json and merges\.txt/],
-    ["blip", "vocab.txt", /no tokenizer\.json, nor a vocab\.txt/],
+    ["clip-legacy", "merges.txt", /no tokenizer\.json, nor the vocab\.json and merges\.txt/],
+    ["blip", "vocab.txt", /no tokenizer\.json, nor the vocab\.txt/],
   ] as const) {
     const directory = copyOf(t, name);
     rmSync(join(directory, file));

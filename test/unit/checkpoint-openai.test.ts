@@ -105,7 +105,10 @@ test("a model of open_clip says in its configuration what its weights do not", a
   change(({ preprocess_cfg }) => Object.assign(preprocess_cfg, { resize_mode: "longest" }));
   await rejectsInvalid(openCheckpoint(directory), /"resize_mode".*longest/);
   rmSync(join(directory, "open_clip_pytorch_model.bin"));
-  await rejectsInvalid(openCheckpoint(directory), /none of open_clip_model\.safetensors, open_clip_pytorch_model\.bin/);
+  await rejectsInvalid(
+    openCheckpoint(directory),
+    /expected one of open_clip_model\.safetensors, open_clip_pytorch_model\.bin/,
+  );
 });
 
 test("a repository with both formats is one of transformers", async (t) => {
@@ -122,7 +125,7 @@ test("weights of something else are refused with a sentence", async (t) => {
   await rejectsInvalid(openWeightsFile(openAi("resnet.pt")), /ResNet \(such as RN50\), which is not supported/);
   const file = join(temporaryDirectory(t), "model.safetensors");
   copyFileSync(fixture("clip-legacy/model.safetensors"), file);
-  await rejectsInvalid(openWeightsFile(file), /names of Hugging Face transformers: load the directory/);
+  await rejectsInvalid(openWeightsFile(file), /names of Hugging Face transformers: load its directory/);
   await rejectsInvalid(openWeightsFile(fixture("tensors.bin")), /no tensor "visual\.conv1\.weight".*OpenAI's names/);
   await rejectsInvalid(openWeightsFile(fileOf(t, "text", "notes.pt")), /neither a zip archive nor a pickle/);
 });

@@ -25,7 +25,7 @@ test("a missing shard is named", async (t) => {
   rmSync(join(directory, "model-00002-of-00002.safetensors"));
   await rejectsInvalid(
     readSharded(join(directory, INDEX), readSafetensors),
-    /"model-00002-of-00002.safetensors", which is not there/,
+    /"model-00002-of-00002.safetensors", which does not exist/,
   );
 });
 
@@ -34,7 +34,7 @@ test("a tensor that is not where the index says is named", async (t) => {
   editJson(join(directory, INDEX), (index) => {
     (index.weight_map as Record<string, string>).phantom = "model-00001-of-00002.safetensors";
   });
-  await rejectsInvalid(readSharded(join(directory, INDEX), readSafetensors), /"phantom" is not in/);
+  await rejectsInvalid(readSharded(join(directory, INDEX), readSafetensors), /"phantom" is missing in/);
 });
 
 test("names that lead elsewhere are refused", async (t) => {

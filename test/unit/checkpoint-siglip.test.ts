@@ -88,11 +88,11 @@ test("what cannot be run is refused with a sentence", async (t) => {
     writeFileSync(config, whole);
   };
   await refuses(({ vision_config }) => (vision_config.vision_use_head = false), /vision_use_head is false/);
-  await refuses(({ text_config }) => (text_config.projection_size = 12), /pictures get 16 numbers and texts 12|shape/);
   await refuses(
-    (json) => (json.model_type = "siglip2"),
-    /"siglip2".*not supported.*SigLIP 2 with pictures of one size/,
+    ({ text_config }) => (text_config.projection_size = 12),
+    /pictures have 16 numbers but those of texts 12|shape/,
   );
+  await refuses((json) => (json.model_type = "siglip2"), /"siglip2".*not supported.*SigLIP 2 with a fixed image size/);
   await refuses((json) => (json.architectures = ["SiglipForImageClassification"]), /not supported/);
 
   const preprocessor = join(directory, "preprocessor_config.json");
@@ -142,12 +142,12 @@ test("other kinds of SentencePiece models are refused, and damaged ones", async 
       message: text,
     });
   // Later fields of a message go before earlier ones: another kind of model, no blank in front, a piece for a byte.
-  refuses(message(2, [3 << 3, 2]), /not of the kind that SigLIP was trained with/);
-  refuses(message(3, [3 << 3, 0]), /not of the kind/);
-  refuses(message(1, [...message(1, [0x3c]), 3 << 3, 6]), /not of the kind/);
+  refuses(message(2, [3 << 3, 2]), /not of SigLIP's kind/);
+  refuses(message(3, [3 << 3, 0]), /not of SigLIP's kind/);
+  refuses(message(1, [...message(1, [0x3c]), 3 << 3, 6]), /not of SigLIP's kind/);
   refuses(message(1, []), /damaged/);
   assert.throws(() => buildSiglipTokenizer(Buffer.alloc(0), config), /not a SentencePiece model/);
-  assert.throws(() => buildSiglipTokenizer(bytes, '{"eos_token": "<end>"}'), /no piece "<end>"/);
+  assert.throws(() => buildSiglipTokenizer(bytes, '{"eos_token": "<end>"}'), /lacks the end token "<end>"/);
   const build = async (path: string) => buildSiglipTokenizer(readFileSync(path), config);
   await survivesDamage(t, bytes.subarray(0, 20_000), "spiece.model", build, { rounds: 200, region: [0, 20_000] });
 });

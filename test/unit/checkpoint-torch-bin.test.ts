@@ -134,7 +134,7 @@ describe("refuses hostile and damaged files", () => {
   const cases: [string, Buffer, RegExp][] = [
     ["empty", Buffer.alloc(0), /too short/],
     ["something else", Buffer.from("<html>not found</html>"), /neither a zip archive nor a pickle/],
-    ["os.system", zip([record("data.pkl", evil), record("data/0", DATA)]), /"os\.system".*refused/],
+    ["os.system", zip([record("data.pkl", evil), record("data/0", DATA)]), /"os\.system".*rejected/],
     [
       "compressed tensor",
       zip([good[0]!, record("data/0", Buffer.alloc(1000), { deflate: true })]),
@@ -146,7 +146,7 @@ describe("refuses hostile and damaged files", () => {
       /"model\/data\.pkl".*compressed/,
     ],
     ["encrypted", zip([good[0]!, record("data/0", DATA, { flags: 1 })]), /encrypted|damaged/],
-    ["named twice", zip([...good, good[1]!]), /there twice/],
+    ["named twice", zip([...good, good[1]!]), /occurs twice/],
     ["no pickle", zip([good[1]!]), /without PyTorch weights/],
     ["two pickles", zip([...good, { name: "other/data.pkl", data: statePickle() }]), /without PyTorch weights/],
     ["module without end", zip([record("data.pkl", endlessModule()), good[1]!]), /nests its modules too deeply/],
@@ -154,7 +154,7 @@ describe("refuses hostile and damaged files", () => {
     [
       "module of a module's attributes",
       zip([record("data.pkl", sharedAttributes()), good[1]!]),
-      /more than 100000 attributes/,
+      /more than 100000 module attributes/,
     ],
     [
       "many records",
@@ -168,15 +168,15 @@ describe("refuses hostile and damaged files", () => {
     ["storage missing", zip(withPickle({ key: "9" })), /lacks the record "data\/9"/],
     ["storage outside", zip(withPickle({ key: "../data.pkl" })), /lacks the record/],
     ["storage too small", zip(withPickle({ elements: 3 })), /8 bytes, expected 3 elements of F32/],
-    ["shape beyond the storage", zip(withPickle({ shape: [3] })), /"w".*reaches beyond the 2 elements/],
-    ["offset beyond the storage", zip(withPickle({ offset: 1 })), /reaches beyond/],
-    ["strides beyond the storage", zip(withPickle({ strides: [200] })), /reaches beyond/],
-    ["strides of another rank", zip(withPickle({ strides: [1, 1] })), /reaches beyond/],
-    ["overflowing shape", zip(withPickle({ shape: Array(9).fill(100), strides: Array(9).fill(0) })), /reaches beyond/],
+    ["shape beyond the storage", zip(withPickle({ shape: [3] })), /"w".*exceeds the 2 elements/],
+    ["offset beyond the storage", zip(withPickle({ offset: 1 })), /exceeds/],
+    ["strides beyond the storage", zip(withPickle({ strides: [200] })), /exceeds/],
+    ["strides of another rank", zip(withPickle({ strides: [1, 1] })), /exceeds/],
+    ["overflowing shape", zip(withPickle({ shape: Array(9).fill(100), strides: Array(9).fill(0) })), /exceeds/],
     [
       "pickle of a tuple",
       zip([record("data.pkl", Buffer.from("\x80\x02).", "latin1")), good[1]!]),
-      /something else than a state dict/,
+      /does not contain a state dict/,
     ],
     [
       "empty dict",

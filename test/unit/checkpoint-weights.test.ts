@@ -18,7 +18,7 @@ test("takes the file that transformers would take", async (t) => {
   rmSync(at("model.safetensors.index.json"));
   await rejectsInvalid(openWeights(directory), /neither a zip archive nor a pickle/);
   rmSync(at("pytorch_model.bin"));
-  await rejectsInvalid(openWeights(directory), /has no weights: it has none of model\.safetensors/);
+  await rejectsInvalid(openWeights(directory), /has no weights: expected one of model\.safetensors/);
 });
 
 test("says which tensor is wrong, what was expected and what was found", async () => {

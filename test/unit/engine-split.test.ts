@@ -50,7 +50,7 @@ describe("splitting", () => {
       [true, true, false, true, true],
     );
     const failed = outcomes[2]!;
-    assert.ok(!failed.ok && isOutOfMemory(failed.error) && /alone/.test((failed.error as Error).message));
+    assert.ok(!failed.ok && isOutOfMemory(failed.error) && /single item/.test((failed.error as Error).message));
   });
 
   it("uses few sizes, and remembers within the batch what did not fit", async () => {

@@ -96,9 +96,9 @@ describe("finding LibTorch", { skip: process.platform === "darwin" }, () => {
     assert.deepEqual(
       skipped.map(({ source, reason }) => [source, reason]),
       [
-        ["cache", "is not complete"],
-        ["cache", "is version 2.12.1, and 2.13 is needed"],
-        ["python", "is version 2.9.1, and 2.13 is needed"],
+        ["cache", "is incomplete"],
+        ["cache", "is version 2.12.1, but 2.13 is needed"],
+        ["python", "is version 2.9.1, but 2.13 is needed"],
       ],
     );
     assert.throws(

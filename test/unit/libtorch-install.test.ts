@@ -134,7 +134,7 @@ describe("installing", { skip: process.platform === "win32" || process.platform 
       assert.equal(error.code, "ERR_LIBTORCH_NOT_FOUND");
       assert.match(
         error.message,
-        /^LibTorch cannot be installed into .*file.clip-blip \((ENOTDIR|EEXIST)\): make it a folder/,
+        /^LibTorch cannot be installed into .*file.clip-blip \((ENOTDIR|EEXIST)\): make it a writable folder/,
       );
       return true;
     });
@@ -143,7 +143,7 @@ describe("installing", { skip: process.platform === "win32" || process.platform 
   test("holds the wheel against the hash that was published", async () => {
     const name = "torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl";
     pip(`torch; wheel ${name} 0123`);
-    await assert.rejects(install(), /has the SHA-256 0123, and PyTorch published it with 796633c4/);
+    await assert.rejects(install(), /has the SHA-256 0123, but PyTorch published it with 796633c4/);
     nothing();
     pip(`torch; wheel ${name} 796633c4cdf0fe2cdced72d8f88f22e73dbcfce83132763162f6d4bff13b820b`);
     const log: string[] = [];
@@ -156,7 +156,7 @@ describe("installing", { skip: process.platform === "win32" || process.platform 
     pip('[ -n "$report" ] && { echo "no such option: --report" >&2; exit 2; }; wheel() { :; }; torch');
     const log: string[] = [];
     await install(undefined, log);
-    assert.ok(log.some((line) => line.includes("hash is not known")));
+    assert.ok(log.some((line) => line.includes("not known here")));
     onlyTheResult();
   });
 
@@ -170,7 +170,7 @@ describe("installing", { skip: process.platform === "win32" || process.platform 
     writeFileSync(join(machine, "python3"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
     await assert.rejects(install(), /python3 has no pip/);
     process.env.PATH = join(machine, "empty");
-    await assert.rejects(install(), /python3 is not there/);
+    await assert.rejects(install(), /python3 was not found/);
   });
 
   test("replaces an installation that is not complete, and removes what a killed one left", async () => {

@@ -114,7 +114,7 @@ test("each step can be switched off", () => {
 test("a size that can never be the model's is refused", () => {
   assert.throws(
     () => read({}, "clip", 336),
-    invalid(/resizes pictures to 224 x 224 pixels, and the model takes 336 x 336/),
+    invalid(/resizes pictures to 224 x 224 pixels, but the model takes 336 x 336/),
   );
   assert.throws(() => read({ size: { height: 384, width: 380 } }, "blip"), invalid(/384 x 380/));
   assert.throws(() => read({ do_center_crop: false, size: 256 }), invalid(/resizes pictures to 256 pixels/));

@@ -43,7 +43,7 @@ test("a start token inside the vocabulary is left out, too", () => {
 
 test("only strings are taken", () => {
   for (const value of [undefined, null, 7, [], {}]) {
-    const expected = { code: "ERR_INVALID_ARGUMENT", message: /^prompt is .*; give a string\.$/ };
+    const expected = { code: "ERR_INVALID_ARGUMENT", message: /^prompt is .*; pass a string\.$/ };
     assert.throws(() => tokenizer.encodePrompt(value as string), expected);
   }
 });
@@ -51,7 +51,7 @@ test("only strings are taken", () => {
 test("a prompt that leaves no room for a caption is refused", () => {
   const start = createBlipTokenizer(json, "{}", { startTokenId, maxTokens: 4 });
   assert.equal(start.encodePrompt("! ! !").length, 4);
-  const expected = { code: "ERR_TEXT_TOO_LONG", message: /^The prompt has 4 tokens; the model takes 4 tokens/ };
+  const expected = { code: "ERR_TEXT_TOO_LONG", message: /^The prompt has 4 tokens; the model takes at most 4 tokens/ };
   assert.throws(() => start.encodePrompt("! ! ! !"), expected);
   assert.throws(() => tokenizer.encodePrompt("! ".repeat(600)), { code: "ERR_TEXT_TOO_LONG" });
 });

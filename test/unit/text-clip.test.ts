@@ -29,7 +29,9 @@ test("without truncation, what is too long is refused with the count and the lim
       assert.deepEqual(tokenizer.encode(text, { truncate: false }), ids);
       continue;
     }
-    const message = new RegExp(`has ${tokens} tokens with the special ones, and the model takes ${contextLength}\\.`);
+    const message = new RegExp(
+      `has ${tokens} tokens, special tokens included, but the model takes at most ${contextLength}\\.`,
+    );
     assert.throws(() => tokenizer.encode(text, { truncate: false }), { code: "ERR_TEXT_TOO_LONG", message });
   }
 });
@@ -51,7 +53,7 @@ test("a batch is padded to its longest row", () => {
 
 test("only strings are taken", () => {
   for (const value of [undefined, null, 7, [], ["a"], {}, Buffer.from("a"), new String("a")]) {
-    const message = /^text is .*; give a string\.$/;
+    const message = /^text is .*; pass a string\.$/;
     assert.throws(() => tokenizer.encode(value as string), { code: "ERR_INVALID_ARGUMENT", message });
   }
 });

@@ -14,7 +14,7 @@ const DEFAULTS = {
   padTokenId: 0,
 };
 
-/** What config.json says of any BLIP. */
+/** The parts of config.json that every BLIP has. */
 export interface BlipConfig {
   /** The text part of config.json. */
   textConfig: JsonObject;
@@ -26,7 +26,7 @@ export interface BlipConfig {
   startTokenId: number;
   endTokenId: number;
   padTokenId: number;
-  /** Sentences about what may be wrong, each with what to do. */
+  /** Sentences about possible problems; each says what to do. */
   warnings: string[];
 }
 
@@ -51,19 +51,19 @@ export function readBlipConfig(config: JsonObject): BlipConfig {
   };
 }
 
-/** Until April 2023 the published configurations lacked the number of heads, and the class default is another. */
+/** Until April 2023, the published configurations lacked the number of heads, and the class default differs from it. */
 function headWarnings({ width, heads }: TowerSizes): string[] {
   if (width !== 768 || heads !== 8) return [];
   return [
-    "config.json gives BLIP's text decoder 8 attention heads at width 768: every published BLIP has 12, and with 8 its " +
+    "config.json gives BLIP's text decoder 8 attention heads at width 768. Every published BLIP has 12; with 8 its " +
       'captions are worse. Set "num_attention_heads": 12 in text_config, or download the checkpoint again, unless you ' +
       "trained it with 8.",
   ];
 }
 
 /**
- * The generation options of a checkpoint: each from `generation_config.json`; where it says nothing, from the text part
- * of `config.json`, where older checkpoints keep them; else the class default of transformers.
+ * The generation options of a checkpoint. Each comes from `generation_config.json`, otherwise from the text part of
+ * `config.json` (older checkpoints), otherwise from the class default of transformers.
  * @throws ClipBlipError ERR_MODEL_INVALID for a value of a wrong type
  */
 export function readGenerationDefaults(generation: JsonObject | undefined, textConfig: JsonObject): GenerationDefaults {

@@ -8,10 +8,9 @@ const WORD_EMBEDDING = `${BERT}.embeddings.word_embeddings.weight`;
 const PREDICTIONS = "text_decoder.cls.predictions";
 
 /**
- * Adds the parameters of BLIP's decoder; gives its methods, those of models/torchscript/blip_decoder.py, and its
- * constants.
- * @param looksAt width of the states that it writes about
- * @throws ClipBlipError ERR_MODEL_INVALID when a tensor is missing or its shape is another
+ * Adds the parameters of BLIP's decoder; returns its methods (models/torchscript/blip_decoder.py) and constants.
+ * @param looksAt width of the states that its cross-attention reads
+ * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
 export async function addBlipDecoder(
   builder: ParameterBuilder,
@@ -32,9 +31,9 @@ export async function addBlipDecoder(
 }
 
 /**
- * Adds what turns states into scores of words, and gives the method that names the table. Most checkpoints use the
- * word embedding for it, as no table of its own or as a copy of the same numbers; then it is kept once. As in
- * transformers, a table with other numbers is used as it is.
+ * Adds the output layer, which turns states into token scores; returns the method that names its table. Most
+ * checkpoints share the word embedding, by omitting the table or by storing a copy of it; then it is stored once. A
+ * different table is used as it is, as in transformers.
  */
 async function addOutputTable(
   builder: ParameterBuilder,
@@ -54,20 +53,19 @@ async function addOutputTable(
   return `def output_embedding(self) -> Tensor:\n    return self.${tied ? "text_embedding" : "output_table"}\n`;
 }
 
-/** Where a BERT is in the checkpoint, and what it is called in the TorchScript module. */
+/** Where a BERT is in the checkpoint, and its name in the TorchScript module. */
 export interface BertNames {
-  /** Beginning of the parameters' names: "text" is the decoder, "reader" the encoder. */
+  /** Prefix of the parameters' names: "text" for the decoder, "reader" for the encoder. */
   prefix: "text" | "reader";
   /** Path of the module in the checkpoint. */
   path: string;
-  /** Width of the states that it looks at. */
+  /** Width of the states that its cross-attention reads. */
   looksAt: number;
 }
 
 /**
- * Adds the parameters of a BERT that looks at the states of something; gives the methods of models/torchscript/bert.py
- * and its constants.
- * @throws ClipBlipError ERR_MODEL_INVALID when a tensor is missing or its shape is another
+ * Adds the parameters of a BERT with cross-attention; returns its methods (models/torchscript/bert.py) and constants.
+ * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
 export async function addBert(
   builder: ParameterBuilder,
@@ -104,7 +102,7 @@ export async function addBert(
     ints: {
       [`${prefix}_layers`]: layers,
       [`${prefix}_heads`]: heads,
-      // Read by the addon, which refuses token ids beyond it.
+      // Read by the addon, which rejects token ids beyond it.
       vocab_size: vocabulary,
     },
     floats: { [`${prefix}_epsilon`]: text.epsilon },

@@ -27,13 +27,13 @@ export const blipRecipe: Recipe = {
 export const blipQuestionRecipe: Recipe = {
   ...COMMON,
   className: "BlipForQuestionAnswering",
-  purpose: "answers of BLIP",
+  purpose: "BLIP question answering",
   build: async (input) => {
     const { blip, builder } = open(input);
-    // transformers gives both cross-attentions one width, where one reads pictures and the other questions.
+    // transformers uses the same width for both cross-attentions, although one reads pictures and the other questions.
     if (blip.vision.width !== blip.text.width) {
       throw invalidModel(
-        `config.json: question answering needs towers of one width, but they have ${blip.vision.width} and ${blip.text.width}`,
+        `config.json: question answering needs towers of equal width, but these are ${blip.vision.width} and ${blip.text.width} wide`,
       );
     }
     const vision = await addBlipVision(builder, blip);
@@ -68,7 +68,7 @@ function open({ config, weights }: RecipeInput) {
   return { blip: readBlipConfig(config), builder: new ParameterBuilder(weights) };
 }
 
-/** BLIP's text encoder, which reads texts beside pictures: models/torchscript/blip_reader.py. */
+/** BLIP's text encoder, which reads a text together with a picture: models/torchscript/blip_reader.py. */
 async function addReader(builder: ParameterBuilder, blip: BlipConfig): Promise<ModulePart> {
   const bert = await addBert(builder, blip, { prefix: "reader", path: "text_encoder", looksAt: blip.vision.width });
   return { ...bert, source: await torchscriptSource(["blip_reader"], [bert.source]) };
@@ -106,9 +106,8 @@ async function output(
 }
 
 /**
- * Adds the parameters of BLIP's image tower; gives its methods, those of models/torchscript/blip_image.py, and its
- * constants.
- * @throws ClipBlipError ERR_MODEL_INVALID when a tensor is missing or its shape is another
+ * Adds the parameters of BLIP's image tower; returns its methods (models/torchscript/blip_image.py) and constants.
+ * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
 export async function addBlipVision(builder: ParameterBuilder, { vision, grid }: BlipConfig): Promise<ModulePart> {
   const { width } = vision;

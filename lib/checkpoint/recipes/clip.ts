@@ -7,7 +7,7 @@ import { ParameterBuilder } from "./parameters.js";
 import type { Recipe, RecipeInput, RecipeOutput } from "./recipe.js";
 import { addEncoderLayers, type PatchGrid, readPatchGrid, readTowerSizes, type TowerSizes } from "./tower.js";
 
-/** CLIP, any size: image and text embeddings. */
+/** CLIP of any size: image and text embeddings. */
 export const clipRecipe: Recipe = {
   modelType: "clip",
   className: "CLIPModel",
@@ -18,7 +18,7 @@ export const clipRecipe: Recipe = {
     buildClip(input, { vision: part(input.config, "vision_config"), text: part(input.config, "text_config") }),
 };
 
-/** The image tower of CLIP alone. */
+/** CLIP's image tower on its own. */
 export const clipVisionRecipe: Recipe = {
   modelType: "clip_vision_model",
   className: "CLIPVisionModelWithProjection",
@@ -28,7 +28,7 @@ export const clipVisionRecipe: Recipe = {
   build: (input) => buildClip(input, { vision: input.config }),
 };
 
-/** The text tower of CLIP alone. */
+/** CLIP's text tower on its own. */
 export const clipTextRecipe: Recipe = {
   modelType: "clip_text_model",
   className: "CLIPTextModelWithProjection",
@@ -77,14 +77,14 @@ async function buildClip({ config, weights, tokens }: RecipeInput, towers: Tower
 }
 
 /**
- * A tower's part of config.json. Files of 2022 carry a second copy as `text_config_dict` and `vision_config_dict`,
- * which replaces the first where it is there.
+ * A tower's part of config.json. Files from 2022 contain a second copy, `text_config_dict` and `vision_config_dict`,
+ * which takes precedence.
  */
 function part(config: JsonObject, key: "text_config" | "vision_config"): JsonObject {
   return config.object(`${key}_dict`) ?? config.object(key) ?? new JsonObject({}, `${config.where}: ${key}`);
 }
 
-/** Factor from cosines to logits; the checkpoint has its logarithm. */
+/** The factor that turns cosines into logits; the checkpoint stores its logarithm. */
 async function readLogitScale(config: JsonObject, weights: WeightTable): Promise<number> {
   const logarithm =
     (await weights.scalar("logit_scale")) ?? config.number("logit_scale_init_value", { fallback: DEFAULTS.logitScale });
@@ -103,7 +103,7 @@ const VISION_DEFAULTS = {
   grid: { imageSize: 224, patchSize: 32 },
 };
 
-/** The token in front of the patches. */
+/** Number of tokens before the patches. */
 const SUMMARY_TOKENS = 1;
 
 /** @throws ClipBlipError ERR_MODEL_INVALID */
@@ -112,9 +112,9 @@ export function readClipVision(config: JsonObject): ClipVision {
 }
 
 /**
- * Adds the tower's parameters; gives its methods, those of models/torchscript/clip_image.py, and its constants.
+ * Adds the tower's parameters; returns its methods (models/torchscript/clip_image.py) and constants.
  * @param dimension of an embedding
- * @throws ClipBlipError ERR_MODEL_INVALID when a tensor is missing or its shape is another
+ * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
 export async function addClipVision(
   builder: ParameterBuilder,
@@ -127,7 +127,7 @@ export async function addClipVision(
   builder.tensor("vision_patch_weight", `${embeddings}.patch_embedding.weight`, [width, 3, patchSize, patchSize]);
   builder.tensor("vision_class_embedding", `${embeddings}.class_embedding`, [width]);
   builder.tensor("vision_positions", `${embeddings}.position_embedding.weight`, [side * side + SUMMARY_TOKENS, width]);
-  // The letters are exchanged in every published checkpoint.
+  // The misspelling is in every published checkpoint.
   builder.norm("vision_input_norm", "vision_model.pre_layrnorm", width);
   addEncoderLayers(builder, sizes, { prefix: "vision", path: "vision_model.encoder.layers", out: "out_proj" });
   builder.norm("vision_output_norm", "vision_model.post_layernorm", width);
@@ -145,7 +145,7 @@ export async function addClipVision(
 export interface ClipText {
   sizes: TowerSizes;
   fields: TextFields & { startTokenId: number };
-  /** The end token is the largest id of a text; else the first that is the end token. */
+  /** Find the end of a text by its largest id; otherwise by the first end token. */
   endIsLargestId: boolean;
 }
 
@@ -158,7 +158,7 @@ const TEXT_DEFAULTS = {
   startTokenId: 49406,
 };
 
-/** The end token in the configurations that OpenAI's checkpoints came with: wrong, and known to be. */
+/** The end token id in the configurations of OpenAI's checkpoints; it is known to be wrong. */
 const LEGACY_END_TOKEN_ID = 2;
 
 /** @throws ClipBlipError ERR_MODEL_INVALID */
@@ -183,9 +183,9 @@ export function readClipText(config: JsonObject, tokens: SpecialTokens): ClipTex
 }
 
 /**
- * Adds the tower's parameters; gives its methods, those of models/torchscript/clip_text.py, and its constants.
+ * Adds the tower's parameters; returns its methods (models/torchscript/clip_text.py) and constants.
  * @param dimension of an embedding
- * @throws ClipBlipError ERR_MODEL_INVALID when a tensor is missing or its shape is another
+ * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
 export async function addClipText(
   builder: ParameterBuilder,
@@ -205,15 +205,15 @@ export async function addClipText(
   return {
     ...encoder,
     source: await torchscriptSource(["clip_text"], [encoder.source]),
-    // The addon reads the size of the vocabulary and refuses token ids beyond it.
+    // The addon reads the size of the vocabulary and rejects token ids beyond it.
     ints: { ...encoder.ints, end_token_id: endTokenId, vocab_size: vocabularySize },
     bools: { ...encoder.bools, end_is_largest_id: endIsLargestId },
   };
 }
 
 /**
- * Padding after the end token changes nothing as long as it is not a larger id than the end token's, which the
- * largest-id rule would take for the end. The end token itself always fits.
+ * Padding after the end token has no effect unless its id is larger than the end token's: the largest-id rule would
+ * then take it for the end. The end token itself is always a valid padding.
  */
 function padTokenId(configured: number | undefined, endTokenId: number): number {
   return configured === undefined || configured > endTokenId ? endTokenId : configured;

@@ -5,7 +5,7 @@ import { invalidModel, quote } from "../invalid.js";
 import type { ParameterBuilder } from "./parameters.js";
 import type { TowerSizes } from "./tower.js";
 
-/** What a tower adds to a TorchScript module beside its parameters. */
+/** What a tower adds to a TorchScript module besides its parameters. */
 export interface ModulePart {
   /** Methods. */
   source: string;
@@ -31,7 +31,7 @@ export async function encoderPart(
   };
 }
 
-/** A module of all the parts, with what every encoder calls. */
+/** Joins the parts into a module, and adds the functions that every encoder calls. */
 export async function joinParts(parts: readonly ModulePart[], builder: ParameterBuilder): Promise<ModuleSpec> {
   const merge = <Value>(records: Record<string, Value>[]): Record<string, Value> => Object.assign({}, ...records);
   return {
@@ -54,19 +54,19 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * A TorchScript method of one line that applies an activation function.
- * @throws ClipBlipError ERR_MODEL_INVALID for a function that is not known here
+ * A one-line TorchScript method that applies an activation function.
+ * @throws ClipBlipError ERR_MODEL_INVALID for an unknown function
  */
 export function activationMethod(method: string, activation: string): string {
   if (!Object.hasOwn(ACTIVATIONS, activation)) {
     throw invalidModel(
-      `config.json: hidden_act ${quote(activation)} is not supported; known are ${Object.keys(ACTIVATIONS).join(", ")}`,
+      `config.json: hidden_act ${quote(activation)} is not supported; supported are ${Object.keys(ACTIVATIONS).join(", ")}`,
     );
   }
   return `def ${method}(self, x: Tensor) -> Tensor:\n    return ${ACTIVATIONS[activation]}\n`;
 }
 
-/** TorchScript text that the package ships, by the names of its files, followed by the methods that a recipe adds. */
+/** TorchScript source from the named files of this package, followed by a recipe's own methods. */
 export async function torchscriptSource(files: readonly string[], methods: readonly string[]): Promise<string> {
   const texts = await Promise.all(files.map((file) => readFile(packagePath(`models/torchscript/${file}.py`), "utf8")));
   return [...texts, ...methods].join("\n\n");

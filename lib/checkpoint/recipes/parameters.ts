@@ -2,14 +2,14 @@ import type { ModelDtype, ParameterSpec } from "../../native/types.js";
 import { FLOAT_DTYPES, sliceRows } from "../weights/tensors.js";
 import type { WeightTable } from "../weights/weights.js";
 
-/** Names of the modules of layer `layer` whose weights are put one below the other. */
+/** Names of the modules of layer `layer` whose weights are concatenated along the rows. */
 export type PiecesOfLayer = (layer: number) => string[];
 
 /**
- * Collects the parameters of a TorchScript module from the tensors of a checkpoint. "Stacked" parameters hold all the
+ * Collects the parameters of a TorchScript module from the tensors of a checkpoint. "Stacked" parameters contain all
  * layers of a tower along a new first dimension.
  *
- * Every method throws ERR_MODEL_INVALID when a tensor is missing or its shape is another.
+ * Every method throws ERR_MODEL_INVALID if a tensor is missing or has another shape.
  */
 export class ParameterBuilder {
   readonly parameters: ParameterSpec[] = [];
@@ -19,12 +19,12 @@ export class ParameterBuilder {
     this.#weights = weights;
   }
 
-  /** What the first parameter is stored in. */
+  /** Dtype that the first parameter is stored in. */
   dtype(): ModelDtype | "float64" {
     return FLOAT_DTYPES[this.parameters[0]!.layers[0]![0]!.dtype]!;
   }
 
-  /** One tensor as it is. */
+  /** Adds one tensor unchanged. */
   tensor(name: string, source: string, shape: number[]): void {
     this.parameters.push({ name, layers: [[this.#weights.require(source, shape)]], stacked: false });
   }
@@ -40,7 +40,7 @@ export class ParameterBuilder {
     this.tensor(`${name}_bias`, `${module}.bias`, [outputs]);
   }
 
-  /** Rows `from` to `to`, the latter not included, of one tensor of this shape. */
+  /** Rows `from` (inclusive) to `to` (exclusive) of a tensor of this shape. */
   rows(name: string, source: string, shape: readonly number[], from: number, to: number): void {
     const rows = sliceRows(this.#weights.require(source, shape), from, to);
     this.parameters.push({ name, layers: [[rows]], stacked: false });

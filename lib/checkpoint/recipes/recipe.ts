@@ -9,32 +9,32 @@ import type { WeightTable } from "../weights/weights.js";
 export interface RecipeInput {
   /** config.json. */
   config: JsonObject;
-  /** generation_config.json, where there is one. */
+  /** generation_config.json, if present. */
   generation: JsonObject | undefined;
   weights: WeightTable;
-  /** None where the recipe reads no texts. */
+  /** Empty if the recipe does not read text. */
   tokens: SpecialTokens;
 }
 
-/** What a recipe makes of it. */
+/** The result of a recipe. */
 export interface RecipeOutput {
   description: ModelDescription;
   spec: ModuleSpec;
-  /** Sentences about what may be wrong with the checkpoint, each with what to do. */
+  /** Sentences about possible problems of the checkpoint; each says what to do. */
   warnings: string[];
 }
 
-/** How the checkpoints of one architecture become TorchScript modules. */
+/** Turns the checkpoints of one architecture into TorchScript modules. */
 export interface Recipe {
   /** `model_type` in config.json. */
   modelType: string;
   /** The class of transformers that the checkpoint was saved from. */
   className: string;
-  /** What it is for, in messages. */
+  /** What the model is for, in messages. */
   purpose: string;
   /** Whether it needs preprocessor_config.json. */
   readsImages: boolean;
-  /** The tokenizer that it needs; undefined where it reads no texts. */
+  /** The tokenizer that it needs; undefined if it does not read text. */
   tokenizer: TokenizerKind | undefined;
   /** @throws ClipBlipError ERR_MODEL_INVALID */
   build: (input: RecipeInput) => Promise<RecipeOutput>;

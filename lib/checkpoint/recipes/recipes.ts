@@ -5,7 +5,7 @@ import { clipRecipe, clipTextRecipe, clipVisionRecipe } from "./clip.js";
 import type { Recipe } from "./recipe.js";
 import { siglipRecipe, siglipTextRecipe, siglipVisionRecipe } from "./siglip.js";
 
-/** Every architecture that this package runs; another one is a further file and a line here. */
+/** All architectures that this package runs. To add one, write its recipe and list it here. */
 const RECIPES: readonly Recipe[] = [
   clipRecipe,
   clipVisionRecipe,
@@ -20,12 +20,12 @@ const RECIPES: readonly Recipe[] = [
 
 /**
  * The recipe for a checkpoint.
- * @throws ClipBlipError ERR_MODEL_INVALID that says what is supported
+ * @throws ClipBlipError ERR_MODEL_INVALID that lists what is supported
  */
 export function chooseRecipe(config: JsonObject): Recipe {
   const modelType = config.text("model_type", "");
   const architectures = config.texts("architectures");
-  // Files that were saved without a class name say nothing against the usual one, which comes first.
+  // Without a class name, take the usual class of the model type, which is listed first.
   const isClass = (className: string) => architectures.length === 0 || architectures.includes(className);
   const recipe = RECIPES.find((one) => one.modelType === modelType && isClass(one.className));
   if (recipe !== undefined) return recipe;

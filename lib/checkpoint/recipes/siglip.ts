@@ -8,11 +8,11 @@ import { ParameterBuilder } from "./parameters.js";
 import type { Recipe, RecipeInput, RecipeOutput } from "./recipe.js";
 import { addEncoderLayers, type PatchGrid, readPatchGrid, readTowerSizes, type TowerSizes } from "./tower.js";
 
-/** SigLIP, and SigLIP 2 with pictures of one size, which has the same classes: image and text embeddings. */
+/** SigLIP, and SigLIP 2 with a fixed image size, which has the same classes: image and text embeddings. */
 export const siglipRecipe: Recipe = {
   modelType: "siglip",
   className: "SiglipModel",
-  purpose: "embeddings of SigLIP, and of SigLIP 2 with pictures of one size",
+  purpose: "embeddings of SigLIP, and of SigLIP 2 with a fixed image size",
   readsImages: true,
   tokenizer: "siglip",
   build: (input) =>
@@ -22,7 +22,7 @@ export const siglipRecipe: Recipe = {
     }),
 };
 
-/** The image tower of SigLIP alone. */
+/** SigLIP's image tower on its own. */
 export const siglipVisionRecipe: Recipe = {
   modelType: "siglip_vision_model",
   className: "SiglipVisionModel",
@@ -32,7 +32,7 @@ export const siglipVisionRecipe: Recipe = {
   build: (input) => buildSiglip(input, { vision: readSiglipVision(input.config) }),
 };
 
-/** The text tower of SigLIP alone. */
+/** SigLIP's text tower on its own. */
 export const siglipTextRecipe: Recipe = {
   modelType: "siglip_text_model",
   className: "SiglipTextModel",
@@ -64,7 +64,7 @@ async function buildSiglip({ config, weights, tokens }: RecipeInput, towers: Tow
   if (vision && text) {
     if (vision.sizes.width !== text.dimension) {
       throw invalidModel(
-        `${config.where}: pictures get ${vision.sizes.width} numbers and texts ${text.dimension}, so they cannot be compared`,
+        `${config.where}: embeddings of pictures have ${vision.sizes.width} numbers but those of texts ${text.dimension}, so they cannot be compared`,
       );
     }
     fields.logitScale = Math.exp(await requireScalar(weights, "logit_scale"));
@@ -87,7 +87,7 @@ function part(config: JsonObject, key: "text_config" | "vision_config"): JsonObj
   return config.object(key) ?? new JsonObject({}, `${config.where}: ${key}`);
 }
 
-/** A tower saved alone has the prefix if transformers 4 saved it, and not with 5. */
+/** Single towers have the prefix if transformers 4 saved them, and lack it if transformers 5 did. */
 function prefixOf(weights: WeightTable, prefix: string): string {
   return weights.names().some((name) => name.startsWith(prefix)) ? prefix : "";
 }
@@ -97,13 +97,16 @@ async function requireScalar(weights: WeightTable, name: string): Promise<number
   return (await weights.scalar(name))!;
 }
 
-/** transformers masks the padding if the tokenizer says so. SigLIP was trained without a mask and runs without one here. */
+/**
+ * transformers masks the padding if the saved tokenizer says so. SigLIP was trained without a mask, and runs without
+ * one here.
+ */
 function maskWarnings(tokens: SpecialTokens): string[] {
   const inputs = tokens.config.raw("model_input_names");
   if (Array.isArray(inputs) && !inputs.includes("attention_mask")) return [];
   return [
-    "tokenizer_config.json asks for an attention mask. SigLIP was trained without one, and it is not used here: " +
-      'set "model_input_names": ["input_ids"] there, as the published checkpoints have it',
+    "tokenizer_config.json asks for an attention mask, but SigLIP was trained without one and none is used here: " +
+      'set "model_input_names": ["input_ids"] in it, as in the published checkpoints',
   ];
 }
 
@@ -122,17 +125,15 @@ const VISION_DEFAULTS = {
 /** @throws ClipBlipError ERR_MODEL_INVALID */
 export function readSiglipVision(config: JsonObject): SiglipVision {
   if (!config.boolean("vision_use_head", true)) {
-    throw invalidModel(
-      `${config.where}: vision_use_head is false, so this image tower makes no embedding of a picture`,
-    );
+    throw invalidModel(`${config.where}: vision_use_head is false, so this image tower cannot embed pictures`);
   }
   return { sizes: readTowerSizes(config, VISION_DEFAULTS.sizes), grid: readPatchGrid(config, VISION_DEFAULTS.grid) };
 }
 
 /**
- * Adds the tower's parameters; gives its methods, those of models/torchscript/siglip_image.py, and its constants.
+ * Adds the tower's parameters; returns its methods (models/torchscript/siglip_image.py) and constants.
  * @param prefix of the names of its tensors
- * @throws ClipBlipError ERR_MODEL_INVALID when a tensor is missing or its shape is another
+ * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
 export async function addSiglipVision(
   builder: ParameterBuilder,
@@ -150,7 +151,7 @@ export async function addSiglipVision(
 
   const head = `${prefix}head`;
   builder.tensor("pool_probe", `${head}.probe`, [1, 1, width]);
-  // Queries, keys and values lie one below the other.
+  // Queries, keys and values are concatenated along the rows.
   for (const [part, shape] of [
     ["weight", [3 * width, width]],
     ["bias", [3 * width]],
@@ -176,7 +177,7 @@ export async function addSiglipVision(
 export interface SiglipText {
   sizes: TowerSizes;
   fields: TextFields;
-  /** Of an embedding. */
+  /** Length of an embedding. */
   dimension: number;
 }
 
@@ -191,10 +192,11 @@ const TEXT_DEFAULTS = {
 export function readSiglipText(config: JsonObject, tokens: SpecialTokens): SiglipText {
   const sizes = readTowerSizes(config, TEXT_DEFAULTS.sizes);
   const vocabularySize = config.integer("vocab_size", { fallback: TEXT_DEFAULTS.vocabulary, min: 1 });
-  // The ids in config.json are those of another model's tokenizer, and known to be wrong.
+  // The ids in config.json are known to be wrong: they belong to another model's tokenizer.
   const token = (role: "eos_token" | "pad_token") => {
     const id = tokens.id(role, vocabularySize);
-    if (id === undefined) throw invalidModel(`tokenizer_config.json names no ${role} that tokenizer.json has`);
+    if (id === undefined)
+      throw invalidModel(`tokenizer_config.json does not name an ${role} that is in tokenizer.json`);
     return id;
   };
   return {
@@ -210,9 +212,9 @@ export function readSiglipText(config: JsonObject, tokens: SpecialTokens): Sigli
 }
 
 /**
- * Adds the tower's parameters; gives its methods, those of models/torchscript/siglip_text.py, and its constants.
+ * Adds the tower's parameters; returns its methods (models/torchscript/siglip_text.py) and constants.
  * @param prefix of the names of its tensors
- * @throws ClipBlipError ERR_MODEL_INVALID when a tensor is missing or its shape is another
+ * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
 export async function addSiglipText(
   builder: ParameterBuilder,
@@ -231,7 +233,7 @@ export async function addSiglipText(
   return {
     ...encoder,
     source: await torchscriptSource(["siglip_text"], [encoder.source]),
-    // The addon reads the size of the vocabulary and refuses token ids beyond it.
+    // The addon reads the size of the vocabulary and rejects token ids beyond it.
     ints: { ...encoder.ints, vocab_size: fields.vocabularySize },
   };
 }

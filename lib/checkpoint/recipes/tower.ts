@@ -9,15 +9,16 @@ export interface TowerSizes {
   width: number;
   /** Width between the two linear layers of the feed-forward part. */
   hidden: number;
-  /** What layer norms add to the variance. */
+  /** Added to the variance in layer norms. */
   epsilon: number;
   /** Name of the activation function in transformers. */
   activation: string;
 }
 
 /**
- * Reads the sizes of a tower from its part of config.json; `defaults` are those of the class in transformers.
- * @throws ClipBlipError ERR_MODEL_INVALID for a wrong value, and when the heads do not divide the width
+ * Reads the sizes of a tower from its part of config.json.
+ * @param defaults those of the class in transformers
+ * @throws ClipBlipError ERR_MODEL_INVALID for an invalid value, and if the heads do not divide the width
  */
 export function readTowerSizes(config: JsonObject, defaults: TowerSizes): TowerSizes {
   const width = config.integer("hidden_size", { fallback: defaults.width, min: 1 });
@@ -37,19 +38,19 @@ export function readTowerSizes(config: JsonObject, defaults: TowerSizes): TowerS
 
 /** Where a pre-norm encoder keeps its tensors. */
 export interface EncoderNames {
-  /** Beginning of the parameters' names in the TorchScript module. */
+  /** Prefix of the parameters' names in the TorchScript module. */
   prefix: "vision" | "text";
   /** Path of the list of layers in the checkpoint. */
   path: string;
-  /** Modules of a layer's queries, keys and values, or one module that holds all three. Default: those of CLIP. */
+  /** Modules of a layer's queries, keys and values, or one module with all three. Default: CLIP's names. */
   qkv?: string[];
-  /** Module of a layer that mixes the heads' outputs. */
+  /** Module of a layer's attention output projection. */
   out: string;
 }
 
 /**
- * Adds the layers of a pre-norm encoder, as both towers of CLIP and the image tower of BLIP have them.
- * @throws ClipBlipError ERR_MODEL_INVALID when a tensor is missing or its shape is another
+ * Adds the layers of a pre-norm encoder, such as both towers of CLIP and BLIP's image tower.
+ * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
 export function addEncoderLayers(builder: ParameterBuilder, sizes: TowerSizes, names: EncoderNames): void {
   const { layers, width, hidden } = sizes;
@@ -69,21 +70,21 @@ export function addEncoderLayers(builder: ParameterBuilder, sizes: TowerSizes, n
   builder.stackedLinear(`${prefix}_down`, layers, (i) => [at(i, "mlp.fc2")], width, hidden);
 }
 
-/** Sizes of the picture that an image tower takes. */
+/** Sizes of an image tower's input. */
 export interface PatchGrid {
-  /** Pixels of a side of the picture. */
+  /** Side of the picture, in pixels. */
   imageSize: number;
-  /** Pixels of a side of a patch. */
+  /** Side of a patch, in pixels. */
   patchSize: number;
-  /** Patches of a side of the picture. */
+  /** Side of the picture, in patches. */
   side: number;
-  /** Tokens of a picture: one for each patch, and one in front. */
+  /** Number of tokens of a picture: one for each patch, and one before them. */
   tokens: number;
 }
 
 /**
  * Reads the sizes of pictures and patches from the image part of config.json.
- * @throws ClipBlipError ERR_MODEL_INVALID for a wrong value, and for pictures that are not square or not RGB
+ * @throws ClipBlipError ERR_MODEL_INVALID for an invalid value, and if pictures are not square or not RGB
  */
 export function readPatchGrid(config: JsonObject, defaults: Pick<PatchGrid, "imageSize" | "patchSize">): PatchGrid {
   const imageSize = readSide(config, "image_size", defaults.imageSize);
@@ -96,7 +97,7 @@ export function readPatchGrid(config: JsonObject, defaults: Pick<PatchGrid, "ima
   return { imageSize, patchSize, side, tokens: side ** 2 + 1 };
 }
 
-/** A number, or a list of height and width, which must be equal. */
+/** Reads a number, or a list of equal height and width. */
 function readSide(config: JsonObject, key: string, fallback: number): number {
   const value = config.raw(key) ?? fallback;
   const size = Array.isArray(value) && value.length === 2 && value[0] === value[1] ? value[0] : value;

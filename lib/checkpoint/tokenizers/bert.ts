@@ -3,13 +3,13 @@ import { invalidModel } from "../invalid.js";
 const SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /**
- * tokenizer.json of BERT (uncased) from its vocab.txt: the same as transformers builds from it.
- * @param vocabulary text of vocab.txt, one word a line; its number is its id
- * @throws ClipBlipError ERR_MODEL_INVALID when a special token is missing
+ * Builds tokenizer.json of an uncased BERT from its vocab.txt, as transformers does.
+ * @param vocabulary contents of vocab.txt: one token on each line; the line number, from 0, is its id
+ * @throws ClipBlipError ERR_MODEL_INVALID if a special token is missing
  */
 export function buildBertTokenizer(vocabulary: string): string {
   const words = vocabulary.split("\n").map((line) => line.trimEnd());
-  // The file's last line ends like the others.
+  // The last line ends with a newline as well.
   if (words.at(-1) === "") words.pop();
   const vocab = Object.fromEntries(words.map((word, id) => [word, id]));
   const id = (token: string): number => {

@@ -5,10 +5,10 @@ const START = "<|startoftext|>";
 const END = "<|endoftext|>";
 
 /**
- * tokenizer.json of CLIP from the files that its tokenizer had before: the same normalisation, splitting and byte-pair
- * encoding as transformers builds from them.
- * @param vocabulary text of vocab.json
- * @param merges text of merges.txt: a line with the version, then two symbols a line
+ * Builds CLIP's tokenizer.json from the older vocab.json and merges.txt, with the same normalization, splitting and
+ * byte-pair encoding as transformers.
+ * @param vocabulary contents of vocab.json
+ * @param merges contents of merges.txt: a line with the version, then two symbols on each line
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
 export function buildClipTokenizer(vocabulary: string, merges: string): string {
@@ -16,9 +16,9 @@ export function buildClipTokenizer(vocabulary: string, merges: string): string {
 }
 
 /**
- * tokenizer.json of CLIP from its merges alone. They tell the vocabulary: the symbols of the bytes, the same at the end of
- * a word, what each merge makes, and the two special tokens.
- * @param merges text of merges.txt
+ * Builds CLIP's tokenizer.json from its merges alone. The vocabulary follows from them: the byte symbols, the same at
+ * the end of a word, the result of each merge, and the two special tokens.
+ * @param merges contents of merges.txt
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
 export function buildClipTokenizerFromMerges(merges: string): string {
@@ -50,7 +50,7 @@ function tokenizerJson(vocab: JsonObject, merges: string[][]): string {
         {
           type: "Split",
           pattern: {
-            // English contractions, words, single digits, and runs of anything else that is not white space.
+            // English contractions, words, single digits, and runs of anything else except whitespace.
             Regex: String.raw`<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`,
           },
           behavior: "Removed",
@@ -83,8 +83,8 @@ function tokenizerJson(vocab: JsonObject, merges: string[][]): string {
 }
 
 /**
- * A printable character for each byte, as GPT-2 has them: the byte's own in Latin-1 where that is printable, the others from
- * U+0100 on; in the order of the vocabulary.
+ * A printable character for each byte, as in GPT-2: the byte's own Latin-1 character if printable, otherwise one from
+ * U+0100 on. In the order of the vocabulary.
  */
 function byteSymbols(): string[] {
   const bytes = Array.from({ length: 256 }, (_, byte) => byte);

@@ -1,25 +1,30 @@
 import { PbfReader } from "pbf";
 import { invalidModel } from "../invalid.js";
 
-/** What a piece of a SentencePiece vocabulary is, by its number in sentencepiece_model.proto. */
+const DAMAGED = "spiece.model is damaged, or not a SentencePiece model: download it again";
+
+/** Types of pieces in a SentencePiece vocabulary, numbered as in sentencepiece_model.proto. */
 export const PIECE_TYPES = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
-/** One piece of the vocabulary; its id is its place. */
+/** One piece of the vocabulary; its id is its index. */
 export interface SentencePiece {
   text: string;
-  /** Logarithm of its probability. */
+  /** Its log-probability. */
   score: number;
   /** One of `PIECE_TYPES`. */
   type: number;
 }
 
-/** What is read of a SentencePiece model, `ModelProto` in sentencepiece_model.proto, with the defaults that it has there. */
+/**
+ * The fields of a SentencePiece model that are read (`ModelProto` in sentencepiece_model.proto), with the defaults
+ * given there.
+ */
 export interface SentencePieceModel {
   pieces: SentencePiece[];
   /** 1: unigram; 2: byte-pair encoding. */
   modelType: number;
   treatWhitespaceAsSuffix: boolean;
-  /** How text is normalised: a table that `Charsmap` in lib/text reads; empty for no change. */
+  /** Normalization table, in the format that `Charsmap` in lib/text reads; empty if text is not changed. */
   charsmap: Uint8Array;
   addDummyPrefix: boolean;
   removeExtraWhitespaces: boolean;
@@ -28,7 +33,7 @@ export interface SentencePieceModel {
 
 /**
  * Reads spiece.model.
- * @throws ClipBlipError ERR_MODEL_INVALID for a file that is damaged, or another one
+ * @throws ClipBlipError ERR_MODEL_INVALID if the file is damaged or in another format
  */
 export function readSentencePiece(bytes: Uint8Array): SentencePieceModel {
   const model: SentencePieceModel = {
@@ -43,10 +48,10 @@ export function readSentencePiece(bytes: Uint8Array): SentencePieceModel {
   try {
     new PbfReader(bytes).readFields(readModel, model);
   } catch (cause) {
-    throw invalidModel("spiece.model is damaged or not a SentencePiece model", cause);
+    throw invalidModel(DAMAGED, cause);
   }
   const sound = model.pieces.every(({ text, score }) => text !== "" && Number.isFinite(score));
-  if (model.pieces.length === 0 || !sound) throw invalidModel("spiece.model is damaged or not a SentencePiece model");
+  if (model.pieces.length === 0 || !sound) throw invalidModel(DAMAGED);
   return model;
 }
 

@@ -4,14 +4,14 @@ import { PIECE_TYPES, readSentencePiece } from "./sentencepiece.js";
 
 const UNIGRAM = 1;
 
-/** What SigLIP removes from texts: ASCII punctuation, `string.punctuation` in Python. */
+/** The ASCII punctuation that SigLIP removes from texts: `string.punctuation` in Python. */
 const PUNCTUATION = String.raw`[!-/:-@\[-${"`"}{-~]`;
 
 /**
- * tokenizer.json of SigLIP from the vocabulary that transformers reads with SentencePiece. What it says of normalisation
- * is what SiglipTokenizer and SentencePiece do one after the other.
- * @param vocabulary bytes of spiece.model
- * @param config text of tokenizer_config.json
+ * Builds SigLIP's tokenizer.json from its SentencePiece vocabulary. Its normalizer does what SiglipTokenizer and
+ * SentencePiece do in sequence.
+ * @param vocabulary contents of spiece.model
+ * @param config contents of tokenizer_config.json
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
 export function buildSiglipTokenizer(vocabulary: Uint8Array, config: string): string {
@@ -21,14 +21,14 @@ export function buildSiglipTokenizer(vocabulary: Uint8Array, config: string): st
   const plain = model.pieces.every(({ type }) => type === PIECE_TYPES.normal || special.includes(type));
   if (model.modelType !== UNIGRAM || !usual || model.treatWhitespaceAsSuffix || !plain) {
     throw invalidModel(
-      "spiece.model is not of the kind that SigLIP was trained with (unigram, SentencePiece's usual white space, no byte pieces): save the tokenizer as tokenizer.json beside it with Python's transformers",
+      "spiece.model is not of SigLIP's kind (unigram, SentencePiece's default whitespace handling, no byte pieces): save the tokenizer as tokenizer.json next to it with Python's transformers",
     );
   }
   const unknown = model.pieces.findIndex(({ type }) => type === PIECE_TYPES.unknown);
   if (unknown < 0) throw invalidModel("spiece.model has no unknown token");
   const end = JsonObject.parse(config, "tokenizer_config.json").text("eos_token", "</s>");
   const endId = model.pieces.findIndex(({ text }) => text === end);
-  if (endId < 0) throw invalidModel(`spiece.model has no piece ${JSON.stringify(end)}, the end token`);
+  if (endId < 0) throw invalidModel(`spiece.model lacks the end token ${JSON.stringify(end)}`);
   return JSON.stringify({
     version: "1.0",
     truncation: null,

@@ -1,7 +1,7 @@
 import { invalidModel } from "../invalid.js";
 import { JsonObject } from "../json.js";
 
-/** Roles of special tokens, as tokenizer_config.json names them. */
+/** Roles of special tokens, named as in tokenizer_config.json. */
 export type TokenRole = "bos_token" | "eos_token" | "pad_token";
 
 /** Finds the ids of special tokens in the files of a tokenizer. */
@@ -11,14 +11,14 @@ export class SpecialTokens {
   readonly #ids = new Map<string, number>();
 
   /**
-   * @param tokenizer text of tokenizer.json
-   * @param config text of tokenizer_config.json
-   * @throws ClipBlipError ERR_MODEL_INVALID when either is not what it should be
+   * @param tokenizer contents of tokenizer.json
+   * @param config contents of tokenizer_config.json
+   * @throws ClipBlipError ERR_MODEL_INVALID if either is malformed
    */
   constructor(tokenizer: string, config: string | undefined) {
     this.config = JsonObject.parse(config ?? "{}", "tokenizer_config.json");
     const json = JsonObject.parse(tokenizer, "tokenizer.json");
-    // An object of words and ids, or a list of pieces, each with its score, whose places are the ids.
+    // An object that maps tokens to ids, or a list of pieces with scores, whose indices are the ids.
     const vocabulary = json.object("model")?.raw("vocab") ?? {};
     const entries: [unknown, unknown][] = Array.isArray(vocabulary)
       ? vocabulary.map((piece: unknown, id) => [Array.isArray(piece) ? piece[0] : undefined, id])
@@ -34,17 +34,17 @@ export class SpecialTokens {
   }
 
   /**
-   * Id of the token with a role; undefined when the files do not say.
-   * @throws ClipBlipError ERR_MODEL_INVALID when it is not below `vocabularySize`
+   * The id of the token with a role; undefined if the files do not define it.
+   * @throws ClipBlipError ERR_MODEL_INVALID if the id is not below `vocabularySize`
    */
   id(role: TokenRole, vocabularySize: number): number | undefined {
     const token = this.config.raw(role);
-    // Older files write a token as an object with its text in `content`.
+    // In older files, a token is an object with its text in `content`.
     const text = typeof token === "object" ? new JsonObject(token, role).text("content", "") : token;
     const id = typeof text === "string" ? this.#ids.get(text) : undefined;
     if (id !== undefined && id >= vocabularySize) {
       throw invalidModel(
-        `tokenizer.json gives ${role} the id ${id}, but the model knows ${vocabularySize} tokens: it belongs to another model`,
+        `tokenizer.json gives ${role} the id ${id}, but the model has only ${vocabularySize} tokens: the file belongs to another model`,
       );
     }
     return id;

@@ -2,16 +2,16 @@ import type { TensorSlice } from "../../native/types.js";
 import { sliceRows, transpose } from "./tensors.js";
 import { WeightTable } from "./weights.js";
 
-/** Where OpenAI's code, and open_clip after it, keep a tensor of CLIP. */
+/** Where OpenAI's code, and open_clip like it, store a tensor of CLIP. */
 interface OpenAiTensor {
   name: string;
-  /** The two dimensions are exchanged. */
+  /** Whether its two dimensions are swapped. */
   transposed?: boolean;
-  /** It is the first, second or third of three that lie one below the other. */
+  /** Which third of the rows it is, if three tensors are concatenated. */
   third?: 0 | 1 | 2;
 }
 
-/** Names in transformers, and in OpenAI's code. */
+/** Names in transformers to names in OpenAI's code. */
 const TENSORS: Readonly<Record<string, OpenAiTensor>> = {
   logit_scale: { name: "logit_scale" },
   "visual_projection.weight": { name: "visual.proj", transposed: true },
@@ -23,7 +23,7 @@ const TENSORS: Readonly<Record<string, OpenAiTensor>> = {
   "text_model.embeddings.position_embedding.weight": { name: "positional_embedding" },
 };
 
-/** Modules in transformers, and in OpenAI's code. */
+/** Modules in transformers to modules in OpenAI's code. */
 const MODULES: Readonly<Record<string, string>> = {
   "vision_model.pre_layrnorm": "visual.ln_pre",
   "vision_model.post_layernorm": "visual.ln_post",
@@ -35,7 +35,7 @@ const ENCODERS: Readonly<Record<string, string>> = {
   text_model: "transformer.resblocks",
 };
 
-/** Modules of a layer in transformers, and in OpenAI's code. */
+/** Modules of a layer in transformers to those in OpenAI's code. */
 const LAYER_MODULES: Readonly<Record<string, string>> = {
   "self_attn.out_proj": "attn.out_proj",
   layer_norm1: "ln_1",
@@ -44,10 +44,10 @@ const LAYER_MODULES: Readonly<Record<string, string>> = {
   "mlp.fc2": "mlp.c_proj",
 };
 
-/** In the order in which they lie in `in_proj`. */
+/** In their order in `in_proj`. */
 const ATTENTION_INPUTS = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
 
-/** The weights of a CLIP with OpenAI's names, found under those of transformers. Errors name OpenAI's. */
+/** The weights of a CLIP with OpenAI's names, looked up by their names in transformers. Errors use OpenAI's names. */
 export class OpenAiWeights extends WeightTable {
   override require(name: string, shape: readonly number[]): TensorSlice {
     const { name: theirs, transposed, third } = openAiTensor(name);
@@ -58,7 +58,7 @@ export class OpenAiWeights extends WeightTable {
   }
 }
 
-/** @throws Error for a name that no recipe of CLIP asks for */
+/** @throws Error for a name that the CLIP recipe never asks for */
 function openAiTensor(name: string): OpenAiTensor {
   const tensor = TENSORS[name];
   if (tensor !== undefined) return tensor;

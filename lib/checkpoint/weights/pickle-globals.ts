@@ -13,12 +13,12 @@ import {
 } from "./pickle-values.js";
 import { MAX_DIMENSIONS } from "./tensors.js";
 
-/** What a name in a pickle stands for. */
+/** What a name in a pickle can refer to. */
 type Global = PickleFunction | PickleStorageClass | PickleModuleClass;
 
 /**
- * The only names that a pickle may use, beside the classes of a TorchScript archive's own modules. Whatever else it asks
- * for is never looked up anywhere.
+ * The only names that a pickle may use, besides the classes of a TorchScript archive's own modules. Any other name is
+ * rejected without being looked up anywhere.
  */
 const GLOBALS = new Map<string, Global>();
 
@@ -51,15 +51,19 @@ for (const [name, call] of [
   GLOBALS.set(name, new PickleFunction(name, call));
 }
 
-/** @throws ClipBlipError ERR_MODEL_INVALID for a name that weights do not need */
+/** @throws ClipBlipError ERR_MODEL_INVALID for any other name */
 export function findGlobal(module: string, name: string): Global {
   const found = GLOBALS.get(`${module}.${name}`);
   if (found !== undefined) return found;
   if (module === "__torch__" || module.startsWith("__torch__.")) return new PickleModuleClass();
-  throw invalidModel(`The pickle asks for ${quote(`${module}.${name}`)}, which weights do not need, so it is refused`);
+  throw invalidModel(
+    `The pickle asks for ${quote(`${module}.${name}`)}, which model weights do not need: the file is rejected`,
+  );
 }
 
-/** Resolves a persistent id: `("storage", class, key, device, elements)`. The device that it was saved on is of no interest. */
+/**
+ * Resolves a persistent id: `("storage", class, key, device, elements)`. The device that it was saved on is ignored.
+ */
 export function findStorage(id: PickleValue): PickleStorage {
   const [tag, storageClass, key, , elements] = id instanceof PickleTuple ? id.items : [];
   if (
@@ -68,13 +72,13 @@ export function findStorage(id: PickleValue): PickleStorage {
     typeof key !== "string" ||
     !isNatural(elements)
   ) {
-    throw invalidModel("The pickle refers to something that is not the storage of a tensor");
+    throw invalidModel("The pickle refers to something other than a tensor's storage");
   }
   return new PickleStorage(key, storageClass.dtype, elements);
 }
 
 function orderedDict(args: readonly PickleValue[]): PickleDict {
-  if (args.length !== 0) throw invalidModel("The pickle makes an OrderedDict in a way that no state dict does");
+  if (args.length !== 0) throw invalidModel("The pickle creates an OrderedDict in a way that no state dict does");
   return new PickleDict();
 }
 
@@ -89,11 +93,11 @@ function rebuildTensor([storage, offset, size, strides]: readonly PickleValue[])
 /** `_rebuild_parameter(tensor, requires_grad, backward_hooks)` */
 function rebuildParameter([tensor]: readonly PickleValue[]): PickleTensor {
   if (!(tensor instanceof PickleTensor))
-    throw invalidModel("The pickle makes a parameter of something else than a tensor");
+    throw invalidModel("The pickle creates a parameter from something other than a tensor");
   return tensor;
 }
 
-/** Typed lists and dicts among the attributes of a module. */
+/** Stands for typed lists and dicts among a module's attributes. */
 function opaqueList(): PickleList {
   return new PickleList();
 }
@@ -103,6 +107,6 @@ function isNatural(value: PickleValue | undefined): value is number {
 }
 
 function isNaturals(value: PickleValue | undefined): value is PickleTuple & { items: readonly number[] } {
-  // Each tensor has a copy, and the pickle may make thousands of tensors out of one tuple.
+  // Limited because each tensor copies it, and a pickle can create thousands of tensors from one tuple.
   return value instanceof PickleTuple && value.items.length <= MAX_DIMENSIONS && value.items.every(isNatural);
 }

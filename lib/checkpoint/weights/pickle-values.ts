@@ -1,8 +1,8 @@
 import type { TensorDtype } from "../../native/types.js";
 
 /**
- * What a pickle of weights is made of. The only functions are those of `pickle-globals.ts`, which rebuild tensors and
- * containers; a name from the file that is not among them is refused, and no class of JavaScript is built from it.
+ * The values in a pickle of weights. The only functions are those of `pickle-globals.ts`, which rebuild tensors and
+ * containers; any other name is rejected, and no JavaScript class is built from a name.
  */
 export type PickleValue =
   | null
@@ -23,23 +23,23 @@ export class PickleTuple {
   constructor(readonly items: readonly PickleValue[]) {}
 }
 
-/** Lists are among the attributes of modules; what is in them is of no interest. */
+/** A list among a module's attributes; its contents are ignored. */
 export class PickleList {}
 
-/** The class of a module in a TorchScript archive. Its code is never looked at. */
+/** The class of a module in a TorchScript archive. Its code is never read. */
 export class PickleModuleClass {}
 
-/** A module in a TorchScript archive: parameters, buffers, other modules, by name. */
+/** A module in a TorchScript archive: its parameters, buffers and submodules, by name. */
 export class PickleModule {
   attributes: ReadonlyMap<string, PickleValue> = new Map();
 }
 
-/** The entries of a dict or an OrderedDict that have text for a key; attributes of an OrderedDict are dropped. */
+/** The entries of a dict or OrderedDict with string keys; attributes of an OrderedDict are dropped. */
 export class PickleDict {
   readonly entries = new Map<string, PickleValue>();
 }
 
-/** A class such as torch.FloatStorage: it says what the elements are. */
+/** A class such as torch.FloatStorage, which determines the dtype. */
 export class PickleStorageClass {
   constructor(
     readonly name: string,
@@ -47,7 +47,7 @@ export class PickleStorageClass {
   ) {}
 }
 
-/** One of the few functions that a state dict calls, as this package carries it out. */
+/** One of the few functions that a state dict calls, implemented by this package. */
 export class PickleFunction {
   constructor(
     readonly name: string,
@@ -55,17 +55,17 @@ export class PickleFunction {
   ) {}
 }
 
-/** Bytes in a record of the archive, which several tensors may share. */
+/** The bytes of a record in the archive; several tensors may share them. */
 export class PickleStorage {
   constructor(
-    /** Name of the record below `data/`. */
+    /** Name of the record in `data/`. */
     readonly key: string,
     readonly dtype: TensorDtype,
     readonly elements: number,
   ) {}
 }
 
-/** A view of a storage; offset and strides in elements. Not checked against the storage yet. */
+/** A view of a storage, not yet checked against it; offset and strides in elements. */
 export class PickleTensor {
   constructor(
     readonly storage: PickleStorage,

@@ -10,22 +10,21 @@ import {
   type PickleValue,
 } from "./pickle-values.js";
 
-/** Things on the stack at a time; `torch.save` sets entries in lots of 1000. */
+/** Maximum number of values on the stack; `torch.save` sets entries in batches of 1000. */
 const MAX_STACK = 100_000;
 
-/** A state dict remembers about eight things a tensor, under numbers that count up. */
+/** Maximum number of memoized values; a state dict memoizes about eight for each tensor, with consecutive indices. */
 const MAX_MEMO = 1_000_000;
 
-/** Bytes of a module's or class's name. */
+/** Maximum length of a module or class name, in bytes. */
 const MAX_NAME_BYTES = 200;
 
 /**
- * Reads a pickle with the part of the format that `torch.save` of a state dict and TorchScript archives use. Nothing is
- * executed: a pickle is
- * a program, but of its instructions only those that put plain values together are known here, and of the names that
- * it may ask for only those in pickle-globals. Memory and time are bounded by the length of the pickle.
+ * Reads a pickle that uses the part of the format needed by `torch.save` of a state dict and by TorchScript archives.
+ * Nothing is executed: a pickle is a program, but only instructions that assemble plain values are implemented, and
+ * only the names in pickle-globals can be used. Memory and time are bounded by the length of the pickle.
  *
- * @throws ClipBlipError ERR_MODEL_INVALID that names the instruction or name that is refused
+ * @throws ClipBlipError ERR_MODEL_INVALID that tells which instruction or name was rejected
  */
 export function readPickle(bytes: Buffer): PickleValue {
   return new PickleMachine(bytes).run();
@@ -35,7 +34,7 @@ class PickleMachine {
   readonly #bytes: Buffer;
   #position = 0;
   readonly #stack: PickleValue[] = [];
-  /** Heights of the stack at which an unfinished tuple or lot of entries began. */
+  /** Stack heights at which unfinished tuples or batches of entries began. */
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, PickleValue>();
 
@@ -51,7 +50,7 @@ class PickleMachine {
       const instruction = INSTRUCTIONS.get(opcode);
       if (instruction === undefined) {
         throw invalidModel(
-          `The pickle has the instruction 0x${opcode.toString(16).padStart(2, "0")} at byte ${at}, which weights do not need, so it is refused`,
+          `The pickle has the instruction 0x${opcode.toString(16).padStart(2, "0")} at byte ${at}, which model weights do not need: the file is rejected`,
         );
       }
       instruction.call(this);
@@ -61,7 +60,7 @@ class PickleMachine {
   /** The next bytes of the pickle. */
   #take(length: number): Buffer {
     const end = this.#position + length;
-    if (end > this.#bytes.length) throw invalidModel("The pickle is cut off");
+    if (end > this.#bytes.length) throw invalidModel("The pickle is truncated: download the file again");
     const taken = this.#bytes.subarray(this.#position, end);
     this.#position = end;
     return taken;
@@ -83,11 +82,11 @@ class PickleMachine {
 
   #pop(): PickleValue {
     const floor = this.#marks.at(-1) ?? 0;
-    if (this.#stack.length <= floor) throw invalidModel("The pickle takes from an empty stack");
+    if (this.#stack.length <= floor) throw invalidModel("The pickle pops from an empty stack");
     return this.#stack.pop()!;
   }
 
-  /** Everything above the last mark, which goes away. */
+  /** Removes the last mark and returns everything above it. */
   #popToMark(): PickleValue[] {
     const mark = this.#marks.pop();
     if (mark === undefined) throw invalidModel("The pickle lacks a mark");
@@ -100,7 +99,7 @@ class PickleMachine {
   }
 
   mark(): void {
-    if (this.#marks.length >= MAX_STACK) throw invalidModel("The pickle nests too deeply");
+    if (this.#marks.length >= MAX_STACK) throw invalidModel("The pickle is nested too deeply");
     this.#marks.push(this.#stack.length);
   }
 
@@ -202,16 +201,16 @@ class PickleMachine {
     this.#setEntries(this.#popToMark());
   }
 
-  /** Keys and values by turns, for the dict on top of the stack, which stays there. */
+  /** Adds alternating keys and values to the dict on top of the stack, which stays there. */
   #setEntries(items: PickleValue[]): void {
     const dict = this.#pop();
     if (!(dict instanceof PickleDict) || items.length % 2 !== 0)
-      throw invalidModel("The pickle fills something that is not a dict");
+      throw invalidModel("The pickle sets entries of something that is not a dict");
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i];
       if (typeof key !== "string" && typeof key !== "number")
-        throw invalidModel("The pickle has a key that is not text");
-      // Entries with numbers are no tensors; as for the rest, see the memo.
+        throw invalidModel("The pickle has a key that is neither a string nor a number");
+      // Entries with numbers as keys are not tensors; a value may still be used through the memo.
       if (typeof key === "string") dict.entries.set(key, items[i + 1]!);
     }
     this.#push(dict);
@@ -226,8 +225,8 @@ class PickleMachine {
   }
 
   #put(index: number): void {
-    // Numbers of any size could be chosen to fall into one place of a Map: 33,000 of them take it 300 times as long.
-    if (index >= MAX_MEMO) throw invalidModel(`The pickle has more than ${MAX_MEMO} entries in its memo`);
+    // Arbitrary indices could be chosen to collide in a Map: 33,000 of them take 300 times as long.
+    if (index >= MAX_MEMO) throw invalidModel(`The pickle memoizes more than ${MAX_MEMO} values`);
     const value = this.#pop();
     this.#memo.set(index, value);
     this.#push(value);
@@ -243,7 +242,7 @@ class PickleMachine {
 
   #get(index: number): void {
     const value = this.#memo.get(index);
-    if (value === undefined) throw invalidModel(`The pickle reads entry ${index} of its memo, which it never wrote`);
+    if (value === undefined) throw invalidModel(`The pickle uses memo entry ${index}, which it never set`);
     this.#push(value);
   }
 
@@ -268,11 +267,11 @@ class PickleMachine {
   pushModule(): void {
     this.#pop();
     if (!(this.#pop() instanceof PickleModuleClass))
-      throw invalidModel("The pickle makes an object that is not a module");
+      throw invalidModel("The pickle creates an object that is not a module");
     this.#push(new PickleModule());
   }
 
-  /** State dicts carry the versions of their modules as an attribute, which nobody needs here. */
+  /** Attributes of a state dict are dropped: they only contain the versions of its modules. */
   setAttributes(): void {
     const attributes = this.#pop();
     const target = this.#pop();

@@ -5,18 +5,18 @@ import { invalidModel, quote } from "../invalid.js";
 import { JsonObject } from "../json.js";
 import { DTYPE_BYTES, elementCount, isTensorDtype, MAX_DIMENSIONS } from "./tensors.js";
 
-/** Longest header that the format allows, in bytes. */
+/** Maximum length of a header in the format, in bytes. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** Bytes of the header's length, which the file begins with. */
+/** Size of the header's length at the start of the file, in bytes. */
 const PREFIX_BYTES = 8;
 
 /**
  * Reads the header of a safetensors file: where each tensor is, by name. The tensors themselves are not read.
  *
- * The file may be hostile: every length, offset and shape is checked against the file's size, and the tensors must
- * cover the data without overlap or gap, as the format demands.
- * @throws ClipBlipError ERR_MODEL_INVALID that names the tensor and says what was expected
+ * The file is not trusted: every length, offset and shape is checked against the file's size, and the tensors must
+ * cover the data without overlaps or gaps, as the format requires.
+ * @throws ClipBlipError ERR_MODEL_INVALID that names the tensor and what was expected
  */
 export async function readSafetensors(path: string): Promise<Map<string, TensorSlice>> {
   await using file = await open(path);
@@ -38,7 +38,7 @@ async function readHeader(file: FileHandle, size: number, path: string): Promise
   const length = (await readExactly(file, 0, PREFIX_BYTES, path)).readBigUInt64LE();
   if (length > MAX_HEADER_BYTES || PREFIX_BYTES + Number(length) > size) {
     throw invalidModel(
-      `${path} claims a safetensors header of ${length} bytes but has ${size} bytes: it is damaged, cut off, or another format`,
+      `${path} claims a safetensors header of ${length} bytes but has only ${size} bytes: it is damaged, truncated or in another format`,
     );
   }
   return readExactly(file, PREFIX_BYTES, Number(length), path);
@@ -52,7 +52,7 @@ function readEntry(name: string, entry: unknown, path: string, dataStart: number
     throw invalidModel(`${where}: dtype ${quote(dtype)} is not one of ${Object.keys(DTYPE_BYTES).join(", ")}`);
   }
   const shape = naturals(json, "shape");
-  // A shape takes its place in memory, and in messages.
+  // Limited because a shape takes memory, and space in messages.
   if (shape.length > MAX_DIMENSIONS) throw json.wrong("shape", `at most ${MAX_DIMENSIONS} dimensions`, shape);
   const offsets = naturals(json, "data_offsets");
   const [begin, end] = offsets;
@@ -61,9 +61,7 @@ function readEntry(name: string, entry: unknown, path: string, dataStart: number
   }
   const elements = elementCount(shape);
   if (elements === undefined || elements * DTYPE_BYTES[dtype] !== end - begin) {
-    throw invalidModel(
-      `${where}: ${dtype} of shape [${shape.join(", ")}] does not take the ${end - begin} bytes it has`,
-    );
+    throw invalidModel(`${where}: its ${end - begin} bytes do not match ${dtype} of shape [${shape.join(", ")}]`);
   }
   return { file: path, offset: dataStart + begin, byteLength: end - begin, dtype, shape };
 }
@@ -76,7 +74,7 @@ function naturals(json: JsonObject, key: string): number[] {
   return value;
 }
 
-/** With bytes that belong to two tensors or to none, a file could mean different things to different readers. */
+/** Rejects overlaps and gaps, with which a file could mean different things to different readers. */
 function assertCovered(tensors: Map<string, TensorSlice>, path: string, dataStart: number, size: number): void {
   const order = [...tensors].sort(([, a], [, b]) => a.offset - b.offset || a.byteLength - b.byteLength);
   let end = dataStart;
@@ -87,5 +85,5 @@ function assertCovered(tensors: Map<string, TensorSlice>, path: string, dataStar
     }
     end = offset + byteLength;
   }
-  if (end !== size) throw invalidModel(`${path} has ${size} bytes but its tensors end at byte ${end}`);
+  if (end !== size) throw invalidModel(`${path} has ${size} bytes, but its tensors end at byte ${end}`);
 }

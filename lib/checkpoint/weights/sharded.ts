@@ -5,13 +5,13 @@ import { fileSize } from "../files.js";
 import { invalidModel, quote } from "../invalid.js";
 import { JsonObject } from "../json.js";
 
-/** Reads where the tensors of one weight file are. */
+/** Reads where the tensors of a weights file are. */
 export type WeightReader = (path: string) => Promise<Map<string, TensorSlice>>;
 
 /**
- * Reads a checkpoint in several files, as `model.safetensors.index.json` or `pytorch_model.bin.index.json` lists them:
- * every tensor that the index names, from the file that it names.
- * @throws ClipBlipError ERR_MODEL_INVALID when a file or a tensor is missing, or a file would be outside the directory
+ * Reads a checkpoint split into several files, which `model.safetensors.index.json` or `pytorch_model.bin.index.json`
+ * lists: every tensor in the index, from the file named there.
+ * @throws ClipBlipError ERR_MODEL_INVALID if a file or tensor is missing, or if a file is outside the directory
  */
 export async function readSharded(indexPath: string, read: WeightReader): Promise<Map<string, TensorSlice>> {
   const shards = new Map<string, Map<string, TensorSlice>>();
@@ -21,20 +21,20 @@ export async function readSharded(indexPath: string, read: WeightReader): Promis
     if (shard === undefined) {
       const path = join(dirname(indexPath), file);
       if ((await fileSize(path)) === undefined) {
-        throw invalidModel(`${indexPath} names the file ${quote(file)}, which is not there: download it again`);
+        throw invalidModel(`${indexPath} names the file ${quote(file)}, which does not exist: download it`);
       }
       shard = await read(path);
       shards.set(file, shard);
     }
     const slice = shard.get(name);
     if (slice === undefined)
-      throw invalidModel(`Tensor ${quote(name)} is not in ${file}, where ${indexPath} says it is`);
+      throw invalidModel(`Tensor ${quote(name)} is missing in ${file}, although ${indexPath} lists it there`);
     tensors.set(name, slice);
   }
   return tensors;
 }
 
-/** The names of the files that an index lists, each once. */
+/** The distinct names of the files in an index. */
 export async function shardNames(indexPath: string): Promise<string[]> {
   return [...new Set((await readWeightMap(indexPath)).values())];
 }
@@ -49,7 +49,7 @@ async function readWeightMap(indexPath: string): Promise<Map<string, string>> {
   return files;
 }
 
-/** An index may not lead out of its directory, on any system's rules for paths. */
+/** Checks that a name cannot leave the directory, by the path rules of any operating system. */
 function plainFileName(name: string, indexPath: string): string {
   if (!/^[\w-][\w.+-]{0,254}$/.test(name) || name !== basename(name)) {
     throw invalidModel(`${indexPath} names ${quote(name)}, which is not a plain file name`);

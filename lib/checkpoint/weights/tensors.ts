@@ -1,6 +1,6 @@
 import type { ModelDtype, TensorDtype, TensorSlice } from "../../native/types.js";
 
-/** Bytes of one element. */
+/** Size of one element in bytes. */
 export const DTYPE_BYTES: Readonly<Record<TensorDtype, number>> = {
   F64: 8,
   F32: 4,
@@ -14,7 +14,7 @@ export const DTYPE_BYTES: Readonly<Record<TensorDtype, number>> = {
   BOOL: 1,
 };
 
-/** What weights can be stored in; the rest are integers. */
+/** Dtypes that weights can have; the others are integers. */
 export const FLOAT_DTYPES: Readonly<Partial<Record<TensorDtype, ModelDtype | "float64">>> = {
   F64: "float64",
   F32: "float32",
@@ -22,17 +22,17 @@ export const FLOAT_DTYPES: Readonly<Partial<Record<TensorDtype, ModelDtype | "fl
   BF16: "bfloat16",
 };
 
-/** More dimensions than a tensor of PyTorch can have. */
+/** Maximum number of dimensions; a PyTorch tensor cannot have that many. */
 export const MAX_DIMENSIONS = 64;
 
 export function isTensorDtype(text: string): text is TensorDtype {
   return Object.hasOwn(DTYPE_BYTES, text);
 }
 
-/** Elements of a tensor of this shape; undefined when the number is too large to count exactly. */
+/** Number of elements of a tensor of this shape; undefined if it is too large to count exactly. */
 export function elementCount(shape: readonly number[]): number | undefined {
   let count = 1;
-  // A zero anywhere makes the tensor empty, however large the other sizes.
+  // With a zero, the tensor is empty, however large the other sizes are.
   if (shape.includes(0)) return 0;
   for (const size of shape) {
     count *= size;
@@ -41,17 +41,17 @@ export function elementCount(shape: readonly number[]): number | undefined {
   return count;
 }
 
-/** The same tensor with its dimensions in the opposite order. */
+/** The same tensor with its dimensions reversed. */
 export function transpose(tensor: TensorSlice): TensorSlice {
   return { ...tensor, shape: [...tensor.shape].reverse(), strides: stridesOf(tensor).reverse() };
 }
 
-/** Rows `from` to `to`, the latter not included. */
+/** Rows `from` (inclusive) to `to` (exclusive). */
 export function sliceRows(tensor: TensorSlice, from: number, to: number): TensorSlice {
   const shape = [to - from, ...tensor.shape.slice(1)];
   const step = stridesOf(tensor)[0]!;
   if (tensor.strides) return { ...tensor, shape, storageOffset: (tensor.storageOffset ?? 0) + from * step };
-  // Side by side in the file: no more than the rows is read.
+  // Rows are contiguous in the file: only these are read.
   const bytes = step * DTYPE_BYTES[tensor.dtype];
   return { ...tensor, shape, offset: tensor.offset + from * bytes, byteLength: (to - from) * bytes };
 }

@@ -7,26 +7,26 @@ import { PickleDict, PickleModule, PickleTensor, type PickleValue } from "./pick
 import { DTYPE_BYTES, elementCount } from "./tensors.js";
 import { readZipRecords, type ZipRecord } from "./zip.js";
 
-/** The pickle only describes the tensors: BLIP large has 60 KB of it. */
+/** Limit for the pickle, which only describes the tensors: 60 KB for BLIP large. */
 const MAX_PICKLE_BYTES = 64_000_000;
 
-/** Modules in a TorchScript archive; CLIP L/14 has 450. */
+/** Limit for modules in a TorchScript archive; CLIP L/14 has 450. */
 const MAX_MODULES = 10_000;
 
-/** Attributes of all of them together; CLIP has four or five a module. */
+/** Limit for the attributes of all modules together; CLIP has four or five for each module. */
 const MAX_ATTRIBUTES = 100_000;
 
-/** Characters of a tensor's name, modules included. */
+/** Limit for the length of a tensor's name, module names included. */
 const MAX_NAME_LENGTH = 1000;
 
-/** A zip file begins with this, a file of a PyTorch before 1.6 with the other. */
+/** First bytes of a zip file; files from before PyTorch 1.6 start with PICKLE_PROTOCOL_2 instead. */
 const ZIP_MAGIC = 0x04034b50;
 const PICKLE_PROTOCOL_2 = 0x0280;
 
 /**
- * Reads a file of PyTorch weights: where each tensor is, by name. It may be a state dict that `torch.save` wrote, such as
- * `pytorch_model.bin`, or a TorchScript archive, whose tensors have the names that they have in its state dict; its code
- * is not looked at. The tensors themselves are not read. The file may be hostile: see `readPickle` and `readZipRecords`.
+ * Reads where each tensor of a PyTorch weights file is, by name. The file is a state dict written by `torch.save`, such
+ * as `pytorch_model.bin`, or a TorchScript archive, whose tensors are named as in its state dict and whose code is not
+ * read. The tensors themselves are not read. The file is not trusted: see `readPickle` and `readZipRecords`.
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
 export async function readTorchBin(path: string): Promise<Map<string, TensorSlice>> {
@@ -36,23 +36,26 @@ export async function readTorchBin(path: string): Promise<Map<string, TensorSlic
   await assertLittleEndian(file, archive);
   const pickle = archive.require("data.pkl");
   if (pickle.byteLength > MAX_PICKLE_BYTES) {
-    throw invalidModel(`${path}: data.pkl has ${pickle.byteLength} bytes, too many for the weights of a model`);
+    throw invalidModel(
+      `${path}: data.pkl has ${pickle.byteLength} bytes, more than any model needs (limit: ${MAX_PICKLE_BYTES})`,
+    );
   }
   const state = readPickle(await readExactly(file, pickle.offset, pickle.byteLength, path));
   const tensors = new Map<string, TensorSlice>();
   for (const [name, value] of namedTensors(state, path)) tensors.set(name, archive.slice(name, value));
   if (tensors.size === 0) {
     throw invalidModel(
-      `${path} holds no tensors at its top level: save model.state_dict() itself, not a dict around it`,
+      `${path} has no tensors at its top level: save model.state_dict() itself, not a dict that contains it`,
     );
   }
   return tensors;
 }
 
-/** The tensors of a state dict, or of a module and of the modules in it. */
+/** The tensors of a state dict, or of a module and its submodules. */
 function namedTensors(state: PickleValue, path: string): Map<string, PickleTensor> {
   if (state instanceof PickleModule) return moduleTensors(state, path);
-  if (!(state instanceof PickleDict)) throw invalidModel(`${path} holds something else than a state dict`);
+  if (!(state instanceof PickleDict))
+    throw invalidModel(`${path} does not contain a state dict: save model.state_dict() with torch.save`);
   const named = new Map<string, PickleTensor>();
   for (const [name, value] of state.entries) {
     if (value instanceof PickleTensor) named.set(name, value);
@@ -65,13 +68,12 @@ function moduleTensors(root: PickleModule, path: string): Map<string, PickleTens
   const waiting: [prefix: string, module: PickleModule][] = [["", root]];
   let passed = 0;
   for (let entered = 0; waiting.length > 0; entered++) {
-    // A pickle of a few bytes can hold a module that holds itself.
+    // A pickle of a few bytes can contain a module that contains itself.
     if (entered > MAX_MODULES) throw invalidModel(`${path} has more than ${MAX_MODULES} modules`);
     const [prefix, { attributes }] = waiting.pop()!;
     for (const [name, value] of attributes) {
-      // Thousands of modules can be one, with thousands of attributes.
-      if (++passed > MAX_ATTRIBUTES)
-        throw invalidModel(`${path} has more than ${MAX_ATTRIBUTES} attributes of modules`);
+      // Thousands of modules can be the same object with thousands of attributes.
+      if (++passed > MAX_ATTRIBUTES) throw invalidModel(`${path} has more than ${MAX_ATTRIBUTES} module attributes`);
       if (prefix.length + name.length > MAX_NAME_LENGTH) throw invalidModel(`${path} nests its modules too deeply`);
       if (value instanceof PickleTensor) named.set(`${prefix}${name}`, value);
       if (value instanceof PickleModule) waiting.push([`${prefix}${name}.`, value]);
@@ -91,10 +93,10 @@ async function assertZip(file: FileHandle, path: string): Promise<void> {
         `import torch; torch.save(torch.load("pytorch_model.bin", weights_only=True), "pytorch_model.bin")`,
     );
   }
-  throw invalidModel(`${path} is not a file of PyTorch weights: it is neither a zip archive nor a pickle`);
+  throw invalidModel(`${path} is not a PyTorch weights file: it is neither a zip archive nor a pickle`);
 }
 
-/** The file says in which order its bytes are since PyTorch 2.1; before, it was always the machine's, little-endian. */
+/** The file states its byte order since PyTorch 2.1; older ones always have the machine's, assumed little-endian. */
 async function assertLittleEndian(file: FileHandle, archive: Archive): Promise<void> {
   const record = archive.find("byteorder");
   if (record === undefined) return;
@@ -106,7 +108,7 @@ async function assertLittleEndian(file: FileHandle, archive: Archive): Promise<v
   }
 }
 
-/** The records of one file, which all lie in a folder whose name says nothing. */
+/** The records of a file. They are all in one folder, whose name is arbitrary. */
 class Archive {
   readonly #records: Map<string, ZipRecord>;
   readonly #folder: string;
@@ -124,19 +126,20 @@ class Archive {
     const record = this.#records.get(this.#folder + name);
     if (record?.stored !== false) return record;
     throw invalidModel(
-      `Record ${quote(this.#folder + name)} in ${this.path} is compressed or encrypted: weights are expected as torch.save stores them`,
+      `Record ${quote(this.#folder + name)} in ${this.path} is compressed or encrypted: save the weights again with torch.save`,
     );
   }
 
   require(name: string): ZipRecord {
     const record = this.find(name);
-    if (record === undefined) throw invalidModel(`${this.path} lacks the record ${quote(name)}`);
+    if (record === undefined)
+      throw invalidModel(`${this.path} lacks the record ${quote(name)}: download or save it again`);
     return record;
   }
 
   /**
-   * Where a tensor is: only the part of its storage that it uses, so that views of a large storage cost no more than
-   * what they show.
+   * Where a tensor is: only the part of its storage that it uses, so that a view of a large storage costs no more than
+   * its own size.
    */
   slice(name: string, { storage, offset, shape, strides }: PickleTensor): TensorSlice {
     const where = `Tensor ${quote(name)} in ${this.path}`;
@@ -150,7 +153,7 @@ class Archive {
     const extent = elementsSpanned(shape, strides);
     if (extent === undefined || offset + extent > storage.elements) {
       throw invalidModel(
-        `${where}: shape [${shape.join(", ")}] with strides [${strides.join(", ")}] from element ${offset} on reaches beyond the ${storage.elements} elements of its storage`,
+        `${where}: shape [${shape.join(", ")}] with strides [${strides.join(", ")}] from element ${offset} exceeds the ${storage.elements} elements of its storage`,
       );
     }
     return {
@@ -164,7 +167,9 @@ class Archive {
   }
 }
 
-/** Elements from the first to the last of a strided tensor; undefined when it makes no sense. */
+/**
+ * Number of elements from the first to the last of a strided tensor; undefined if shape and strides are inconsistent.
+ */
 function elementsSpanned(shape: number[], strides: number[]): number | undefined {
   if (strides.length !== shape.length || elementCount(shape) === undefined) return undefined;
   if (shape.includes(0)) return 0;
@@ -172,7 +177,7 @@ function elementsSpanned(shape: number[], strides: number[]): number | undefined
   return Number.isSafeInteger(last) ? last + 1 : undefined;
 }
 
-/** The stride of an axis with one element or none is never used. */
+/** Whether the strides are contiguous. The stride of an axis with at most one element does not matter. */
 function isContiguous(shape: number[], strides: number[]): boolean {
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {

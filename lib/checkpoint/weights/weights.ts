@@ -8,7 +8,7 @@ import { readSharded, type WeightReader } from "./sharded.js";
 import { DTYPE_BYTES, FLOAT_DTYPES } from "./tensors.js";
 import { readTorchBin } from "./torch-bin.js";
 
-/** Kinds of weight files, in the order in which transformers looks for them. */
+/** Kinds of weights files, in the order in which transformers looks for them. */
 export const WEIGHT_FORMATS: readonly { file: string; index: boolean; read: WeightReader }[] = [
   { file: "model.safetensors", index: false, read: readSafetensors },
   { file: "model.safetensors.index.json", index: true, read: readSafetensors },
@@ -19,11 +19,11 @@ export const WEIGHT_FORMATS: readonly { file: string; index: boolean; read: Weig
 /** The tensors of a checkpoint, by name. */
 export class WeightTable {
   readonly #tensors: ReadonlyMap<string, TensorSlice>;
-  /** The weight file, or the index of several. */
+  /** The weights file, or the index of several. */
   readonly path: string;
   readonly #configuration: string;
 
-  /** `configuration`: what says how large the tensors have to be, in messages. */
+  /** @param configuration what determines the tensors' shapes, in messages */
   constructor(tensors: ReadonlyMap<string, TensorSlice>, path: string, configuration = "config.json") {
     this.#tensors = tensors;
     this.path = path;
@@ -39,8 +39,8 @@ export class WeightTable {
   }
 
   /**
-   * A tensor of floating-point numbers with exactly this shape.
-   * @throws ClipBlipError ERR_MODEL_INVALID with the name, the expected and the found shape
+   * A floating-point tensor of exactly this shape.
+   * @throws ClipBlipError ERR_MODEL_INVALID with the name, the expected and the actual shape
    */
   require(name: string, shape: readonly number[]): TensorSlice {
     const tensor = this.#tensors.get(name);
@@ -50,7 +50,7 @@ export class WeightTable {
     }
     if (tensor.shape.length !== shape.length || tensor.shape.some((size, axis) => size !== shape[axis])) {
       throw invalidModel(
-        `Tensor ${quote(name)} in ${this.path} has shape [${tensor.shape.join(", ")}], but ${this.#configuration} makes it ${expected}`,
+        `Tensor ${quote(name)} in ${this.path} has shape [${tensor.shape.join(", ")}], but ${this.#configuration} requires ${expected}`,
       );
     }
     if (FLOAT_DTYPES[tensor.dtype] === undefined) {
@@ -61,7 +61,7 @@ export class WeightTable {
     return tensor;
   }
 
-  /** The value of a tensor with one number; undefined when there is no such tensor. */
+  /** The value of a tensor with one element; undefined if the tensor does not exist. */
   async scalar(name: string): Promise<number | undefined> {
     const found = this.#tensors.get(name);
     if (found === undefined) return undefined;
@@ -71,7 +71,7 @@ export class WeightTable {
     return decodeFloat(bytes, dtype);
   }
 
-  /** Whether two tensors hold the same bytes: as one place in the file, or copied. */
+  /** Whether two tensors have the same bytes, in the same place or as copies. */
   async same(a: TensorSlice, b: TensorSlice): Promise<boolean> {
     if (a.dtype !== b.dtype || a.byteLength !== b.byteLength || a.strides !== undefined || b.strides !== undefined) {
       return false;
@@ -93,8 +93,8 @@ export class WeightTable {
 }
 
 /**
- * Reads where the weights of a checkpoint directory are, from the first kind of file that transformers would take.
- * @throws ClipBlipError ERR_MODEL_INVALID when there is none, or it is damaged or hostile
+ * Reads where the weights of a checkpoint directory are, from the first kind of file in transformers' order.
+ * @throws ClipBlipError ERR_MODEL_INVALID if there is none, or if it is invalid
  */
 export async function openWeights(directory: string): Promise<WeightTable> {
   for (const { file, index, read } of WEIGHT_FORMATS) {
@@ -103,7 +103,7 @@ export async function openWeights(directory: string): Promise<WeightTable> {
     return new WeightTable(index ? await readSharded(path, read) : await read(path), path);
   }
   const names = WEIGHT_FORMATS.map(({ file }) => file).join(", ");
-  throw invalidModel(`${directory} has no weights: it has none of ${names}`);
+  throw invalidModel(`${directory} has no weights: expected one of ${names}`);
 }
 
 function decodeFloat(bytes: Buffer, dtype: TensorSlice["dtype"]): number {

@@ -6,29 +6,32 @@ import { invalidModel, quote } from "../invalid.js";
 
 /** A record of a zip file. */
 export interface ZipRecord {
-  /** First byte of its data in the file. */
+  /** Offset of its data in the file. */
   offset: number;
-  /** Of the data as it lies in the file. */
+  /** Size of its data as stored in the file. */
   byteLength: number;
-  /** False for what is compressed or encrypted. */
+  /** False if it is compressed or encrypted. */
   stored: boolean;
 }
 
-/** A checkpoint has one record for each tensor, CLIP L/14 about 600; each takes a few reads. */
+/**
+ * Limit for records, each of which takes a few reads. A checkpoint has one for each tensor, about 600 for CLIP L/14.
+ */
 const MAX_RECORDS = 10_000;
 
 /**
  * Finds the records of a zip file, by name. Their data is not read.
- * @throws ClipBlipError ERR_MODEL_INVALID for a damaged file, and for records that are named twice or reach beyond it
+ * @throws ClipBlipError ERR_MODEL_INVALID for a damaged file, duplicate names, and records that reach beyond the file's
+ * end
  */
 export async function readZipRecords(path: string): Promise<Map<string, ZipRecord>> {
   try {
     return await readRecords(path);
   } catch (error) {
     if (error instanceof ClipBlipError) throw error;
-    // The text may have a name out of the file in it.
+    // The message may contain a name from the file.
     const reason = quote(error instanceof Error ? error.message : String(error));
-    throw invalidModel(`${path} is damaged or cut off: ${reason}`, error);
+    throw invalidModel(`${path} is damaged or truncated (${reason}): download it again`, error);
   }
 }
 
@@ -42,7 +45,7 @@ async function readRecords(path: string): Promise<Map<string, ZipRecord>> {
     for await (const entry of zip.eachEntry()) {
       const { fileName, compressionMethod, compressedSize, uncompressedSize } = entry;
       const where = `Record ${quote(fileName)} in ${path}`;
-      if (records.has(fileName)) throw invalidModel(`${where} is there twice`);
+      if (records.has(fileName)) throw invalidModel(`${where} occurs twice`);
       const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
       if (fileDataStart + compressedSize > zip.fileSize)
         throw invalidModel(`${where} reaches beyond the end of the file`);
@@ -56,8 +59,8 @@ async function readRecords(path: string): Promise<Map<string, ZipRecord>> {
 }
 
 /**
- * yauzl reads wherever the file tells it to. Above 2^53 Node throws, which out of the callbacks of yauzl's own reader ends
- * the process, or takes the position for none.
+ * yauzl reads at any position that the file gives. Above 2^53 Node throws, and thrown from the callbacks of yauzl's own
+ * reader that would end the process; or Node treats the position as unset.
  */
 class CheckedReader extends RandomAccessReader {
   readonly #file: FileHandle;

@@ -10,7 +10,7 @@ import { blipImageReader, distinctPictures, type Pair, sampleText, sharedPixels 
 
 /** The answer to a question about a picture. */
 export interface Answer extends GeneratedText {
-  /** The other texts that `numReturnSequences` asked for, best first (samples in the order in which they were drawn). */
+  /** The other texts requested by `numReturnSequences`, best first (samples: in the order drawn). */
   alternatives: GeneratedText[];
 }
 
@@ -22,7 +22,7 @@ export interface AnswerRequest {
   options: ReadOptions;
 }
 
-/** A prepared picture with a question's tokens. */
+/** A prepared picture with the tokens of a question. */
 export interface AnswerItem {
   pixels: Uint8Array;
   textIds: number[];
@@ -50,9 +50,9 @@ export class AnswerQuestions extends Operation<AnswerRequest, AnswerItem, Answer
   }
 
   async prepare({ pair, plan, truncate, options }: AnswerRequest, signal: AbortSignal): Promise<AnswerItem> {
-    // First, because it is cheap to refuse.
+    // Text first: it is cheap to reject.
     const textIds = this.#tokenizer.encodeText(pair.text, { truncate });
-    // An answer begins with the start token alone. BLIP reads the question together with the picture.
+    // An answer starts with the start token alone; BLIP reads the question together with the picture.
     const prompt = plan.prompt([this.#startTokenId]);
     return { pixels: await sharedPixels(this.#reader, pair.image, options, signal), textIds, prompt, plan };
   }
@@ -77,7 +77,7 @@ export class AnswerQuestions extends Operation<AnswerRequest, AnswerItem, Answer
     return { values, peakBytes: result.peakBytes };
   }
 
-  /** A different picture for each: the most memory that a batch can take. */
+  /** Each sample has its own picture, the worst case for memory. */
   protected sample(): AnswerItem {
     return { ...this.#sample, pixels: this.#reader.blank() };
   }

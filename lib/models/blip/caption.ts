@@ -9,9 +9,9 @@ import type { Runtime } from "../model.js";
 import { decoderRows, type GeneratedText, type GenerationPlan, generatedTexts, samplePlan } from "./generation.js";
 import { blipImageReader } from "./pairs.js";
 
-/** One sentence about a picture. */
+/** The caption of a picture. */
 export interface Caption extends GeneratedText {
-  /** The other texts that `numReturnSequences` asked for, best first (samples in the order in which they were drawn). */
+  /** The other texts requested by `numReturnSequences`, best first (samples: in the order drawn). */
   alternatives: GeneratedText[];
 }
 
@@ -23,14 +23,14 @@ export interface CaptionRequest {
   options: ReadOptions;
 }
 
-/** A prepared picture with its prompt. */
+/** A prepared picture with the tokens of its prompt. */
 export interface CaptionItem {
   pixels: Uint8Array;
   prompt: Prompt;
   plan: GenerationPlan;
 }
 
-/** Writes captions about pictures. */
+/** Writes captions for pictures. */
 export class WriteCaptions extends Operation<CaptionRequest, CaptionItem, Caption> {
   readonly name = "caption";
   readonly #native: NativeBinding;
@@ -47,7 +47,7 @@ export class WriteCaptions extends Operation<CaptionRequest, CaptionItem, Captio
   }
 
   prepare({ image, prompt: text, plan, options }: CaptionRequest, signal: AbortSignal) {
-    // First, because it is cheap to refuse.
+    // Text first: it is cheap to reject.
     const prompt = plan.prompt(this.#tokenizer.encodePrompt(text ?? ""));
     const pixels = this.#reader.read(image, options, signal);
     return pixels instanceof Promise
@@ -69,7 +69,7 @@ export class WriteCaptions extends Operation<CaptionRequest, CaptionItem, Captio
     const prompts = items.map((item) => item.prompt);
     const batch = this.#reader.batch(pixels);
     const result = await this.#native.caption(module, batch, prompts, plan.native, options);
-    // Not after a failure: what ran out of memory is tried again in smaller parts.
+    // Only after success: a batch that ran out of memory is run again.
     this.#reader.release(pixels);
     const values = generatedTexts(result, plan, this.#tokenizer).map(
       ([best, ...alternatives]): Caption => ({ ...best!, alternatives }),

@@ -1,59 +1,70 @@
 import { assertBoolean, assertInteger, assertNumber, assertStrings, invalidArgument } from "../../common/validate.js";
 
 /**
- * Options of text generation, with the meaning that they have in Hugging Face transformers 5.17. Without sampling, and in
- * float32, they give the same token ids. The call's value comes first, then the checkpoint's, then the default here.
+ * Options of text generation. They mean the same as in Hugging Face transformers 5.17, and without sampling they give
+ * the same token ids in float32. An option that is not set takes the checkpoint's value if it has one, otherwise the
+ * default given here.
  * @example
  * ```ts
- * await blip.caption(images, { numBeams: 5, maxNewTokens: 40, noRepeatNgramSize: 3 }); // beam search
- * await blip.caption(images, { doSample: true, topP: 0.9, numReturnSequences: 4, seed: 7 }); // sampling
+ * const captions = await blip.caption(images, { numBeams: 3, maxNewTokens: 30 });
+ * const samples = await blip.caption(images, { doSample: true, topP: 0.9, numReturnSequences: 5, seed: 1 });
  * ```
  */
 export interface GenerationOptions {
-  /** Maximum number of tokens of the whole text, with the start token and the prompt. Default 20. */
+  /** Maximum number of tokens of the whole text, start token and prompt included. Default 20. */
   maxLength?: number;
-  /** Maximum number of new tokens, after the prompt; takes precedence over `maxLength`. */
+  /** Maximum number of new tokens; takes precedence over `maxLength`. */
   maxNewTokens?: number;
-  /** Minimum number of tokens of the whole text, with the start token and the prompt. Default 0. */
+  /** Minimum number of tokens of the whole text, start token and prompt included. Default 0. */
   minLength?: number;
-  /** Minimum number of new tokens, after the prompt; takes precedence over `minLength`. */
+  /** Minimum number of new tokens; takes precedence over `minLength`. */
   minNewTokens?: number;
-  /** Number of beams; 1 means no beam search. Default 1. */
+  /** Number of beams in beam search; 1: no beam search. Default 1. */
   numBeams?: number;
   /**
-   * Beam search scores a text by its log-probability divided by (number of new tokens) ** `lengthPenalty`. Above 0 it
-   * favors long texts, below 0 short ones. Default 1.
+   * In beam search, the score of a text is its log-probability divided by the number of new tokens to the power of
+   * `lengthPenalty`: above 0 favours long texts, below 0 short ones. Default 1.
    */
   lengthPenalty?: number;
   /**
-   * When beam search ends. true: as soon as `numBeams` texts are complete. false: when a better one is unlikely, by the
-   * heuristic of transformers. "never": when a better one is impossible. Default false.
+   * When beam search stops. true: as soon as there are `numBeams` complete texts; false: when transformers' heuristic
+   * considers a better one unlikely; "never": when a better one is impossible. Default false.
    */
   earlyStopping?: boolean | "never";
-  /** Number of texts for each picture: up to `numBeams` with beams, any number with sampling, else 1. Default 1. */
+  /**
+   * Number of texts for each picture: at most `numBeams` in beam search, any number when sampling, 1 in greedy search.
+   * Default 1.
+   */
   numReturnSequences?: number;
-  /** Divides the scores of tokens that already occur (multiplies negative ones); 1 means no penalty. Default 1. */
+  /** The scores of tokens that already occur are divided by this if positive, multiplied if negative. Default 1. */
   repetitionPenalty?: number;
-  /** No sequence of this many tokens occurs twice, counting the prompt; 0 means no limit. Default 0. */
+  /** No sequence of this many tokens occurs twice, the prompt included; 0: no restriction. Default 0. */
   noRepeatNgramSize?: number;
-  /** Words and phrases that are never written. Default: none. */
+  /**
+   * Words and phrases that must not occur, matched by their tokens: a word that the tokenizer splits is banned as that
+   * sequence. Default none.
+   */
   badWords?: string[];
-  /** Draw tokens by their probability instead of taking the best one; also within beams. Default false. */
+  /**
+   * Sample tokens by their probability instead of taking the best one; with beams, sample their continuations. Default
+   * false.
+   */
   doSample?: boolean;
-  /** Sampling: divides the scores before tokens are drawn. Default 1. */
+  /** Sampling: scores are divided by this first. Default 1. */
   temperature?: number;
-  /** Sampling: draw from this many best tokens only; 0 means all. Default 50. */
+  /** Sampling: consider only this many of the most probable tokens; 0: all. Default 50. */
   topK?: number;
-  /** Sampling: draw from the best tokens that together have this probability. Default 1. */
+  /** Sampling: consider only the most probable tokens whose probabilities add up to this. Default 1. */
   topP?: number;
   /**
-   * Sampling: the same seed gives the same text for the same picture, prompt and options on the same device, whatever
-   * else is captioned at the time. Every picture of the call starts from it. Default: a new seed for each picture.
+   * Sampling: with the same seed, a picture with the same prompt and options gets the same text on the same device,
+   * whatever else runs at the time. Every picture of the call starts from this seed. Default: a random one for each
+   * picture.
    */
   seed?: number;
 }
 
-/** Names of the options of text generation. */
+/** Names of the generation options. */
 export const GENERATION_OPTIONS = [
   "maxLength",
   "maxNewTokens",
@@ -77,7 +88,8 @@ export const GENERATION_OPTIONS = [
 const MAX_TEXTS = 1024;
 
 /**
- * Checks each option by itself. `contextLength`: tokens that the model can write.
+ * Checks each option on its own.
+ * @param contextLength maximum number of tokens that the model can write
  * @throws ClipBlipError ERR_INVALID_ARGUMENT
  */
 export function assertGenerationOptions(options: GenerationOptions, contextLength: number): void {

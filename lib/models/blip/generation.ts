@@ -6,38 +6,42 @@ import type { GenerationResult, GenerationSettings, Prompt } from "../../native/
 import type { BlipTokenizer } from "../../text/blip-tokenizer.js";
 import type { GenerationOptions } from "./generation-options.js";
 
-/** A text that was written about a picture. */
+/** A text generated for a picture. */
 export interface GeneratedText {
-  /** The text, with the prompt and without special tokens. */
+  /** The text without special tokens, prompt included. */
   text: string;
-  /** As `generate` in transformers returns them: start token, prompt, new tokens, and the end token if it was reached. */
+  /**
+   * The ids that transformers' `generate` returns: start token, prompt, new tokens, and the end token if it was
+   * reached.
+   */
   tokenIds: number[];
   /**
-   * With beams: `sequences_scores` of transformers, the sum of the new tokens' log-probabilities divided by
-   * (number of new tokens) ** `lengthPenalty`. Without beams: the mean log-probability of the new tokens, the end token
-   * included, in the distribution that each was chosen from (after penalties, bans, temperature, `topK` and `topP`).
+   * Beam search: transformers' `sequences_scores`, the sum of the new tokens' log-probabilities divided by their number
+   * to the power of `lengthPenalty`. Without beams: their mean log-probability, end token included, each in the
+   * distribution that it was chosen from (after penalties, bans, temperature, `topK` and `topP`).
    */
   score: number;
 }
 
-/** How the texts of one call are written. */
+/** How the texts of one call are generated. */
 export interface GenerationPlan {
   native: GenerationSettings;
-  /** Texts of plans with the same key may be written in one batch. */
+  /** Plans with the same key may share a batch. */
   key: string;
   /**
-   * A prompt as the addon takes it. `ids`: start token first.
-   * @throws ClipBlipError ERR_TEXT_TOO_LONG when it leaves no room for a word
+   * A prompt in the form that the addon takes.
+   * @param ids start token first
+   * @throws ClipBlipError ERR_TEXT_TOO_LONG if it leaves no room for a new token
    */
   prompt: (ids: number[]) => Prompt;
 }
 
-/** Seeds that are drawn are below this: what `randomInt` can give. */
+/** Upper bound of random seeds: the limit of `randomInt`. */
 const SEEDS = 2 ** 48 - 1;
 
 /**
- * The options of a call, already checked each by itself, over those of the checkpoint.
- * @throws ClipBlipError ERR_INVALID_ARGUMENT for options that do not go together
+ * Merges the options of a call, already checked one by one, with those of the checkpoint.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT for options that contradict each other
  */
 export function planGeneration(
   options: GenerationOptions,
@@ -61,8 +65,8 @@ export function planGeneration(
 }
 
 /**
- * What memory is measured with: the usual way to write a text, and the largest caches that it can fill, in one step.
- * That shows what memory a whole text takes without the time of writing one.
+ * The plan that memory is measured with: greedy search, one step with the longest prompt. It fills the caches as a
+ * whole text would, without the time of generating one.
  */
 export function samplePlan(
   description: BlipWriterDescription,
@@ -74,12 +78,12 @@ export function samplePlan(
   return { plan, prompt: plan.prompt(Array(maxLength - 1).fill(startTokenId)) };
 }
 
-/** Rows of the decoder that a picture takes: its beams, or its samples. */
+/** Rows of the decoder for a picture: its beams, or its samples. */
 export function decoderRows({ native: { numBeams, numReturnSequences } }: GenerationPlan): number {
   return numBeams > 1 ? numBeams : numReturnSequences;
 }
 
-/** The texts of each prompt, best first (samples in the order in which they were drawn). */
+/** The texts of each prompt, best first (samples: in the order drawn). */
 export function generatedTexts(
   { sequences, scores }: GenerationResult,
   { native: { numReturnSequences } }: GenerationPlan,
@@ -111,7 +115,7 @@ function nativeOptions(
     noRepeatNgramSize: options.noRepeatNgramSize ?? defaults.noRepeatNgramSize,
     badWords: (options.badWords ?? []).map((word, index) => badWordIds(word, index, tokenizer)),
   };
-  // What does not apply is neutral, so that calls which differ in nothing else share a batch.
+  // Options that do not apply get neutral values, so that calls that differ only in those share a batch.
   return {
     ...common,
     lengthPenalty: numBeams > 1 ? (options.lengthPenalty ?? defaults.lengthPenalty) : 1,
@@ -125,11 +129,11 @@ function nativeOptions(
 function assertTogether({ numBeams, numReturnSequences, doSample }: GenerationSettings): void {
   if (numReturnSequences === 1) return;
   if (numBeams === 1 && !doSample) {
-    const expected = "1, or numBeams of at least as many, or doSample: greedy search writes one text for each picture,";
+    const expected = "1 (greedy search gives one text for each picture; for more, set doSample or raise numBeams)";
     throw invalidArgument("options.numReturnSequences", expected, numReturnSequences);
   }
   if (numBeams > 1 && numReturnSequences > numBeams) {
-    throw invalidArgument("options.numReturnSequences", `at most numBeams, ${numBeams},`, numReturnSequences);
+    throw invalidArgument("options.numReturnSequences", `at most numBeams (${numBeams})`, numReturnSequences);
   }
 }
 
@@ -139,7 +143,7 @@ function badWordIds(word: string, index: number, tokenizer: BlipTokenizer): Int3
   return Int32Array.from(ids);
 }
 
-/** Of the whole text, whichever way the call counts them. */
+/** Limits for the whole text, whichever way the call counts. */
 function lengths(
   { maxLength, maxNewTokens, minLength, minNewTokens }: GenerationOptions,
   defaults: GenerationDefaults,
@@ -152,7 +156,7 @@ function lengths(
       : promptLength + maxNewTokens;
   if (promptLength >= longest) throw promptTooLong(promptLength, `maxLength is ${longest}`, "raise maxLength");
   if (longest > contextLength) {
-    const problem = `maxNewTokens is ${maxNewTokens} and the model takes ${contextLength} in all`;
+    const problem = `maxNewTokens is ${maxNewTokens}, but the model takes only ${contextLength} tokens in total`;
     throw promptTooLong(promptLength, problem, "lower maxNewTokens");
   }
   const shortest = minNewTokens === undefined ? (minLength ?? defaults.minLength) : promptLength + minNewTokens;
@@ -162,6 +166,6 @@ function lengths(
 function promptTooLong(tokens: number, problem: string, remedy: string): ClipBlipError {
   return new ClipBlipError(
     "ERR_TEXT_TOO_LONG",
-    `The prompt has ${tokens} tokens with the start token, and ${problem}: shorten it, or ${remedy}`,
+    `The prompt has ${tokens} tokens, start token included, and ${problem}: shorten the prompt or ${remedy}`,
   );
 }

@@ -7,11 +7,14 @@ import type { ImageReader, ReadOptions } from "../image-reader.js";
 import type { Runtime } from "../model.js";
 import { blipImageReader, distinctPictures, type Pair, sampleText, sharedPixels } from "./pairs.js";
 
-/** How well a text describes a picture. */
+/** How well a text describes a picture, by two measures. */
 export interface Match {
-  /** Probability of a match, from the head that reads text and picture together (ITM): 0 to 1. */
+  /**
+   * Probability that the text describes the picture, from 0 to 1, by the matching head, which reads both together
+   * (ITM).
+   */
   probability: number;
-  /** Cosine similarity of the two embeddings, each made by itself (ITC): -1 to 1. */
+  /** Cosine of the two embeddings in the common space, from -1 to 1, each encoded on its own (ITC). */
   similarity: number;
 }
 
@@ -22,13 +25,13 @@ export interface MatchRequest {
   options: ReadOptions;
 }
 
-/** A prepared picture with a text's tokens. */
+/** A prepared picture with the tokens of a text. */
 export interface MatchItem {
   pixels: Uint8Array;
   textIds: number[];
 }
 
-/** Tells how well pictures and texts match. */
+/** Scores how well pairs of pictures and texts match. */
 export class MatchTexts extends Operation<MatchRequest, MatchItem, Match> {
   readonly name = "match";
   readonly #native: NativeBinding;
@@ -45,7 +48,7 @@ export class MatchTexts extends Operation<MatchRequest, MatchItem, Match> {
   }
 
   async prepare({ pair, truncate, options }: MatchRequest, signal: AbortSignal): Promise<MatchItem> {
-    // First, because it is cheap to refuse.
+    // Text first: it is cheap to reject.
     const textIds = this.#tokenizer.encodeText(pair.text, { truncate });
     return { pixels: await sharedPixels(this.#reader, pair.image, options, signal), textIds };
   }
@@ -64,7 +67,7 @@ export class MatchTexts extends Operation<MatchRequest, MatchItem, Match> {
     return { values, peakBytes };
   }
 
-  /** A different picture for each: the most memory that a batch can take. */
+  /** Each sample has its own picture, the worst case for memory. */
   protected sample(): MatchItem {
     return { pixels: this.#reader.blank(), textIds: this.#sampleText };
   }

@@ -19,7 +19,7 @@ export interface CaptionOptions extends ImageCallOptions, GenerationOptions {
    * The beginning of the caption: one for all pictures, or one for each. Default: none.
    * @example
    * ```ts
-   * await blip.caption(["photo.jpg"], { prompt: "a photograph of" });
+   * const [caption] = await blip.caption(["photo.jpg"], { prompt: "a photograph of" });
    * ```
    */
   prompt?: string | string[];
@@ -31,7 +31,7 @@ export interface CaptionStreamOptions extends Omit<CaptionOptions, "onProgress" 
   prompt?: string;
 }
 
-/** One picture of a stream. */
+/** The result of one picture of a stream. */
 export type CaptionedImage =
   | { index: number; input: ImageInput; caption: Caption }
   | { index: number; input: ImageInput; error: ClipBlipError };
@@ -39,15 +39,17 @@ export type CaptionedImage =
 /** Options of `answer`. */
 export interface AnswerOptions extends ImageCallOptions, GenerationOptions {
   /**
-   * Cut questions that are longer than the model's context and keep their end token, like `truncation=True` in
-   * transformers. Default true; false rejects with ERR_TEXT_TOO_LONG.
+   * Cut questions that are longer than the model's context, keeping the end token, as `truncation=True` does. Default
+   * true; with false they reject with ERR_TEXT_TOO_LONG.
    */
   truncate?: boolean;
 }
 
 /** Options of `match`. */
 export interface MatchOptions extends ImageCallOptions {
-  /** Like `AnswerOptions.truncate`, for the texts. */
+  /**
+   * Cut texts that are longer than the model's context, as `AnswerOptions.truncate` does for questions. Default true.
+   */
   truncate?: boolean;
 }
 
@@ -59,14 +61,15 @@ interface Operations {
 }
 
 /**
- * A BLIP model. It does one thing, the one that it was trained for: write captions, answer questions, or match pictures
- * and texts.
+ * A BLIP model. It does the one task that it was trained for: write captions, answer questions, or match pictures and
+ * texts.
  * @example
  * ```ts
- * const blip = await BlipModel.load("Salesforce/blip-image-captioning-base");
- * const [caption] = await blip.caption(["photo.jpg"], { numBeams: 3, maxNewTokens: 30 });
+ * import { BlipModel } from "clip-blip";
+ *
+ * await using blip = await BlipModel.load("Salesforce/blip-image-captioning-base");
+ * const [caption] = await blip.caption(["photo.jpg"]);
  * console.log(caption.text);
- * await blip.close();
  * ```
  */
 export class BlipModel extends Model {
@@ -82,11 +85,12 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Loads a model. `source` and errors are those of `ClipModel.load`; "demo" writes captions.
-   * An archive can run code of its own: load only those that you trust.
+   * Loads a model. An archive can run code of its own: load only archives that you trust.
+   * @param source as for `ClipModel.load`; "demo" is a small model that writes captions
+   * @throws ClipBlipError as `ClipModel.load`
    * @example
    * ```ts
-   * const blip = await BlipModel.load("Salesforce/blip-vqa-base", { device: "cpu" });
+   * const blip = await BlipModel.load("Salesforce/blip-vqa-base", { device: "cuda" });
    * ```
    */
   static async load(source: string, options: LoadOptions = {}): Promise<BlipModel> {
@@ -108,16 +112,16 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Writes a caption for each picture, in the given order.
-   * A picture that cannot be read rejects the call; the error's `index` says which one.
+   * Writes a caption for each picture, in the order given. A picture that cannot be read rejects the call with an error
+   * whose `index` tells which one.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT (also if the model was trained for another task), ERR_TEXT_TOO_LONG (a
+   * prompt that leaves no room below maxLength), ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL,
+   * ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
    * @example
    * ```ts
-   * const [caption] = await blip.caption(["photo.jpg"]);
-   * console.log(caption.text);
+   * const captions = await blip.caption(["cat.jpg", "dog.jpg"], { numBeams: 3, maxLength: 30 });
+   * for (const { text, score } of captions) console.log(text, score);
    * ```
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT (also for a model that was trained for something else),
-   * ERR_TEXT_TOO_LONG (a prompt that leaves no room below maxLength),
-   * ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
    */
   async caption(images: ImageInput[], options: CaptionOptions = {}): Promise<Caption[]> {
     this.#assertCaptionOptions(options);
@@ -128,7 +132,7 @@ export class BlipModel extends Model {
       if (prompt.length !== images.length) {
         throw invalidArgument(
           "options.prompt",
-          `a string, or one string for each of ${images.length} pictures`,
+          `a string, or one string for each of the ${images.length} pictures`,
           prompt,
         );
       }
@@ -148,19 +152,20 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Answers questions about pictures, and returns one answer for each pair. Lists of equal length are paired in order.
-   * A single question is asked about every picture. A single picture is asked every question, and encoded once for all
-   * that share a batch. `maxLength` and `minLength` count the answer's start token, but not the question.
+   * Answers questions about pictures, one answer for each pair. Equal numbers of pictures and questions are paired in
+   * order; a single question is asked about every picture, and a single picture is asked every question (and encoded
+   * once per batch). `maxLength` and `minLength` count the start token of the answer, but not the question.
    *
-   * Each answer is the one that transformers gives to the question alone. In a batch of questions of different lengths
-   * transformers reads their padding, too.
+   * Each answer is the one that transformers gives to the question alone; in a batch of questions of different lengths,
+   * transformers reads padding.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT (also if the model was trained for another task), ERR_TEXT_TOO_LONG with
+   * `truncate: false`, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST,
+   * ERR_CLOSED
    * @example
    * ```ts
-   * const answers = await blip.answer(["photo.jpg"], ["what color is the car?", "how many people are there?"]);
+   * const [count, color] = await blip.answer(["cats.jpg"], ["how many cats are there?", "what color are they?"]);
+   * console.log(count.text, color.text);
    * ```
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT (also for a model that was trained for something else),
-   * ERR_TEXT_TOO_LONG with `truncate: false`, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY,
-   * ERR_DEVICE_LOST, ERR_CLOSED
    */
   async answer(images: ImageInput[], questions: string | string[], options: AnswerOptions = {}): Promise<Answer[]> {
     assertOptions(options, "options", ["truncate", ...GENERATION_OPTIONS, ...IMAGE_CALL_OPTIONS]);
@@ -176,15 +181,15 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Tells how well texts describe pictures, in two ways at once, and returns one match for each pair. Lists of equal
-   * length are paired in order. A single text is compared with every picture, and a single picture with every text; it
-   * is encoded once for all that share a batch.
+   * Scores how well texts describe pictures, one match for each pair. Equal numbers of pictures and texts are paired in
+   * order; a single text is compared with every picture, and a single picture with every text (and encoded once per
+   * batch).
+   * @throws ClipBlipError as `answer`
    * @example
    * ```ts
-   * const [match] = await blip.match(["photo.jpg"], "a woman with a dog");
+   * const [match] = await blip.match(["cat.jpg"], "two cats on a sofa");
    * console.log(match.probability, match.similarity);
    * ```
-   * @throws ClipBlipError as `answer`
    */
   async match(images: ImageInput[], texts: string | string[], options: MatchOptions = {}): Promise<Match[]> {
     assertOptions(options, "options", ["truncate", ...IMAGE_CALL_OPTIONS]);
@@ -198,15 +203,16 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Captions the pictures of any iterable with bounded memory. Results come in order. A picture that cannot be read gives
-   * a result with an `error`, and the stream goes on.
+   * Captions the pictures of any iterable with bounded memory. Results come in order; a picture that cannot be read
+   * gives a result with an `error`.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    * @example
    * ```ts
-   * for await (const { index, ...result } of blip.captionStream(paths, { prompt: "a photo of" })) {
-   *   console.log(paths[index], "error" in result ? result.error.message : result.caption.text);
+   * for await (const result of blip.captionStream(paths, { signal: AbortSignal.timeout(60_000) })) {
+   *   if ("error" in result) console.error(result.input, result.error.message);
+   *   else console.log(result.input, result.caption.text);
    * }
    * ```
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    */
   captionStream(
     images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
@@ -242,18 +248,18 @@ export class BlipModel extends Model {
     assertGenerationOptions(options, this.#description.contextLength);
   }
 
-  /** @throws ClipBlipError ERR_INVALID_ARGUMENT where the model was trained for something else */
+  /** @throws ClipBlipError ERR_INVALID_ARGUMENT if the model was trained for another task */
   #operation<Name extends keyof Operations>(name: Name): NonNullable<Operations[Name]> {
     const operation = this.#operations[name];
     if (operation) return operation as NonNullable<Operations[Name]>;
     throw new ClipBlipError(
       "ERR_INVALID_ARGUMENT",
-      `This model was trained for ${this.#description.task}: for ${name}() load ${MODELS[name]}`,
+      `This model was trained for ${this.#description.task}: to use ${name}(), load ${MODELS[name]}`,
     );
   }
 
   #plan(options: GenerationOptions): GenerationPlan {
-    // Only of models that write: the others have been refused.
+    // Only reached for models that generate text; #operation has rejected the others.
     return planGeneration(options, this.#description as BlipWriterDescription, this.#tokenizer);
   }
 }

@@ -6,7 +6,7 @@ import type { TextsAboutPictures } from "../../native/types.js";
 import { ImageReader, type ReadOptions } from "../image-reader.js";
 import type { Runtime } from "../model.js";
 
-/** A picture that several items of one call are about: it is decoded and encoded once. */
+/** A picture shared by several items of one call; it is decoded once. */
 export interface SharedImage {
   image: ImageInput;
   pixels?: Promise<Uint8Array> | Uint8Array;
@@ -19,8 +19,8 @@ export interface Pair {
 }
 
 /**
- * Pairs of pictures and texts. Lists of equal length are paired in order. A single picture goes with every text, and a
- * single text with every picture.
+ * Pairs pictures with texts: equal numbers are paired in order, a single picture goes with every text, a single text
+ * with every picture.
  * @param name of the texts, for messages
  * @throws ClipBlipError ERR_INVALID_ARGUMENT for other numbers
  */
@@ -28,8 +28,8 @@ export function pairUp(images: readonly ImageInput[], texts: string | readonly s
   const all = typeof texts === "string" ? [texts] : texts;
   if (images.length === 0 || all.length === 0) return [];
   if (images.length !== all.length && images.length !== 1 && all.length !== 1) {
-    const expected = `one string, or one for each of ${images.length} pictures`;
-    throw invalidArgument(name, `${expected}, or any number about one picture,`, all);
+    const expected = `a string, or one string for each of the ${images.length} pictures`;
+    throw invalidArgument(name, `${expected} (any number only for a single picture)`, all);
   }
   const shared = images.map((image): SharedImage => ({ image }));
   return Array.from({ length: Math.max(images.length, all.length) }, (_, index) => ({
@@ -38,21 +38,23 @@ export function pairUp(images: readonly ImageInput[], texts: string | readonly s
   }));
 }
 
-/** What reads the pictures of a BLIP. */
+/** Reads the pictures of a BLIP model. */
 export function blipImageReader({ native, description, extraFiles }: Runtime<BlipDescription>): ImageReader {
   const config = extraFiles["preprocessor_config.json"]!;
   return new ImageReader(native, readPreprocessorConfig(config, "blip", description.imageSize));
 }
 
-/** Tokens of the text that memory is measured with: what BLIP was trained with at most, and longer than most questions. */
+/**
+ * Tokens of the text that memory is measured with: the maximum in BLIP's training, and more than most questions have.
+ */
 const SAMPLE_TOKENS = 35;
 
-/** The ids of a text to measure with. */
+/** The ids of a text to measure memory with. */
 export function sampleText({ contextLength, endTokenId }: BlipDescription): number[] {
   return Array(Math.min(SAMPLE_TOKENS, contextLength)).fill(endTokenId);
 }
 
-/** The pixels of a shared picture; the first of its items has them made. */
+/** The pixels of a shared picture; its first item triggers the read. */
 export function sharedPixels(
   reader: ImageReader,
   shared: SharedImage,
@@ -63,7 +65,7 @@ export function sharedPixels(
   return shared.pixels;
 }
 
-/** Items of a batch, each picture once. */
+/** The pictures of a batch, each once, and which one each text is about. */
 export function distinctPictures(items: readonly { pixels: Uint8Array; textIds: number[] }[]): {
   pixels: Uint8Array[];
   about: TextsAboutPictures;

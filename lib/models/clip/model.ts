@@ -31,18 +31,21 @@ export interface EncodeImagesOptions extends ImageCallOptions {
 export interface EncodeTextsOptions extends CallOptions {
   /** Scale each embedding to length 1. Default true. */
   normalize?: boolean;
-  /** Cut a text that is longer than the model's context. Default true; false rejects with ERR_TEXT_TOO_LONG. */
+  /**
+   * Cut texts that are longer than the model's context. Default true; with false they reject with ERR_TEXT_TOO_LONG.
+   */
   truncate?: boolean;
 }
 
 /** Options of `classify`. */
 export interface ClassifyOptions extends ImageCallOptions {
   /**
-   * The sentence that each label is put into, at `{}`. With several, the embeddings of a label's sentences are averaged,
-   * which is more robust than any one of them. Default "a photo of {}".
+   * The sentence that each label is put into, at `{}`. The embeddings of several sentences are averaged, which is more
+   * robust than a single one. Default "a photo of {}".
    * @example
    * ```ts
-   * await clip.classify(["photo.jpg"], ["cat", "dog"], { template: ["a photo of a {}", "a drawing of a {}"] });
+   * const template = ["a photo of a {}", "a drawing of a {}", "a close-up of a {}"];
+   * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"], { template });
    * ```
    */
   template?: string | string[];
@@ -51,40 +54,40 @@ export interface ClassifyOptions extends ImageCallOptions {
 /** Options of `similarity`. */
 export interface SimilarityOptions extends ImageCallOptions {
   /**
-   * Return logits instead of cosines: cosines times the checkpoint's temperature, plus its bias for SigLIP, like
-   * `logits_per_image` in transformers. Default false.
+   * Return logits instead of cosines: the cosine times the checkpoint's logit scale, for SigLIP plus its bias, as
+   * transformers' `logits_per_image`. Default false.
    */
   logits?: boolean;
 }
 
-/** An embedding that was made earlier: `dimension` numbers, not all of them zero. */
+/** An embedding computed earlier: `dimension` numbers, not all of them 0; it need not be normalized. */
 export type Embedding = Float32Array | Float64Array | number[];
 
-/** One label and its probability. */
+/** A label and its score. */
 export interface LabelScore {
   label: string;
-  /** From 0 to 1. A picture's scores sum to 1; with SigLIP each label has a probability of its own. */
+  /** From 0 to 1. CLIP: the scores of a picture sum to 1. SigLIP: the probability of each label on its own. */
   score: number;
 }
 
-/** One picture of a stream. */
+/** The result of one picture of a stream. */
 export type EmbeddedImage =
   | { index: number; input: ImageInput; embedding: Float32Array }
   | { index: number; input: ImageInput; error: ClipBlipError };
 
 /**
- * A CLIP or SigLIP model: turns pictures and texts into vectors of one space.
+ * A CLIP or SigLIP model: embeds pictures and texts as vectors in a common space.
  * @example
  * ```ts
- * const clip = await ClipModel.load("openai/clip-vit-base-patch32");
- * const [photo] = await clip.encodeImages(["photo.jpg"]);
- * const [text] = await clip.encodeTexts(["a cat on a sofa"]);
- * console.log(cosineSimilarity(photo, text));
- * await clip.close();
+ * import { ClipModel } from "clip-blip";
+ *
+ * await using clip = await ClipModel.load("openai/clip-vit-base-patch32");
+ * const [scores] = await clip.classify(["photo.jpg"], ["a cat", "a dog"]);
+ * console.log(scores[0].label);
  * ```
  */
 export class ClipModel extends Model {
-  /** Undefined in a model that has no tower for them. */
+  /** Undefined if the model lacks the tower. */
   readonly #images: EncodeImages | undefined;
   readonly #texts: EncodeTexts | undefined;
   readonly #tokenizer: TextTokenizer | undefined;
@@ -109,26 +112,26 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Loads a CLIP, SigLIP or SigLIP 2 model (not NaFlex).
+   * Loads a CLIP, SigLIP or SigLIP 2 model (except NaFlex). A checkpoint with one tower only
+   * (CLIPVisionModelWithProjection, CLIPTextModelWithProjection, SiglipVisionModel, SiglipTextModel) embeds only
+   * pictures or only texts.
    *
-   * A checkpoint with one tower (CLIPVisionModelWithProjection, CLIPTextModelWithProjection, SiglipVisionModel,
-   * SiglipTextModel) embeds only pictures, or only texts. An archive can run code of its own: load only those that you
-   * trust.
+   * An archive can run code of its own: load only archives that you trust.
    * @param source one of
    * - a hub id such as "openai/clip-vit-base-patch32"
    * - the path of a checkpoint directory of Hugging Face transformers or open_clip
-   * - the path of an archive that `exportCheckpoint` wrote
-   * - the path of a CLIP that OpenAI published (`ViT-B-32.pt`), whose code is not run
-   * - "demo"
+   * - the path of an archive written by `exportCheckpoint`
+   * - the path of a CLIP file as published by OpenAI (`ViT-B-32.pt`), whose code is not run
+   * - "demo", a small model for trying things out
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,
+   * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_NOT_FOUND, ERR_OUT_OF_MEMORY
    * @example
    * ```ts
    * const clip = await ClipModel.load("openai/clip-vit-base-patch32", {
-   *   device: "cuda",
-   *   onProgress: ({ phase, loaded, total }) => console.log(phase, loaded, total),
+   *   device: "cuda:0",
+   *   onProgress: ({ phase, file }) => console.log(phase, file ?? ""),
    * });
    * ```
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_HASH, ERR_OFFLINE,
-   * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_DEVICE_NOT_FOUND, ERR_OUT_OF_MEMORY
    */
   static async load(source: string, options: ClipLoadOptions = {}): Promise<ClipModel> {
     const runtime = await openRuntime(source, "clip", options);
@@ -151,14 +154,15 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Embeds pictures. Returns one Float32Array of `dimension` numbers for each picture, in the given order. All of them
-   * are views of one buffer. A picture that cannot be read rejects the call; the error's `index` says which one.
+   * Embeds pictures. Returns one Float32Array of `dimension` numbers for each picture, in the order given; all are
+   * views of one buffer. A picture that cannot be read rejects the call with an error whose `index` tells which one.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL,
+   * ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
    * @example
    * ```ts
-   * const [first, second] = await clip.encodeImages(["photo.jpg", await readFile("other.png")]);
+   * const [cat, dog] = await clip.encodeImages(["cat.jpg", await readFile("dog.png")]);
+   * console.log(cosineSimilarity(cat, dog));
    * ```
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY,
-   * ERR_DEVICE_LOST, ERR_CLOSED
    */
   async encodeImages(images: ImageInput[], options: EncodeImagesOptions = {}): Promise<Float32Array[]> {
     assertOptions(options, "options", ["normalize", ...IMAGE_CALL_OPTIONS]);
@@ -172,14 +176,15 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Embeds texts. Returns one Float32Array of `dimension` numbers for each text, in the given order. All of them are
-   * views of one buffer.
-   * @example
-   * ```ts
-   * const [query] = await clip.encodeTexts(["two dogs on a beach"], { signal: AbortSignal.timeout(1000) });
-   * ```
+   * Embeds texts. Returns one Float32Array of `dimension` numbers for each text, in the order given; all are views of
+   * one buffer.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_TEXT_TOO_LONG, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST,
    * ERR_CLOSED
+   * @example
+   * ```ts
+   * const [embedding] = await clip.encodeTexts(["a red bicycle"], { signal: AbortSignal.timeout(5_000) });
+   * console.log(embedding.length); // 512 for ViT-B/32
+   * ```
    */
   async encodeTexts(texts: string[], options: EncodeTextsOptions = {}): Promise<Float32Array[]> {
     assertStrings(texts, "texts");
@@ -195,12 +200,12 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Counts the tokens of each text as the model reads it, with the start and end tokens.
+   * Counts the tokens that the model reads of each text after truncation, start and end token included.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_CLOSED
    * @example
    * ```ts
    * clip.countTokens(["a red circle"]); // [5]
    * ```
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_CLOSED
    */
   countTokens(texts: string[]): number[] {
     assertStrings(texts, "texts");
@@ -210,15 +215,15 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Classifies pictures with labels of your choice (zero-shot). Returns the labels of each picture with their scores,
-   * best first. A score is the softmax, over the labels, of the cosine similarity times the checkpoint's temperature
-   * (section 3.1.2 of the CLIP paper, Radford et al., 2021). SigLIP has a sigmoid instead: all labels may fit, or none.
+   * Scores labels for each picture without training on them (zero-shot), best label first. CLIP: the softmax over the
+   * labels' logits (cosine times the checkpoint's logit scale), as in section 3.1.2 of the CLIP paper (Radford et al.,
+   * 2021). SigLIP: the sigmoid of each label's logit, so that several labels or none may fit.
+   * @throws ClipBlipError as encodeImages and encodeTexts
    * @example
    * ```ts
-   * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"]);
-   * console.log(scores[0].label, scores[0].score);
+   * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"], { template: "a photo of a {}" });
+   * const { label, score } = scores[0];
    * ```
-   * @throws ClipBlipError as encodeImages and encodeTexts
    */
   async classify(images: ImageInput[], labels: string[], options: ClassifyOptions = {}): Promise<LabelScore[][]> {
     assertStrings(labels, "labels");
@@ -243,14 +248,16 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Compares every picture with every text. Returns a row for each picture with a number for each text. Either list may
-   * hold embeddings (`Float32Array`, `Float64Array` or arrays of numbers) instead; they are used as they are.
+   * Compares every picture with every text. Returns a row for each picture with a number for each text; all rows are
+   * views of one buffer. Embeddings (`Float32Array`, `Float64Array` or arrays of numbers) may take the place of the
+   * pictures or the texts.
+   * @throws ClipBlipError as encodeImages and encodeTexts; ERR_INVALID_ARGUMENT for embeddings of another dimension
    * @example
    * ```ts
-   * const [row] = await clip.similarity(["photo.jpg"], ["a cat", "a dog"]);
-   * const rows = await clip.similarity(storedEmbeddings, ["a cat"]);
+   * const stored = await clip.encodeImages(["cat.jpg", "dog.jpg"]);
+   * const rows = await clip.similarity(stored, ["a cat", "a dog"]);
+   * console.log(rows[0][1]); // cat.jpg and "a dog"
    * ```
-   * @throws ClipBlipError as encodeImages and encodeTexts; ERR_INVALID_ARGUMENT for embeddings of another dimension
    */
   async similarity(
     images: ImageInput[] | Embedding[],
@@ -261,7 +268,7 @@ export class ClipModel extends Model {
     const { logits, ...imageOptions } = options;
     assertBoolean(logits, "options.logits");
     this.assertOpen();
-    // Checked before the pictures are begun.
+    // Checked before any picture is read.
     const scoring = logits ? this.#requireScoring() : undefined;
     if (!this.#isEmbeddings(texts, "texts")) {
       assertStrings(texts, "texts");
@@ -281,16 +288,16 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Embeds the pictures of any iterable with bounded memory. Results come in order. A picture that cannot be read gives
-   * a result with an `error`, and the stream goes on.
+   * Embeds the pictures of any iterable with bounded memory. Results come in order; a picture that cannot be read gives
+   * a result with an `error`.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    * @example
    * ```ts
-   * for await (const { index, ...result } of clip.encodeImageStream(paths)) {
-   *   if ("error" in result) console.error(paths[index], result.error.code);
-   *   else await store(paths[index], result.embedding);
+   * for await (const result of clip.encodeImageStream(paths)) {
+   *   if ("error" in result) console.error(result.input, result.error.message);
+   *   else console.log(result.input, result.embedding);
    * }
    * ```
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT; rejects with `signal.reason` when aborted
    */
   encodeImageStream(
     images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
@@ -307,23 +314,23 @@ export class ClipModel extends Model {
 
   #imageTower(call: string): EncodeImages {
     if (this.#images) return this.#images;
-    throw missing("image", call, "one with an image tower such as CLIPVisionModelWithProjection");
+    throw missing("image", call, "a vision model such as CLIPVisionModelWithProjection");
   }
 
   #textTower(call: string): EncodeTexts {
     if (this.#texts) return this.#texts;
-    throw missing("text", call, "one with a text tower such as CLIPTextModelWithProjection");
+    throw missing("text", call, "a text model such as CLIPTextModelWithProjection");
   }
 
   #requireScoring(): Scoring {
     if (this.#scoring) return this.#scoring;
     throw new ClipBlipError(
       "ERR_INVALID_ARGUMENT",
-      "A checkpoint with one tower has no temperature for logits: load the whole checkpoint, or ask for cosines",
+      "This checkpoint has only one tower and no logit scale: load a complete checkpoint, or compare without logits",
     );
   }
 
-  /** Whether a list holds embeddings and nothing else; of this model's dimension. */
+  /** Whether a list holds embeddings, judged by its first item; throws if any other is not one of this model's dimension. */
   #isEmbeddings<Input>(items: Input[] | Embedding[], name: string): items is Embedding[] {
     assertArray(items, name);
     if (!isEmbedding(items[0])) return false;
@@ -336,10 +343,10 @@ export class ClipModel extends Model {
   }
 }
 
-function missing(tower: string, call: string, other: string): ClipBlipError {
+function missing(tower: string, call: string, alternative: string): ClipBlipError {
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `This checkpoint has no ${tower} tower: ${call} needs a whole checkpoint, or ${other}`,
+    `This checkpoint has no ${tower} tower: ${call} needs a complete checkpoint, or ${alternative}`,
   );
 }
 
@@ -354,7 +361,7 @@ async function* embeddedImages(
   }
 }
 
-/** Typed arrays of other kinds are the bytes of pictures. */
+/** Typed arrays of other kinds are encoded pictures. */
 function isEmbedding(value: unknown): value is Embedding {
   return value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
 }

@@ -40,7 +40,7 @@ export class EncodeImages extends Operation<ImageRequest, ImageItem, Float32Arra
   readonly #native: NativeBinding;
   readonly #reader: ImageReader;
 
-  /** `imageSize`: of the model's input, in pixels. */
+  /** @param imageSize side of the model's input, in pixels */
   constructor(runtime: Runtime<ClipDescription>, imageSize: number) {
     const { native, device, description, extraFiles } = runtime;
     const { architecture } = description;
@@ -63,7 +63,7 @@ export class EncodeImages extends Operation<ImageRequest, ImageItem, Float32Arra
   }
 
   override overlaps(): boolean {
-    // A waiting batch would hold a thread of the pool that decoding needs.
+    // A batch that waits for the device holds a pool thread; while pictures are being decoded, they need it more.
     return this.device !== "cpu" && !isPreparing();
   }
 
@@ -71,7 +71,7 @@ export class EncodeImages extends Operation<ImageRequest, ImageItem, Float32Arra
     const pixels = items.map((item) => item.pixels);
     const batch = this.#reader.batch(pixels);
     const result = await this.#native.encodeImages(module, batch, items[0]!.normalize, options);
-    // Not after a failure: what ran out of memory is tried again in smaller parts.
+    // Only after success: a batch that ran out of memory is run again.
     this.#reader.release(pixels);
     return embeddings(result);
   }
@@ -88,7 +88,6 @@ export class EncodeTexts extends Operation<TextRequest, TextItem, Float32Array> 
   readonly #tokenizer: TextTokenizer;
   readonly #longest: number[];
 
-  /** `text`: the fields of the text tower. */
   constructor(runtime: Runtime<ClipDescription>, { contextLength }: TextFields, tokenizer: TextTokenizer) {
     const { native, device, description } = runtime;
     super(runtime, maxUsefulBatch(description.architecture, device));
@@ -115,7 +114,7 @@ export class EncodeTexts extends Operation<TextRequest, TextItem, Float32Array> 
   }
 }
 
-/** The tokenizer of a model with these fields of a text tower. */
+/** The tokenizer of a model's text tower. */
 export function textTokenizer(
   { description, extraFiles }: Runtime<ClipDescription>,
   { contextLength, padTokenId }: TextFields,
@@ -127,7 +126,7 @@ export function textTokenizer(
   });
 }
 
-/** A batch's rows as views of its one array. */
+/** The rows of a batch, as views of its array. */
 function embeddings({ data, dimension, peakBytes }: EmbeddingResult): BatchResult<Float32Array> {
   const values: Float32Array[] = [];
   for (let start = 0; start < data.length; start += dimension) values.push(data.subarray(start, start + dimension));

@@ -1,12 +1,14 @@
 import type { ClipDescription } from "../../checkpoint/description.js";
 
-/** How a checkpoint turns cosines into logits, and the logits of a picture's labels into scores. */
+/** How a checkpoint turns cosines into logits, and a picture's logits into scores. */
 export interface Scoring {
   logit(cosine: number): number;
   scores(logits: readonly number[]): number[];
 }
 
-/** CLIP compares the labels with each other, SigLIP judges each by itself. Undefined for a checkpoint with one tower. */
+/**
+ * CLIP compares labels with each other; SigLIP judges each on its own. Undefined if the checkpoint has no logit scale.
+ */
 export function scoringOf({ architecture, logitScale, logitBias = 0 }: ClipDescription): Scoring | undefined {
   if (logitScale === undefined) return undefined;
   return {
@@ -15,12 +17,12 @@ export function scoringOf({ architecture, logitScale, logitBias = 0 }: ClipDescr
   };
 }
 
-/** The logistic function, of each logit by itself. */
+/** The logistic function. */
 export function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
-/** Softmax. The largest value is subtracted first, so that no exponential overflows. */
+/** Softmax; the largest value is subtracted first, so that no exponential overflows. */
 export function softmax(logits: readonly number[]): number[] {
   const largest = logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
   const exponentials = logits.map((logit) => Math.exp(logit - largest));

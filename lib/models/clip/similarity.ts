@@ -2,13 +2,14 @@ import { ClipBlipError } from "../../common/errors.js";
 import { assertArray, invalidArgument } from "../../common/validate.js";
 
 /**
- * Cosine of the angle between two vectors, from -1 to 1: their dot product divided by the product of their lengths.
- * A vector of zeros has no direction; its similarity is 0.
+ * Cosine of the angle between two vectors, from -1 to 1: their dot product divided by the product of their lengths. A
+ * vector of zeros has no direction; its similarity is 0.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
  * @example
  * ```ts
- * cosineSimilarity([1, 0], [1, 1]); // 0.707…
+ * const [a, b] = await clip.encodeTexts(["a cat", "a kitten"]);
+ * console.log(cosineSimilarity(a, b));
  * ```
- * @throws ClipBlipError ERR_INVALID_ARGUMENT where the lengths differ
  */
 export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): number {
   assertVector(a, "a");
@@ -28,13 +29,14 @@ export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): nu
 }
 
 /**
- * Cosine similarity of every vector of `a` with every vector of `b`: `a.length` rows of `b.length` numbers, views of one
- * buffer. It runs on the calling thread, with one multiplication for each number of each pair.
+ * Cosine similarity of every vector of `a` with every vector of `b`: `a.length` rows of `b.length` numbers, views of
+ * one buffer. Runs on the calling thread and takes time proportional to `a.length * b.length * dimension`.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
  * @example
  * ```ts
- * const rows = similarityMatrix(await clip.encodeImages(images), await clip.encodeTexts(texts));
+ * const rows = similarityMatrix(await clip.encodeImages(images), await clip.encodeTexts(["a cat", "a dog"]));
+ * console.log(rows[0][1]); // first picture, second text
  * ```
- * @throws ClipBlipError ERR_INVALID_ARGUMENT where the lengths of the vectors differ
  */
 export function similarityMatrix(a: ArrayLike<number>[], b: ArrayLike<number>[]): Float32Array[] {
   assertVectors(a, "a");
@@ -50,7 +52,7 @@ export function similarityMatrix(a: ArrayLike<number>[], b: ArrayLike<number>[])
   return rows;
 }
 
-/** A copy of length 1, in double precision; of length 0 where it has no direction. */
+/** A copy scaled to length 1, in double precision; a vector of zeros stays as it is. */
 function direction(vector: ArrayLike<number>): Float64Array {
   const copy = Float64Array.from(vector);
   const length = Math.sqrt(dot(copy, copy));
@@ -80,7 +82,7 @@ function assertSameLength(a: ArrayLike<number>, b: ArrayLike<number>): void {
   if (a.length === b.length) return;
   throw new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `Vectors of ${a.length} and of ${b.length} numbers cannot be compared: they come from different models`,
+    `Vectors of ${a.length} and ${b.length} numbers cannot be compared: use embeddings of the same model`,
   );
 }
 
@@ -88,13 +90,13 @@ function isVector(value: unknown): value is ArrayLike<number> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
-/** `count` rows of `length` zeros each, one behind the other in one buffer. */
+/** `count` rows of `length` zeros each, contiguous in one buffer. */
 export function zeroMatrix(count: number, length: number): Float32Array[] {
   const matrix = new Float32Array(count * length);
   return Array.from({ length: count }, (_, row) => matrix.subarray(row * length, (row + 1) * length));
 }
 
-/** The vectors of several batches, copied into one buffer in the order of the call. */
+/** Copies vectors into one buffer, in the order given. */
 export function toMatrix(vectors: readonly Float32Array[], length: number): Float32Array[] {
   const rows = zeroMatrix(vectors.length, length);
   for (const [index, vector] of vectors.entries()) rows[index]!.set(vector);

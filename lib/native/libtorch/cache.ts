@@ -1,20 +1,20 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** What a LibTorch was built to run on. */
+/** What a LibTorch build runs on. */
 export type LibTorchVariant = "cpu" | "cuda";
 
-/** The folder that belongs to this package in the user's cache. */
+/** This package's folder in the user's cache. */
 export function cacheRoot(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
   return join(userCache(env, platform), "clip-blip");
 }
 
-/** Where `clip-blip setup` puts a release, and where it is looked for. */
+/** Where `clip-blip setup` installs a release, and where it is searched. */
 export function cacheFolder(version: string, variant: LibTorchVariant, root: string = cacheRoot()): string {
   return join(root, `libtorch-${version}-${variant}`);
 }
 
-/** The release and variant that a folder of the cache holds by its name; undefined for every other name. */
+/** The release and variant in the name of a cache folder; undefined for other names. */
 export function parseCacheName(name: string): { version: string; variant: LibTorchVariant } | undefined {
   const match = /^libtorch-(\d+\.\d+\.\d+)-(cpu|cuda)$/.exec(name);
   return match ? { version: match[1]!, variant: match[2] as LibTorchVariant } : undefined;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** Where Linux distributions put the driver's library. */
+/** Where Linux distributions install the driver's library. */
 const LIBRARY_FOLDERS = [
   "/usr/lib/x86_64-linux-gnu",
   "/usr/lib/aarch64-linux-gnu",
@@ -12,8 +12,8 @@ const LIBRARY_FOLDERS = [
 ];
 
 /**
- * Whether this machine has an NVIDIA driver. Only looks for files: a broken driver can hang or kill the process that
- * opens it.
+ * Whether this machine has an NVIDIA driver. Only checks for files: opening a broken driver can hang or crash the
+ * process.
  */
 export function hasNvidiaDriver(env: NodeJS.ProcessEnv = process.env): boolean {
   if (process.platform === "darwin") return false;

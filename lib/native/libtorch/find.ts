@@ -6,54 +6,54 @@ import { cacheRoot, type LibTorchVariant, parseCacheName } from "./cache.js";
 import { hasNvidiaDriver } from "./driver.js";
 import { minorOf, PINNED_LIBTORCH, readVersion } from "./version.js";
 
-/** Who put a LibTorch where it was found. */
+/** Where a LibTorch was found. */
 export type LibTorchSource = "LIBTORCH" | "cache" | "python";
 
 /** A LibTorch on this machine. */
 export interface LibTorchLocation {
-  /** The folder with `lib`, `include` and `share`: Python's torch package, or an unzipped libtorch. */
+  /** The folder with `lib`, `include` and `share`: Python's torch package or an unzipped LibTorch. */
   root: string;
   /** The folder with the shared libraries. */
   libDir: string;
   /** Such as "2.13.0". */
   version: string;
-  /** "cpu", or CUDA's version as PyTorch writes it, such as "cu130". */
+  /** "cpu", or the CUDA version in PyTorch's form, such as "cu130". */
   build: string;
   /** Whether it can use an NVIDIA GPU. */
   cuda: boolean;
   source: LibTorchSource;
-  /** What led there, as the user knows it: the value of LIBTORCH, the folder in the cache, Python's torch package. */
+  /** The location as the user knows it: the value of LIBTORCH, the cache folder, or Python's torch package. */
   path: string;
 }
 
-/** A LibTorch, or a place for one, that was seen and not taken. */
+/** A LibTorch that was found but cannot be used. */
 export interface SkippedLibTorch {
   source: LibTorchSource;
   path: string;
-  /** Why, as a clause: "is version 2.9.1, and 2.13 is needed". */
+  /** Why, as a clause: "is version 2.9.1, but 2.13 is needed". */
   reason: string;
 }
 
-/** What a search found, and what it passed over. */
+/** The result of a search, with what it skipped. */
 export interface LibTorchSearch {
   location?: LibTorchLocation;
   skipped: SkippedLibTorch[];
 }
 
-/** What a search depends on; tests put their own machine in here. */
+/** The inputs of a search; tests replace them. */
 export interface SearchOptions {
   env?: NodeJS.ProcessEnv;
-  /** The release that the addon was built for; a LibTorch of another minor release is passed over. */
+  /** The release that the addon was built for; a LibTorch of another minor release is skipped. */
   version?: string;
-  /** Python's torch package; undefined where there is none. */
+  /** Finds Python's torch package; undefined if there is none. */
   pythonTorch?: (env: NodeJS.ProcessEnv) => string | undefined;
 }
 
 /**
  * Looks for LibTorch in the LIBTORCH variable, the user's cache and Python's torch package, in this order.
  *
- * A LIBTORCH that leads nowhere throws: the user named it, so nothing else may silently stand in for it. Its version is
- * not judged here but where the addon is loaded, or built.
+ * Throws if LIBTORCH is set but invalid: the user chose it, so nothing else may silently replace it. Its version is
+ * checked later, when the addon is loaded or built.
  */
 export function searchLibTorch(options: SearchOptions = {}): LibTorchSearch {
   const { env = process.env, version = PINNED_LIBTORCH, pythonTorch = findPythonTorch } = options;
@@ -63,11 +63,11 @@ export function searchLibTorch(options: SearchOptions = {}): LibTorchSearch {
   const take = (root: string, source: LibTorchSource, path: string): LibTorchLocation | undefined => {
     const found = describe(root, source, path);
     if (!found) {
-      skipped.push({ source, path, reason: "is not complete" });
+      skipped.push({ source, path, reason: "is incomplete" });
       return undefined;
     }
     if (minorOf(found.version) === minorOf(version)) return found;
-    skipped.push({ source, path, reason: `is version ${found.version}, and ${minorOf(version)} is needed` });
+    skipped.push({ source, path, reason: `is version ${found.version}, but ${minorOf(version)} is needed` });
     return undefined;
   };
 
@@ -80,12 +80,18 @@ export function searchLibTorch(options: SearchOptions = {}): LibTorchSearch {
   return location ? { location, skipped } : { skipped };
 }
 
-/** The LibTorch to use, or undefined where this machine has none. Throws where LIBTORCH is set and leads nowhere. */
+/**
+ * The LibTorch to use, or undefined if this machine has none.
+ * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND if LIBTORCH is set but invalid
+ */
 export function findLibTorch(options: SearchOptions = {}): LibTorchLocation | undefined {
   return searchLibTorch(options).location;
 }
 
-/** The LibTorch to use; throws ERR_LIBTORCH_NOT_FOUND with what to run where this machine has none. */
+/**
+ * The LibTorch to use.
+ * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND, with what to run, if this machine has none
+ */
 export function locateLibTorch(options: SearchOptions = {}): LibTorchLocation {
   const { location, skipped } = searchLibTorch(options);
   if (location) return location;
@@ -93,7 +99,7 @@ export function locateLibTorch(options: SearchOptions = {}): LibTorchLocation {
   throw new ClipBlipError(
     "ERR_LIBTORCH_NOT_FOUND",
     `LibTorch ${minorOf(options.version ?? PINNED_LIBTORCH)} was not found${seen ? ` (${seen})` : ""}: ` +
-      "run `npx clip-blip setup`, or set LIBTORCH to the folder of one.",
+      "run `npx clip-blip setup`, or set LIBTORCH to the folder of a LibTorch.",
   );
 }
 
@@ -107,7 +113,7 @@ function cudaLibrary(): string {
   return process.platform === "win32" ? "torch_cuda.dll" : "libtorch_cuda.so";
 }
 
-/** The LibTorch in `root`; undefined where its libraries or its version are missing. */
+/** The LibTorch in `root`; undefined if its libraries or its version are missing. */
 function describe(root: string, source: LibTorchSource, path: string): LibTorchLocation | undefined {
   const libDir = join(root, "lib");
   if (!existsSync(join(libDir, mainLibrary()))) return undefined;
@@ -115,7 +121,9 @@ function describe(root: string, source: LibTorchSource, path: string): LibTorchL
   return version && { root, libDir, ...version, cuda: existsSync(join(libDir, cudaLibrary())), source, path };
 }
 
-/** LIBTORCH may name the torch package, an unzipped libtorch, a folder that holds either, or the `lib` folder itself. */
+/**
+ * LIBTORCH may be the torch package, an unzipped LibTorch, a folder that contains either, or the `lib` folder itself.
+ */
 function fromVariable(value: string): LibTorchLocation {
   const folder = resolve(value);
   const roots = [folder, join(folder, "torch"), join(folder, "libtorch")];
@@ -126,7 +134,7 @@ function fromVariable(value: string): LibTorchLocation {
   const problem =
     root === undefined
       ? `has no lib${process.platform === "win32" ? "\\" : "/"}${mainLibrary()}`
-      : "does not say its version (version.py or build-version)";
+      : "has no readable version (version.py or build-version)";
   throw new ClipBlipError(
     "ERR_LIBTORCH_NOT_FOUND",
     `LIBTORCH is set to ${value}, which ${problem}: set it to the folder of a LibTorch, or unset it and run ` +
@@ -134,7 +142,7 @@ function fromVariable(value: string): LibTorchLocation {
   );
 }
 
-/** The cache's LibTorch folders, the best for this machine first. */
+/** The LibTorch folders in the cache, the best for this machine first. */
 function cachedFolders(env: NodeJS.ProcessEnv): string[] {
   const root = cacheRoot(env);
   if (!existsSync(root)) return [];
@@ -150,8 +158,8 @@ function cachedFolders(env: NodeJS.ProcessEnv): string[] {
 }
 
 /**
- * Asks python3 where it would import torch from, without importing it. The working directory is taken off the search
- * path first: `-c` puts it there, and a folder named torch in it is not an installed package.
+ * Asks python3 where it would import torch from, without importing it. The working directory, which `-c` adds, is
+ * removed from the search path first: a folder named torch there is not an installed package.
  */
 function findPythonTorch(env: NodeJS.ProcessEnv): string | undefined {
   const script = [
@@ -169,7 +177,7 @@ function findPythonTorch(env: NodeJS.ProcessEnv): string | undefined {
     windowsHide: true,
     stdio: ["ignore", "pipe", "ignore"],
   });
-  // No python3, a broken one and a slow one are all the same here: LibTorch does not come from there.
+  // A missing, broken or slow python3 is treated the same: no LibTorch from there.
   const origin = result.status === 0 ? result.stdout.trim() : "";
   return origin ? dirname(origin) : undefined;
 }
