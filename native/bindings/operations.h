@@ -29,7 +29,7 @@ Napi::Value LiveJobs(const Napi::CallbackInfo& info);
 // preprocess.cc
 Napi::Value NeededColumnsOf(const Napi::CallbackInfo& info);
 Napi::Value PreprocessAsync(const Napi::CallbackInfo& info);
-// tasks.cc
+// task_calls.cc
 Napi::Value EncodeImagesAsync(const Napi::CallbackInfo& info);
 Napi::Value EncodeTextsAsync(const Napi::CallbackInfo& info);
 Napi::Value CaptionAsync(const Napi::CallbackInfo& info);

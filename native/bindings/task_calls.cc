@@ -1,5 +1,3 @@
-#include "tasks/tasks.h"
-
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -9,6 +7,7 @@
 #include "bindings/operations.h"
 #include "bindings/promise_worker.h"
 #include "bindings/task_values.h"
+#include "tasks/tasks.h"
 
 namespace clip_blip {
 namespace {
