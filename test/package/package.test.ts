@@ -282,7 +282,7 @@ describe("where it does not fit", () => {
     const printed = runNode(project, [write("load.mjs", LOAD)], { ...bare, LIBTORCH: other });
     assert.match(
       printed,
-      /^ClipBlipError ERR_LIBTORCH_VERSION The addon was built for LibTorch 2\.13, and .* has 2\.12\.1: /,
+      /^ClipBlipError ERR_LIBTORCH_VERSION The addon was built for LibTorch 2\.13, but .* has 2\.12\.1: /,
     );
     assert.match(printed, /run `npx clip-blip setup`/);
   });
