@@ -15,7 +15,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const nodedir = dirname(dirname(process.execPath));
 const headers = existsSync(join(nodedir, "include", "node", "node_api.h")) ? { npm_config_nodedir: nodedir } : {};
 
-it("node-gyp rebuild makes the local build and the addon of the tests anew", () => {
+// A compile takes 5 minutes on 2 cores that do nothing else.
+it("node-gyp rebuild makes the local build and the addon of the tests anew", { timeout: 30 * 60_000 }, () => {
   const root = repositoryPath(".");
   const left = new Set([".git", "build", "node_modules", "prebuilds"]);
   cpSync(root, folder, { recursive: true, filter: (path) => !left.has(relative(root, path).split(sep)[0]!) });
