@@ -13,7 +13,7 @@ namespace {
 /// LibTorch takes blocks of this size for tensors of up to half of it: below, one is enough as it
 /// is (c10/core/AllocatorConfig.h, kLargeBuffer).
 constexpr int64_t kMinBytes = 20 << 20;
-/// Shapes that are known at most.
+/// Maximum number of known shapes.
 constexpr size_t kMaxShapes = 256;
 /// Index of the statistics of tensors above 1 MiB; the others share blocks of 2 MiB with weights.
 constexpr auto kLarge = static_cast<size_t>(c10::CachingAllocator::StatType::LARGE_POOL);
@@ -38,7 +38,7 @@ void CallBlocks::Reserve(const CallShape& shape) {
       try {
         c10::GetAllocator(device_.type())->allocate(static_cast<size_t>(known->second));
       } catch (const c10::OutOfMemoryError&) {
-        // In pieces it may fit all the same.
+        // It may still fit in pieces.
       }
     }
   }

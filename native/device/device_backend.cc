@@ -14,7 +14,7 @@ DeviceBackend* OpenCudaBackend() {
   if (dladdr(reinterpret_cast<const void*>(&OpenCudaBackend), &self) == 0) return nullptr;
   std::string path = self.dli_fname;
   path = path.substr(0, path.rfind('/') + 1) + "clip_blip_cuda.so";
-  // Missing, or made for another LibTorch: calls do without.
+  // Missing, or built for another LibTorch: calls run without it.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr) return nullptr;
   auto function = reinterpret_cast<DeviceBackendFunction>(dlsym(library, kDeviceBackendSymbol));

@@ -10,15 +10,15 @@
 
 namespace clip_blip {
 
-/// Work of a device that was recorded once and is started again as a whole, on the same memory.
+/// Work of a device that was recorded once and is replayed as a whole, on the same memory.
 class RecordedGraph {
  public:
   virtual ~RecordedGraph() = default;
   virtual void Replay() = 0;
 };
 
-/// Memory of a device that goes with its last owner. Recorded graphs share one: one of them runs at
-/// a time, and what it hands out is read before the next one runs.
+/// Memory of a device that is freed with its last owner. Recorded graphs share one: only one of
+/// them runs at a time, and its results are read before the next one runs.
 class GraphMemory {
  public:
   virtual ~GraphMemory() = default;
@@ -29,8 +29,8 @@ class GraphMemory {
   virtual std::unique_ptr<RecordedGraph> Record(const std::function<void()>& work) = 0;
 };
 
-/// What a kind of device can do that LibTorch has no neutral name for. The one for CUDA is the
-/// optional clip_blip_cuda.so, the only part that is built with CUDA's headers.
+/// What a kind of device can do that LibTorch has no device-independent API for. The one for CUDA
+/// is the optional clip_blip_cuda.so, the only part that is built with CUDA's headers.
 class DeviceBackend {
  public:
   virtual ~DeviceBackend() = default;
@@ -43,7 +43,7 @@ class DeviceBackend {
 
   /// Bytes of the device that this process may take.
   virtual int64_t Capacity(c10::Device device) = 0;
-  /// Gives back what the allocator has cached of this device alone.
+  /// Returns what the allocator keeps of this device alone.
   virtual void EmptyCache(c10::Device) {}
 
   /// From now on the allocator takes no more than `bytes` in all from the device; nothing: its

@@ -17,8 +17,8 @@ namespace {
 
 /// Time without work after which the CPU gives back the blocks that its calls have kept.
 constexpr std::chrono::milliseconds kKeptOnCpu{1000};
-/// The same of accelerators, where blocks go back when the device is idle: a caller that goes on as
-/// soon as it has its answer is back in less.
+/// The same for accelerators with CacheRelease::kWhenIdle. A caller that makes its next call as
+/// soon as it has an answer needs less time than this.
 constexpr std::chrono::milliseconds kKeptUntilIdle{2};
 
 struct Job {
@@ -29,7 +29,7 @@ struct Job {
 
 class DeviceThread {
  public:
-  // Detached: a thread that can be joined ends the process when it is destroyed while it runs.
+  // Detached: destroying a running thread that could be joined would end the process.
   explicit DeviceThread(c10::Device device) : device_(device) {
     std::thread([this] { Loop(); }).detach();
   }
@@ -84,7 +84,7 @@ class DeviceThread {
 
   void GiveBack() {
     kept_.reset();
-    // After a fatal fault this fails, too; the fault itself is what callers hear of.
+    // After a fatal fault this fails, too. Callers are told of the fault itself.
     Attempt([this] { EmptyCache(device_); });
   }
 
@@ -93,12 +93,13 @@ class DeviceThread {
   std::condition_variable wake_;
   std::deque<Job*> jobs_;
   bool busy_ = false;
-  /// How long what the last calls have left is kept; nothing: for good, or there is nothing.
+  /// How long to keep the memory that the last calls have left. Empty: there is none, or it is kept
+  /// for good.
   std::optional<std::chrono::milliseconds> kept_;
 };
 
 DeviceThread& ThreadOf(c10::Device device) {
-  // Leaked with all threads in it: they wait still while statics go.
+  // Leaked with all its threads, which still wait when static objects are destroyed.
   static auto* mutex = new std::mutex();
   static auto* threads = new std::unordered_map<c10::Device, DeviceThread*>();
   std::lock_guard lock(*mutex);

@@ -16,16 +16,17 @@ namespace clip_blip {
 /// for one thread as for another. All methods may be called from any thread.
 class DeviceTurns {
  public:
-  /// Stands for a JavaScript thread; only compared, never followed.
+  /// Identifies a JavaScript thread; only compared, never dereferenced.
   using Owner = const void*;
   /// Told that a waiting turn has come. It is called under the lock of the list, so that it never
   /// meets an owner that has left: it must only pass the word on.
   using Grant = std::function<void()>;
 
-  /// The one list of the process. Never destroyed: threads may still leave while statics go.
+  /// The one list of the process. Never destroyed: threads may still end when static objects are
+  /// destroyed.
   static DeviceTurns& Instance();
 
-  /// Takes the device where nobody holds it; false: it is held.
+  /// Takes the device if nobody holds it; false if somebody does.
   bool TryAcquire(const std::string& device, Owner owner);
   /// Takes the device when its turn comes, and says so with `grant`, which may be at once.
   void Acquire(const std::string& device, Owner owner, Grant grant);
@@ -33,10 +34,10 @@ class DeviceTurns {
   void Release(const std::string& device, Owner owner);
   /// The owner's thread ends: what it holds is released, what it waits for forgotten.
   void Leave(Owner owner);
-  /// Those who wait for the device, of all threads.
+  /// Number of waiters for the device, in all threads.
   size_t Waiting(const std::string& device);
 
-  /// The device has failed in a manner that no retry can mend. The first reason stays.
+  /// Marks the device as lost for good. The first reason stays.
   void MarkLost(const std::string& device, const std::string& reason);
   /// Why the device is lost; nothing while it can be used.
   std::optional<std::string> LostReason(const std::string& device);

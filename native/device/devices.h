@@ -15,7 +15,7 @@ struct DeviceInfo {
 /// The CPU, then every accelerator. A driver that fails counts as no accelerator.
 std::vector<DeviceInfo> ListDevices() noexcept;
 
-/// "cpu", "cuda" (the first one) or "cuda:<index>"; throws DEVICE_NOT_FOUND for what is not there.
+/// "cpu", "cuda" (the first one) or "cuda:<index>"; throws DEVICE_NOT_FOUND for any other.
 c10::Device ParseDevice(const std::string& name);
 
 /// Whether the CPU multiplies bfloat16 matrices in hardware.

@@ -18,7 +18,7 @@ struct DeviceMemory {
   std::optional<int64_t> total;
 };
 
-/// Puts an allocator that counts in the place of LibTorch's CPU allocator. Once, before any tensor.
+/// Replaces LibTorch's CPU allocator with one that counts. Once, before the first tensor.
 void InstallCountingAllocator();
 
 /// Counts what the calling thread allocates on a device while the scope lives, and enforces a
@@ -31,9 +31,9 @@ class MemoryScope {
   MemoryScope(const MemoryScope&) = delete;
   MemoryScope& operator=(const MemoryScope&) = delete;
 
-  /// The most bytes held at a time since the scope began, above what was held then.
+  /// The most bytes held at once since the scope began, above what was held then.
   int64_t PeakBytes() const;
-  /// The same of the calling thread's innermost scope; 0 where there is none.
+  /// The same for the calling thread's innermost scope; 0 if there is none.
   static int64_t PeakBytesSoFar();
 
   /// From here on the longer blocks that the scope frees on the CPU are kept for later scopes, up
@@ -57,9 +57,9 @@ DeviceMemory MemoryOf(c10::Device device);
 void ResetPeak(c10::Device device);
 void EmptyCache(c10::Device device);
 
-/// Gives up what LibTorch keeps for an accelerator between calls beside any model: the workspaces
-/// of cuBLAS, 8 to 32 MiB each, and the pinned memory that nothing uses. The next call makes them
-/// anew. On the thread of the device only.
+/// Frees what LibTorch keeps for an accelerator between calls besides the models: the workspaces of
+/// cuBLAS, 8 to 32 MiB each, and unused pinned memory. The next call makes them again. Only for the
+/// device's thread.
 void ReleaseWorkspaces(c10::Device device);
 
 }  // namespace clip_blip

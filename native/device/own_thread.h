@@ -9,8 +9,8 @@
 
 namespace clip_blip {
 
-/// Runs work that is no call to a device on a thread that is there for it alone, and waits until it
-/// is done; a failure comes back as a value.
+/// Runs work that is not a call to a device on a thread of its own, and waits until it is done. A
+/// failure is returned as a value.
 ///
 /// OpenMP keeps a team of threads for each thread that has ever begun a loop, until it ends, and
 /// the threads of a pool do not end. Where all teams of a process have more threads than there are
@@ -20,7 +20,7 @@ namespace clip_blip {
 template <typename Work>
 std::optional<Failure> AttemptOnOwnThread(Work&& work, ErrorCode fallback = ErrorCode::kInternal) {
   std::optional<Failure> failure;
-  // There may be no thread to be had.
+  // Starting a thread may fail.
   std::optional<Failure> no_thread = Attempt([&] {
     std::thread([&] {
       UseAllThreads();

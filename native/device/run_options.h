@@ -7,14 +7,14 @@ namespace clip_blip {
 
 // As in lib/native/types.ts, where each field is explained.
 
-/// When the cache of a device's allocator goes back to the driver.
+/// When a device's allocator returns the memory that it keeps to the driver.
 enum class CacheRelease { kAfterCall, kWhenIdle, kOnOutOfMemory };
 
 struct RunOptions {
   std::optional<int64_t> memory_limit;
   CacheRelease release_cache = CacheRelease::kAfterCall;
-  /// Whether the call may be recorded, and started as a graph. What such a call holds lies in the
-  /// graphs' own memory and is not in its peak: where the peak is what is asked for, this is false.
+  /// Whether the call may be recorded and run as a graph. The memory of such a call belongs to the
+  /// graphs and is not part of its peak, so this is false where the peak is to be measured.
   bool record = true;
 };
 

@@ -7,9 +7,9 @@
 
 namespace clip_blip {
 
-// Between the host and a device, through pinned memory: other memory makes each copy a wait.
+// Copies between the host and a device go through pinned memory: with other memory each copy waits.
 
-/// Fills `target` with what is in `host`, which may go at once.
+/// Copies `host` to `target`. `host` may be freed at once.
 void Fill(const at::Tensor& target, const at::Tensor& host);
 
 /// `host` on a device; itself on the CPU.

@@ -15,9 +15,9 @@
 namespace clip_blip {
 namespace {
 
-/// Bytes that are copied at a time: while they cross the bus, the next ones are copied.
+/// Bytes of a chunk. While it crosses the bus, the next one is copied.
 constexpr int64_t kChunk = 8 << 20;
-/// Chunks that are under way at most, so that pinned memory stays below 64 MiB.
+/// Maximum number of chunks in flight, so that pinned memory stays below 64 MiB.
 constexpr size_t kMaxChunks = 8;
 /// Threads that copy, the caller's among them: half of those that this process may use. Four copy
 /// 18 GB/s, a third of what the bus takes (measured beside an H100).
@@ -25,13 +25,13 @@ int64_t ThreadCount() {
   static const int64_t count = std::clamp(at::get_num_threads() / 2, 2, 8);
   return count;
 }
-/// Bytes from which on a thread more pays.
+/// Bytes per thread from which one more thread pays.
 constexpr int64_t kBytesATask = 1 << 20;
 
 /// Threads that sleep when there is nothing to do. OpenMP's go on spinning for milliseconds, one on
 /// every core, which decoding and the event loop have a better use for.
 c10::ThreadPool& Helpers() {
-  // Leaked: they wait still while statics go.
+  // Leaked: they still wait when static objects are destroyed.
   static auto* helpers = new c10::ThreadPool(static_cast<int>(ThreadCount() - 1));
   return *helpers;
 }

@@ -15,18 +15,18 @@
 
 namespace clip_blip {
 
-/// Memory of a device in which the pixels of a large batch arrive while it works on the batch
-/// before: they come on a stream of their own, and their call copies them from there, which takes a
-/// hundredth of the time. One batch has it from its upload to that copy.
+/// Memory of a device into which the pixels of a large batch are uploaded while the device works on
+/// the batch before. They come on a stream of their own, and their call copies them from there,
+/// which takes a hundredth of the time. One batch has the memory from its upload to that copy.
 class PixelStage {
  public:
   explicit PixelStage(c10::Device device);
 
-  /// A batch that is brought ahead of its call, where that pays and there is room, for as long as
-  /// this is there. On the thread that then waits for the call.
+  /// Uploads a batch ahead of its call, if that pays and there is room. It lives as long as the
+  /// call, on the thread that waits for it.
   class Ahead {
    public:
-    /// A null stage: it does nothing.
+    /// With a null stage it does nothing.
     Ahead(PixelStage* stage, const PixelBatch& batch);
     ~Ahead();
     Ahead(const Ahead&) = delete;
@@ -39,13 +39,13 @@ class PixelStage {
 
   // On the device's thread.
 
-  /// Copies the batch to `bytes`, in the order of the current stream, where it has been brought.
+  /// Copies the batch to `bytes` on the current stream. False if it was not uploaded ahead.
   bool CopyTo(const PixelBatch& batch, const at::Tensor& bytes);
-  /// At the end of a call: makes the room that a batch has missed meanwhile. Where none has come it
-  /// goes, with the rest of what a call leaves, unless that is `kept`.
+  /// At the end of a call: makes room if a batch has found none meanwhile. Otherwise frees the
+  /// memory, like everything that a call leaves, unless that is `kept`.
   void EndCall(bool kept);
 
-  /// Gives the room up, where no batch has it: memory has run out.
+  /// Frees the memory, unless a batch has it, since memory has run out.
   void Release();
 
  private:

@@ -23,8 +23,8 @@ namespace clip_blip {
 /// "float32", "bfloat16" or "float16"; throws INVALID_ARGUMENT for anything else.
 c10::ScalarType ParseDtype(const std::string& name);
 
-/// A TorchScript module on its device, ready to run. Shared by the handle and by running calls; the
-/// weights go when the last of them lets go.
+/// A TorchScript module on its device, ready to run. The handle and running calls share it; the
+/// weights are freed with the last of them.
 class LoadedModule {
  public:
   /// Moves what is not there yet to `device`, casts floating tensors to `dtype`, one at a time, and
@@ -35,42 +35,42 @@ class LoadedModule {
   LoadedModule& operator=(const LoadedModule&) = delete;
 
   c10::Device device() const { return device_; }
-  /// Of the floating parameters; what inputs are cast to.
+  /// Dtype of the floating-point parameters, to which inputs are cast.
   c10::ScalarType dtype() const { return dtype_; }
   int64_t bytes() const { return bytes_; }
   const torch::jit::Module& module() const { return module_; }
 
-  /// Makes the module ready to run and nothing else: every method gets a plan, with weights laid
-  /// out for the device, and the module's own tensors are let go. Takes as much memory again
+  /// Makes the module ready to run, and for nothing else: every method gets a plan, with weights
+  /// laid out for the device, and the module's own tensors are freed. Takes as much memory again
   /// meanwhile.
   void Prepare();
   bool prepared() const { return !plans_.empty(); }
 
-  /// Runs a method; MODEL_INVALID where the module has none of that name.
+  /// Runs a method; MODEL_INVALID if the module has none of that name.
   c10::IValue Run(const char* method, std::vector<c10::IValue> inputs) const;
 
-  /// What brings pictures to what the module reads, on an accelerator; null on the CPU.
+  /// Normalises pictures on an accelerator; null on the CPU.
   Normalization* normalization() const { return normalization_.get(); }
   /// Whether encode_image takes bytes, and normalises them itself.
   bool takes_bytes() const { return takes_bytes_; }
 
-  /// What is recorded of this module: nothing where it is not prepared.
+  /// The recorded graphs of this module; none if it is not prepared.
   GraphCache& graphs() const { return *graphs_; }
 
-  /// Where large batches of pictures arrive ahead of their calls; null where it is not prepared, or
-  /// on the CPU.
+  /// Where large batches of pictures are uploaded ahead of their calls; null on the CPU, and if the
+  /// module is not prepared.
   PixelStage* pixel_stage() const { return pixel_stage_.get(); }
 
-  /// What its calls take from an accelerator; null on the CPU.
+  /// The memory that its calls take from an accelerator; null on the CPU.
   CallBlocks* blocks() const { return blocks_.get(); }
 
-  /// An int attribute; MODEL_INVALID where the module has none of that name.
+  /// An int attribute; MODEL_INVALID if the module has none of that name.
   int64_t Int(const char* name) const;
   std::optional<int64_t> FindInt(const char* name) const;
 
   /// Modules that are alive in this process.
   static int64_t LiveCount() { return live_.load(); }
-  /// Takes the module out of that count, ahead of its destructor: its last owner is letting go.
+  /// Takes the module out of that count before its destructor, when its last owner gives it up.
   void LeaveCount();
 
  private:
@@ -90,7 +90,7 @@ class LoadedModule {
   static std::atomic<int64_t> live_;
 };
 
-/// What `method` gave, which has to be a tensor: MODEL_INVALID where it is not.
+/// The output of `method` as a tensor; MODEL_INVALID if it is none.
 at::Tensor AsTensor(const char* method, const c10::IValue& output);
 
 }  // namespace clip_blip

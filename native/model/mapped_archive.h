@@ -17,10 +17,10 @@
 
 namespace clip_blip {
 
-/// An archive's bytes for LibTorch's loader, which reads each tensor into memory of its own. What
-/// is told with Skip() it only believes to have read: the bytes come in afterwards, with Fill(),
-/// and those that are cast anyway are never copied as they are. Half of the time that a float32
-/// archive took to become a bfloat16 module went into such a copy and its fresh pages.
+/// An archive's bytes for LibTorch's loader, which reads each tensor into memory of its own.
+/// Records named with Skip() are not really read: Fill() puts their bytes in afterwards, and those
+/// that are cast are never copied as they are. Half of the time that a float32 archive took to
+/// become a bfloat16 module went into such a copy and its fresh pages.
 class MappedArchive final : public caffe2::serialize::ReadAdapterInterface {
  public:
   /// Throws IO where the file cannot be read.

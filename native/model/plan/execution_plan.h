@@ -17,15 +17,15 @@ namespace clip_blip {
 /// directly, so no call, not even the first, waits for an executor that profiles or compiles.
 class ExecutionPlan {
  public:
-  /// Nothing where the method reads its module in a way that cannot be made constant. The weights
-  /// are shared with other plans through `packed`; the plan owns what it needs of the module.
-  /// `normalization`: as the Normalization of an accelerator has it; undefined on the CPU.
+  /// Empty if the method reads its module in a way that cannot be made constant. The weights are
+  /// shared with other plans through `packed`; the plan owns what it needs of the module.
+  /// `normalization`: Normalization::numbers() of an accelerator; undefined on the CPU.
   static std::optional<ExecutionPlan> Make(const torch::jit::Module& module,
                                            const torch::jit::Method& method, PackedWeights& packed,
                                            const at::Tensor& normalization);
 
-  /// Whether the first input may be a picture's bytes, [B, 3, H, W], where it is normalised
-  /// numbers otherwise.
+  /// Whether the first input may be the bytes of pictures, [B, 3, H, W], and not only normalised
+  /// numbers.
   bool takes_bytes() const { return takes_bytes_; }
 
   /// May be called from several threads at a time.

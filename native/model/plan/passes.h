@@ -11,7 +11,7 @@ namespace clip_blip {
 // The passes over an inlined method's graph, in the order in which ExecutionPlan::Make runs them.
 
 /// Turns what an inlined method reads of its module into constants, and drops the module from its
-/// inputs. false: something of the module cannot be a constant, and the graph is of no use.
+/// inputs. False if something of the module cannot be a constant; the graph is then useless.
 bool BindAttributes(torch::jit::Graph& graph, const torch::jit::Module& module);
 
 /// Replaces a convolution whose windows lie side by side, as every vision transformer begins with,
@@ -21,7 +21,7 @@ bool BindAttributes(torch::jit::Graph& graph, const torch::jit::Module& module);
 void ReplacePatchConvolution(torch::jit::Graph& graph, PackedWeights& packed,
                              const at::Tensor& normalization);
 
-/// Whether nothing but this reads a value, sizes apart.
+/// Whether a value is only read to be cut into patches, apart from its sizes.
 bool OnlyCutIntoPatches(const torch::jit::Value* value);
 
 /// Replaces every linear layer with constant weights, and the activation or the sum behind it, by
