@@ -67,6 +67,6 @@ describe("search", () => {
     mkdirSync(empty);
     const nothing = await run(["search", empty, "a circle"]);
     assert.deepEqual([nothing.code, nothing.out], [1, ""]);
-    assert.match(nothing.err, /^clip-blip: There is no picture to search in \S+empty\.\n$/);
+    assert.match(nothing.err, /^clip-blip: There are no pictures in \S+empty\.\n$/);
   });
 });

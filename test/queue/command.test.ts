@@ -149,7 +149,7 @@ describe("clip-blip worker says what is wrong, and ends:", () => {
 
   it("no URL, and none that Redis has", async () => {
     const none = await failing([]);
-    assert.deepEqual(none, { code: 2, err: "clip-blip: worker needs --redis with the URL of Redis, or REDIS_URL." });
+    assert.deepEqual(none, { code: 2, err: "clip-blip: worker needs the URL of Redis: set --redis or REDIS_URL." });
     const strange = await failing(["--redis", "http://user:secret@127.0.0.1"]);
     assert.equal(strange.code, 2);
     assert.match(strange.err, /a URL such as redis:/);
