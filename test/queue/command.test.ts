@@ -173,7 +173,7 @@ describe("clip-blip worker says what is wrong, and ends:", () => {
     const args = ["--redis", redis.url, "--only", "embeddings"];
     const missing = await failing([...args, "--root", join(folder, "missing")]);
     assert.equal(missing.code, 2);
-    assert.match(missing.err, /The root .* is no folder/);
+    assert.match(missing.err, /The root .* is not a folder/);
     const taken = await failing([...args, "--metrics-port", String(redis.port)]);
     assert.equal(taken.code, 1);
     assert.match(taken.err, /EADDRINUSE/);
