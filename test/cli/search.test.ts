@@ -62,7 +62,7 @@ describe("search", () => {
   test("says what is wrong with a folder", async () => {
     const { code, err } = await run(["search", join(scratch, "nowhere"), "a circle"]);
     assert.equal(code, 2);
-    assert.match(err, /^clip-blip: There is no folder \S+nowhere\n$/);
+    assert.match(err, /^clip-blip: There is no folder \S+nowhere: check the path\n$/);
     const empty = join(scratch, "empty");
     mkdirSync(empty);
     const nothing = await run(["search", empty, "a circle"]);

@@ -64,11 +64,7 @@ function named(image: string | JobImage): JobImage {
 function refuseForeignOptions({ type, options = {} }: { type: JobRequest["type"]; options?: object }): void {
   const foreign = Object.keys(options).filter((name) => (name === "normalize") !== (type === "embeddings"));
   if (foreign.length === 0) return;
-  throw new ServiceError(
-    422,
-    "ERR_INVALID_ARGUMENT",
-    `Jobs of ${type} have no option ${foreign.join(", ")}.`,
-  );
+  throw new ServiceError(422, "ERR_INVALID_ARGUMENT", `Jobs of ${type} have no option ${foreign.join(", ")}.`);
 }
 
 function refuseRemote(images: JobImage[]): void {
