@@ -5,14 +5,14 @@ import { type AdapterOptions, Embedder } from "./embedder.js";
 export interface ClipEmbeddingModelOptions extends AdapterOptions {
   /** Id of the model in the AI SDK. Default: the source of the model, else "clip". */
   modelId?: string;
-  /** "v4" for version 7 of the AI SDK, "v3" for version 6, which version 7 takes too. Default "v4". */
+  /** "v4" for version 7 of the AI SDK; "v3" for version 6, and accepted by version 7. Default "v4". */
   specificationVersion?: "v3" | "v4";
 }
 
 /** Maximum number of values in a call; the AI SDK splits longer lists. */
 const VALUES_PER_CALL = 256;
 
-/** What both versions of the specification have in common. */
+/** Options of a call that both versions of the specification have. */
 interface CallOptions {
   values: string[];
   dimensions?: number;
@@ -23,7 +23,8 @@ interface CallOptions {
  * An embedding model for the AI SDK. Values that are `data:image/…` URLs are embedded as pictures, all others as texts.
  * @example
  * ```ts
- * const { embeddings } = await embedMany({ model: clipEmbeddingModel({ model: clip }), values: ["a red car"] });
+ * const model = clipEmbeddingModel({ model: "openai/clip-vit-base-patch32" });
+ * const { embeddings } = await embedMany({ model, values: ["a red car", "a dog on a beach"] });
  * ```
  */
 export function clipEmbeddingModel(

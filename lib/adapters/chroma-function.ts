@@ -9,16 +9,22 @@ export const NAME = "clip-blip";
 
 /** What Chroma stores with a collection. */
 export interface ClipEmbeddingFunctionConfig {
-  /** Source of the model; left out where a loaded one was given. */
+  /** Source of the model; undefined if a loaded model was given. */
   model?: string;
   load?: Pick<LoadOptions, "device" | "dtype">;
 }
 
 /**
- * Chroma's EmbeddingFunction with a CLIP model, registered as "clip-blip". If it was made with the source of a model and
- * not a loaded one, `getCollection` makes it again from what is stored with the collection; import this module for that.
- *
- * Pictures have vectors in the same space: `collection.add({ ids, embeddings: await embedder.generateForImages(images) })`.
+ * Chroma's EmbeddingFunction with a CLIP model, registered as "clip-blip". If it was created with a source and not with a
+ * loaded model, `getCollection` recreates it from what is stored with the collection; import this module for that.
+ * Pictures have vectors in the same space as texts.
+ * @example
+ * ```ts
+ * const embedder = new ClipEmbeddingFunction({ model: "openai/clip-vit-base-patch32" });
+ * const photos = await client.createCollection({ name: "photos", embeddingFunction: embedder });
+ * await photos.add({ ids: ["a"], embeddings: await embedder.generateForImages(["a.jpg"]) });
+ * await photos.query({ queryTexts: ["a red car"] });
+ * ```
  */
 export class ClipEmbeddingFunction implements EmbeddingFunction {
   readonly name = NAME;
@@ -31,7 +37,7 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
     this.#config = typeof model === "string" ? { model, load: { device, dtype } } : {};
   }
 
-  /** Makes a function from what Chroma stored with a collection. */
+  /** Creates a function from what Chroma has stored with a collection. */
   static buildFromConfig({ model, load }: ClipEmbeddingFunctionConfig): ClipEmbeddingFunction {
     if (typeof model !== "string") {
       throw invalidArgument(
@@ -47,7 +53,7 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
     return this.#embedder.texts(texts);
   }
 
-  /** Vectors of pictures, each of length 1, in the given order. */
+  /** Vectors of pictures, each of length 1, in the order given. */
   generateForImages(images: ImageInput[]): Promise<number[][]> {
     return this.#embedder.images(images);
   }
@@ -64,7 +70,7 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
     return this.#config;
   }
 
-  /** @throws ClipBlipError ERR_INVALID_ARGUMENT for another model: its vectors cannot be compared */
+  /** @throws ClipBlipError ERR_INVALID_ARGUMENT for another model, whose vectors cannot be compared */
   validateConfigUpdate({ model }: ClipEmbeddingFunctionConfig): void {
     if (model === this.#config.model) return;
     throw invalidArgument("config.model", `the model of the collection, ${JSON.stringify(this.#config.model)},`, model);

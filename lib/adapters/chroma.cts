@@ -3,7 +3,7 @@ import { ClipEmbeddingFunction, NAME } from "./chroma-function.js";
 
 export { ClipEmbeddingFunction, type ClipEmbeddingFunctionConfig } from "./chroma-function.js";
 
-// For `require`: in the registry of that build of the peer, which is another one than that of `import`.
+// For `require`: registers the function in the peer's CommonJS build, whose registry is not that of `import`.
 const { registerEmbeddingFunction } = requirePeer(
   (): typeof import("chromadb") => require("chromadb"),
   "chromadb",

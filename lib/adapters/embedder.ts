@@ -2,7 +2,7 @@ import { invalidArgument } from "../common/validate.js";
 import type { ImageInput } from "../input/types.js";
 import type { LoadOptions } from "../models/load-options.js";
 
-/** What the adapters use of a model; `ClipModel` has it. */
+/** What the adapters use of a model, such as `ClipModel`. */
 export interface EmbeddingModel {
   capabilities(): { dimension?: number };
   encodeTexts(texts: string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
@@ -15,24 +15,24 @@ export interface EmbeddingModel {
 /** Options of every adapter. */
 export interface AdapterOptions {
   /**
-   * A loaded model, which the caller closes, or the source of one for `ClipModel.load`. A source is loaded on the first
-   * call, once for all adapters of the process that name it with the same options.
+   * A loaded model, which the caller closes, or a source for `ClipModel.load`. A source is loaded on the first call, once
+   * for all adapters of the process with the same source and options.
    */
   model: EmbeddingModel | string;
-  /** Options for loading, if the source of a model is given. */
+  /** Options for loading a source. */
   load?: Omit<LoadOptions, "signal" | "onProgress">;
   /** Fetch pictures that are `http(s):` URLs. Default false. */
   allowRemote?: boolean;
 }
 
-/** Models that were loaded for adapters, by source and options. */
+/** Models loaded for adapters, by source and options. */
 const loaded = new Map<string, Promise<EmbeddingModel>>();
 
-/** Embeds for an adapter, as plain arrays of numbers, which vector libraries expect. */
+/** Embeds for an adapter, as plain arrays of numbers, as vector libraries expect. */
 export class Embedder {
   readonly #options: AdapterOptions;
 
-  /** @throws ClipBlipError ERR_INVALID_ARGUMENT for what is neither a model nor the source of one */
+  /** @throws ClipBlipError ERR_INVALID_ARGUMENT if `model` is neither a model nor a source */
   constructor(options: AdapterOptions) {
     const { model } = options ?? {};
     if (typeof model !== "string" && typeof model?.encodeTexts !== "function") {
@@ -41,7 +41,7 @@ export class Embedder {
     this.#options = options;
   }
 
-  /** The model, loaded if need be. */
+  /** The model, which is loaded if necessary. */
   model(): Promise<EmbeddingModel> {
     const { model, load = {} } = this.#options;
     return typeof model === "string" ? loadOnce(model, load) : Promise.resolve(model);
@@ -65,7 +65,7 @@ function loadOnce(source: string, options: LoadOptions): Promise<EmbeddingModel>
   if (!model) {
     model = import("../models/clip/model.js").then(({ ClipModel }) => ClipModel.load(source, options));
     loaded.set(key, model);
-    // The next call tries again.
+    // After a failure the next call tries again.
     model.catch(() => loaded.delete(key));
   }
   return model;

@@ -5,8 +5,8 @@ import type { ImageInput } from "../input/types.js";
 import type { LoadOptions } from "../models/load-options.js";
 import { Embedder } from "./embedder.js";
 
-// LanceDB is a CommonJS package, so that `require` gives the classes that its users have, however they load it; and a
-// module that waits for nothing can be required itself. Arrow comes in the build that LanceDB uses.
+// LanceDB is a CommonJS package, so `require` gives the same classes as `import` does. Without a top-level await this
+// module can itself be required. Arrow is required too, to get the build that LanceDB uses.
 const require = createRequire(import.meta.url);
 const USER = "clip-blip/lancedb";
 const { EmbeddingFunction, register } = requirePeer(
@@ -31,10 +31,17 @@ export interface ClipEmbeddingFunctionOptions {
 }
 
 /**
- * LanceDB's EmbeddingFunction with a CLIP model, registered as "clip-blip". A table with it embeds its rows and its queries
- * itself. A query that is a string is a text, anything else is a picture.
+ * LanceDB's EmbeddingFunction with a CLIP model, registered as "clip-blip". A table with it embeds its rows and queries
+ * by itself. A query that is a string is a text, anything else is a picture.
  *
- * Import this module before you open such a table: LanceDB makes the function again from the table's metadata.
+ * Import this module before you open such a table, because LanceDB recreates the function from the table's metadata.
+ * @example
+ * ```ts
+ * const embedder = await getRegistry().get<ClipEmbeddingFunction>("clip-blip")!.create({ model: "demo" });
+ * const schema = LanceSchema({ path: embedder.sourceField(new Utf8()), vector: embedder.vectorField() });
+ * const table = await connection.createTable("photos", [{ path: "a.jpg" }], { schema });
+ * const found = await table.search("a red car", "vector").limit(5).toArray();
+ * ```
  */
 export class ClipEmbeddingFunction extends EmbeddingFunction<ImageInput, ClipEmbeddingFunctionOptions> {
   readonly #embedder: Embedder;

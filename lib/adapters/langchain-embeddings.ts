@@ -2,31 +2,31 @@ import type { Embeddings, EmbeddingsParams } from "@langchain/core/embeddings";
 import type { ImageInput } from "../input/types.js";
 import { type AdapterOptions, Embedder } from "./embedder.js";
 
-/** Options of `ClipEmbeddings`: which model, and LangChain's own. */
+/** Options of `ClipEmbeddings`: the adapter's, and LangChain's own. */
 export type ClipEmbeddingsOptions = AdapterOptions & EmbeddingsParams;
 
-/** What `ClipEmbeddings` does. */
+/** Methods of `ClipEmbeddings`. */
 export interface ClipEmbeddingsMethods {
   /** Vectors of texts, each of length 1, in the order given. */
   embedDocuments(documents: string[]): Promise<number[][]>;
-  /** The vector of a text, to search with. */
+  /** The vector of a text, of length 1, to search with. */
   embedQuery(document: string): Promise<number[]>;
   /** Vectors of pictures, each of length 1, in the order given. */
   embedImages(images: ImageInput[]): Promise<number[][]>;
-  /** The vector of a picture, to search with. */
+  /** The vector of a picture, of length 1, to search with. */
   embedImageQuery(image: ImageInput): Promise<number[]>;
 }
 
 /**
- * A class of LangChain's `Embeddings`. LangChain has two builds with a class each, and which one is right depends on how
- * its user loads it: `Base` is that one.
+ * Makes the class over LangChain's `Embeddings`. LangChain has an ESM and a CommonJS build, each with its own class:
+ * `Base` is that of the build that the user loads.
  */
 export function clipEmbeddings<B>(Base: {
   prototype: B;
 }): new (
   options: ClipEmbeddingsOptions,
 ) => B & ClipEmbeddingsMethods {
-  // The builds differ in nothing, but TypeScript takes classes with private members for different ones.
+  // The classes are the same, but to TypeScript classes with private members are different types.
   const Parent = Base as unknown as typeof Embeddings;
   class OfClip extends Parent implements ClipEmbeddingsMethods {
     readonly #embedder: Embedder;

@@ -4,7 +4,7 @@ import { clipEmbeddings } from "./langchain-embeddings.js";
 
 export type { ClipEmbeddingsMethods, ClipEmbeddingsOptions } from "./langchain-embeddings.js";
 
-// For `require`: over the class that `require` gives of the peer, which is another one than `import` gives.
+// For `require`: extends the class of the peer's CommonJS build, which is not the class that `import` gets.
 const langchain = requirePeer(
   (): typeof import("@langchain/core/embeddings") => require("@langchain/core/embeddings"),
   "@langchain/core",
@@ -12,9 +12,13 @@ const langchain = requirePeer(
 );
 
 /**
- * LangChain.js `Embeddings` of a CLIP model: `new ClipEmbeddings({ model: clip })`.
- *
- * Texts longer than the model's context, 77 tokens with OpenAI's models, are cut at it: split documents accordingly.
- * Pictures have vectors in the same space: `embedImages` is for `vectorStore.addVectors`.
+ * LangChain.js `Embeddings` with a CLIP model. Texts longer than the model's context, 77 tokens with OpenAI's models, are
+ * truncated: split documents accordingly. Pictures have vectors in the same space: add those of `embedImages` with
+ * `vectorStore.addVectors`.
+ * @example
+ * ```ts
+ * const embeddings = new ClipEmbeddings({ model: "openai/clip-vit-base-patch32" });
+ * const vector = await embeddings.embedQuery("a red car");
+ * ```
  */
 export class ClipEmbeddings extends clipEmbeddings<Embeddings>(langchain.Embeddings) {}

@@ -4,7 +4,7 @@ import { clipEmbeddings } from "./langchain-embeddings.js";
 
 export type { ClipEmbeddingsMethods, ClipEmbeddingsOptions } from "./langchain-embeddings.js";
 
-// For `import`; `require` gets langchain.cts, since it cannot wait for a peer.
+// For `import`. `require` gets langchain.cts, because it cannot await a peer.
 const langchain = await importPeer(
   () => import("@langchain/core/embeddings"),
   "@langchain/core",
@@ -12,14 +12,13 @@ const langchain = await importPeer(
 );
 
 /**
- * LangChain.js `Embeddings` with a CLIP model.
+ * LangChain.js `Embeddings` with a CLIP model. Texts longer than the model's context, 77 tokens with OpenAI's models, are
+ * truncated: split documents accordingly. Pictures have vectors in the same space: add those of `embedImages` with
+ * `vectorStore.addVectors`.
  * @example
  * ```ts
- * const embeddings = new ClipEmbeddings({ model: clip });
+ * const embeddings = new ClipEmbeddings({ model: "openai/clip-vit-base-patch32" });
  * const vector = await embeddings.embedQuery("a red car");
  * ```
- *
- * Texts longer than the model's context, 77 tokens with OpenAI's models, are cut at it: split documents accordingly.
- * Pictures have vectors in the same space: `embedImages` is for `vectorStore.addVectors`.
  */
 export class ClipEmbeddings extends clipEmbeddings<Embeddings>(langchain.Embeddings) {}

@@ -4,30 +4,30 @@ import { type AdapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `ClipEmbedding`. */
 export interface ClipEmbeddingOptions extends AdapterOptions {
-  /** Texts or pictures that LlamaIndex hands over at a time. Default 64. */
+  /** Number of texts or pictures that LlamaIndex embeds at a time. Default 64. */
   embedBatchSize?: number;
 }
 
-/** What `ClipEmbedding` does. */
+/** Methods of `ClipEmbedding`. */
 export interface ClipEmbeddingMethods {
   /** The vector of a text, of length 1. */
   getTextEmbedding(text: string): Promise<number[]>;
   /** The vector of a picture, of length 1. */
   getImageEmbedding(image: ImageType): Promise<number[]>;
-  /** Vectors of pictures, in the order given. */
+  /** Vectors of pictures, each of length 1, in the order given. */
   getImageEmbeddings(images: ImageType[]): Promise<number[][]>;
 }
 
 /**
- * A class of LlamaIndex's `MultiModalEmbedding`. LlamaIndex has two builds with a class each, and which one is right
- * depends on how its user loads it: `Base` is that one.
+ * Makes the class over LlamaIndex's `MultiModalEmbedding`. LlamaIndex has an ESM and a CommonJS build, each with its own
+ * class: `Base` is that of the build that the user loads.
  */
 export function clipEmbedding<B>(Base: {
   prototype: B;
 }): new (
   options: ClipEmbeddingOptions,
 ) => B & ClipEmbeddingMethods {
-  // The builds differ in nothing, but TypeScript takes classes with private members for different ones.
+  // The classes are the same, but to TypeScript classes with private members are different types.
   const Parent = Base as unknown as typeof MultiModalEmbedding;
   class OfClip extends Parent implements ClipEmbeddingMethods {
     readonly #embedder: Embedder;

@@ -4,7 +4,7 @@ import { clipEmbedding } from "./llamaindex-embedding.js";
 
 export type { ClipEmbeddingMethods, ClipEmbeddingOptions } from "./llamaindex-embedding.js";
 
-// For `require`: over the class that `require` gives of the peer, which is another one than `import` gives.
+// For `require`: extends the class of the peer's CommonJS build, which is not the class that `import` gets.
 const llamaindex = requirePeer(
   (): typeof import("@llamaindex/core/embeddings") => require("@llamaindex/core/embeddings"),
   "@llamaindex/core",
@@ -12,7 +12,11 @@ const llamaindex = requirePeer(
 );
 
 /**
- * LlamaIndex.TS embedding of texts and pictures with a CLIP model: `Settings.embedModel = new ClipEmbedding({ model })`.
- * Texts longer than the model's context, 77 tokens with OpenAI's models, are cut at it.
+ * LlamaIndex.TS embedding of texts and pictures with a CLIP model. Texts longer than the model's context, 77 tokens with
+ * OpenAI's models, are truncated.
+ * @example
+ * ```ts
+ * Settings.embedModel = new ClipEmbedding({ model: "openai/clip-vit-base-patch32" });
+ * ```
  */
 export class ClipEmbedding extends clipEmbedding<MultiModalEmbedding>(llamaindex.MultiModalEmbedding) {}

@@ -4,7 +4,7 @@ import { clipEmbedding } from "./llamaindex-embedding.js";
 
 export type { ClipEmbeddingMethods, ClipEmbeddingOptions } from "./llamaindex-embedding.js";
 
-// For `import`; `require` gets llamaindex.cts, since it cannot wait for a peer.
+// For `import`. `require` gets llamaindex.cts, because it cannot await a peer.
 const llamaindex = await importPeer(
   () => import("@llamaindex/core/embeddings"),
   "@llamaindex/core",
@@ -12,11 +12,11 @@ const llamaindex = await importPeer(
 );
 
 /**
- * LlamaIndex.TS embedding of texts and pictures with a CLIP model.
+ * LlamaIndex.TS embedding of texts and pictures with a CLIP model. Texts longer than the model's context, 77 tokens with
+ * OpenAI's models, are truncated.
  * @example
  * ```ts
- * Settings.embedModel = new ClipEmbedding({ model: clip });
+ * Settings.embedModel = new ClipEmbedding({ model: "openai/clip-vit-base-patch32" });
  * ```
- * Texts longer than the model's context, 77 tokens with OpenAI's models, are cut at it.
  */
 export class ClipEmbedding extends clipEmbedding<MultiModalEmbedding>(llamaindex.MultiModalEmbedding) {}

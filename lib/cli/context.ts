@@ -6,18 +6,18 @@ export type Output = Writable & { isTTY?: boolean; columns?: number };
 
 /** The surroundings of a command: streams, environment, the library. */
 export interface CliContext {
-  /** Loaded when a command needs it: help and usage errors come without LibTorch. */
+  /** Loads the library on demand, so that help and usage errors do not need LibTorch. */
   library: () => Promise<Library>;
   stdout: Output;
   stderr: Output;
   env: NodeJS.ProcessEnv;
-  /** Aborted when the user interrupts, or when nobody reads the results any more. */
+  /** Aborted on an interrupt, or when the reader of standard output is gone. */
   signal: AbortSignal;
-  /** Runs `cleanup` before an interrupt ends the process. Returns what removes it again. */
+  /** Has `cleanup` run before an interrupt ends the process. Returns a function that takes this back. */
   onInterrupt: (cleanup: () => unknown) => () => void;
   /**
-   * From now on an interrupt only aborts `signal`: the command ends by itself, in its own time and with its own exit
-   * code. A second interrupt ends the process at once all the same.
+   * From now on an interrupt only aborts `signal`, and the command shuts down by itself, with its own exit code. A
+   * second interrupt still ends the process at once.
    */
   endsItself: () => void;
 }

@@ -5,11 +5,11 @@ import { convertPathToPattern } from "tinyglobby";
 import { findPictures } from "../input/find-pictures.js";
 import type { Failure, Subject } from "./outcome.js";
 
-/** What the arguments of a command stand for. */
+/** The pictures that the arguments of a command name. */
 export interface ExpandedInputs {
   /** Paths in the order of the arguments, each once. */
   paths: string[];
-  /** The arguments that stand for nothing. */
+  /** The arguments that name nothing. */
   missing: (Subject & Failure)[];
 }
 
@@ -28,7 +28,7 @@ export async function expandInputs(inputs: string[]): Promise<ExpandedInputs> {
 /** The paths of one argument, or a sentence that says why there are none. */
 async function expand(input: string): Promise<string[] | string> {
   const status = await stat(input).catch(() => undefined);
-  // What exists is taken as it is, even where its name looks like a pattern.
+  // An existing file is taken as it is, even if its name looks like a pattern.
   if (status?.isDirectory()) {
     const found = await findPictures("**/*", input);
     if (found.length) return found.map((name) => join(input, name));
@@ -42,7 +42,7 @@ async function expand(input: string): Promise<string[] | string> {
   return found.length ? found : `There is no file, folder or match for ${input}.`;
 }
 
-/** Windows separates folders by what escapes a character of a pattern. */
+/** On Windows the separator of folders is the escape character of patterns. */
 function asPattern(input: string): string {
   return process.platform === "win32" ? convertPathToPattern(input).replaceAll(/\\([*?[\]{}!])/g, "$1") : input;
 }

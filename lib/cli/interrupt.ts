@@ -2,30 +2,30 @@ import { setTimeout as delay } from "node:timers/promises";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** A batch on the device cannot be stopped; the program waits no longer than this for it. */
+/** Maximum time to wait for the batch on the device, which cannot be cancelled. */
 const PATIENCE_MS = 500;
 const CLEANUP_MS = 300;
 
-/** How Ctrl-C and its like end the program. */
+/** How SIGINT (Ctrl-C), SIGTERM and SIGHUP end the program. */
 export interface Interrupts {
   /** Aborted by the first interrupt, or by `abort`. */
   signal: AbortSignal;
-  /** Stops the work for another reason than an interrupt: nobody reads the results. */
+  /** Stops the work because the reader of standard output is gone. */
   abort: () => void;
   onInterrupt: (cleanup: () => unknown) => () => void;
-  /** As CliContext's: from now on an interrupt does no more than abort `signal`. */
+  /** As in CliContext: from now on an interrupt only aborts `signal`. */
   endsItself: () => void;
   /**
-   * After an interrupt: cleans up and ends the process. Also ends it after a command that handles interrupts itself, so
-   * that no hanging connection keeps it. Otherwise does nothing.
+   * Cleans up and ends the process after an interrupt. Also ends it after a command that handles interrupts itself, so
+   * that no open connection keeps it alive. Otherwise does nothing.
    */
   finish: () => Promise<void>;
 }
 
 /**
  * The first interrupt asks the work to stop; half a second later, or when it has stopped, outputs are closed and the
- * process ends by the same signal. That, unlike `process.exit()`, does not wait for a batch on a worker thread, and it
- * tells a shell script that the user wanted out.
+ * process ends by the same signal. Unlike `process.exit()`, that does not wait for a batch on a worker thread, and it
+ * tells a shell script that the program was interrupted.
  */
 export function handleInterrupts(): Interrupts {
   const controller = new AbortController();

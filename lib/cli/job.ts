@@ -11,17 +11,17 @@ export interface Job<V extends object> {
   /** Files, folders and patterns. */
   inputs: string[];
   texts?: string[];
-  /** What the progress counts, such as "images". */
+  /** Unit of the progress bar, such as "images". */
   unit: string;
   /** Whether results go to standard output. */
   toStdout: boolean;
-  /** Opens the output; called once it is known that there is something to write. */
+  /** Opens the output. Called once the inputs have been expanded. */
   openWriter: () => Promise<ResultWriter<V>>;
-  /** Results of what an earlier run has not done, in any order. */
+  /** The results of the given inputs, in any order; they are those that an earlier run has not done. */
   run: (paths: string[], texts: string[]) => AsyncIterable<Outcome<V>>;
 }
 
-/** Runs a job; the exit code says whether some inputs failed. */
+/** Runs a job. Resolves with the exit code: 1 if some inputs failed, else 0. */
 export async function runJob<V extends object>(context: CliContext, job: Job<V>): Promise<number> {
   const { paths, missing } = await expandInputs(job.inputs);
   const writer = await job.openWriter();
@@ -58,7 +58,7 @@ async function runAll<V extends object>(
   let progress: ProgressDisplay | undefined;
   try {
     for await (const outcome of job.run(images, texts)) {
-      // Started with the first result, so that the time of loading does not count.
+      // Started with the first result, so that loading time does not count.
       progress ??= await showProgress(context, { total: images.length + texts.length, unit, toStdout });
       context.signal.throwIfAborted();
       await write(outcome);
@@ -69,11 +69,11 @@ async function runAll<V extends object>(
   }
 }
 
-/** A result of the library's streams as a line of results. */
+/** Turns an item of the library's streams into a line of results. */
 export function outcomeOf<V extends object, W extends object>(item: StreamItem<V>, value: (item: V) => W): Outcome<W> {
   const subject = { input: String(item.input) };
   if (!("error" in item)) return { ...subject, ...value(item as V) };
-  // Every input after it would fail the same way.
+  // Every further input would fail the same way.
   if (item.error.code === "ERR_DEVICE_LOST" || item.error.code === "ERR_CLOSED") throw item.error;
   return { ...subject, ...(failure(item.error) satisfies Failure) };
 }

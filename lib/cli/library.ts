@@ -2,7 +2,7 @@ import type { ClipBlipError } from "../common/errors.js";
 import type { ImageInput } from "../input/types.js";
 import type { LoadOptions, LoadProgress } from "../models/load-options.js";
 
-/** One picture of a stream: its value, or what was wrong with it alone. */
+/** One picture of a stream: its value, or its own error. */
 export type StreamItem<V extends object> = { input: unknown } & (V | { error: ClipBlipError });
 
 interface Loaded {
@@ -35,7 +35,7 @@ export interface CliBlip extends Loaded {
   capabilities(): { device?: string; dtype?: string; libtorch?: string };
 }
 
-/** What the commands use of the library: no more than its public names, so that tests can put something else here. */
+/** What the commands use of the library: public names only, so that tests can replace it. */
 export interface Library {
   ClipModel: { load(source: string, options: LoadOptions): Promise<CliClip> };
   BlipModel: { load(source: string, options: LoadOptions): Promise<CliBlip> };

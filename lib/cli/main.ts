@@ -5,7 +5,7 @@ import { runProgram } from "./program.js";
 
 const interrupts = handleInterrupts();
 
-// `clip-blip embed … | head`: when the reader has enough, the work ends and nothing is wrong.
+// `clip-blip embed … | head`: when the reader has enough, the work ends without an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   interrupts.abort();

@@ -55,7 +55,7 @@ function addDeviceOptions(command: Command): Command {
         "float16",
       ]),
     )
-    .option("--batch-size <n>", "maximum number of inputs in a batch (default: as measured)", wholeNumber(1));
+    .option("--batch-size <n>", "maximum number of inputs in a batch (default: measured)", wholeNumber(1));
 }
 
 /** Loads the model that the options name, with one of the library's classes. */
@@ -66,7 +66,7 @@ export function loadModel<M>(
 ): Promise<M> {
   return whileLoading(context, (onProgress) =>
     Model.load(flags.model, {
-      // The library judges the device: it knows which there are.
+      // Checked by the library, which knows the devices of this machine.
       device: (flags.device ?? "auto") as LoadOptions["device"],
       dtype: (flags.dtype ?? "auto") as LoadOptions["dtype"],
       maxBatchSize: flags.batchSize ?? "auto",
@@ -76,11 +76,11 @@ export function loadModel<M>(
   );
 }
 
-/** A parser for a whole number of at least `least`. */
-export function wholeNumber(least: number): (text: string) => number {
+/** A parser for whole numbers of at least `min`. */
+export function wholeNumber(min: number): (text: string) => number {
   return (text) => {
     const number = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= least) return number;
-    throw new InvalidArgumentError(`It is not a whole number of at least ${least}.`);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= min) return number;
+    throw new InvalidArgumentError(`Expected a whole number of at least ${min}.`);
   };
 }

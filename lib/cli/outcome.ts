@@ -11,12 +11,12 @@ export interface Failure {
 /** One line of results. */
 export type Outcome<V extends object> = Subject & (V | Failure);
 
-/** The same for two subjects only where they are equal. */
+/** A string that tells subjects apart: the same only for equal ones. */
 export function keyOf(subject: Subject): string {
   return "input" in subject ? `input ${subject.input}` : `text ${subject.text}`;
 }
 
-/** The subject of a line that was read back, or undefined where it has none. */
+/** The subject of a line that was read back; undefined if it has none. */
 export function subjectOf(line: unknown): Subject | undefined {
   if (typeof line !== "object" || line === null) return undefined;
   if ("input" in line && typeof line.input === "string") return { input: line.input };
@@ -24,7 +24,7 @@ export function subjectOf(line: unknown): Subject | undefined {
   return undefined;
 }
 
-/** An error as results show it: no stack, no cause. */
+/** An error in the form that results have it, without stack and cause. */
 export function failure({ code, message }: Pick<ClipBlipError, "code" | "message">): Failure {
   return { error: { code, message } };
 }

@@ -14,7 +14,7 @@ import { addWorker } from "./commands/worker.js";
 import type { CliContext } from "./context.js";
 import { exitCodeOf, failureText } from "./failures.js";
 
-/** Runs a command line, without the program's name; resolves with the exit code. */
+/** Runs a command line, given without the program's name. Resolves with the exit code. */
 export async function runProgram(args: string[], context: CliContext): Promise<number> {
   let exitCode = 0;
   const program = buildProgram(context, (code) => {
@@ -24,7 +24,7 @@ export async function runProgram(args: string[], context: CliContext): Promise<n
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
-    // The user knows that they interrupted, or that nobody reads the results.
+    // After an interrupt or a closed pipe there is nothing to report.
     if (context.signal.aborted) return 0;
     const command = program.commands.find((one) => one.name() === args[0]);
     context.stderr.write(failureText(error, context.env, command));
@@ -48,8 +48,8 @@ function buildProgram(context: CliContext, done: (exitCode: number) => void): Co
     .addHelpText(
       "after",
       `
-Results go to standard output or --out; progress goes to standard error. The exit code is 0 when all
-went well, 1 when some inputs failed, 2 for wrong usage.
+Results go to standard output or --out; progress goes to standard error. The exit code is 0 on
+success, 1 if some inputs failed, and 2 for wrong usage.
 
 Examples:
   $ clip-blip doctor

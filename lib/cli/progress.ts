@@ -1,7 +1,7 @@
 import type { LoadProgress } from "../models/load-options.js";
 import type { CliContext } from "./context.js";
 
-/** How far a command has come, as the user sees it. */
+/** The progress bar of a command. */
 export interface ProgressDisplay {
   /** One more input is done. */
   step(): void;
@@ -12,8 +12,8 @@ export interface ProgressDisplay {
 const SILENT: ProgressDisplay = { step: () => {}, stop: () => {} };
 
 /**
- * A bar with images a second and the time left, on standard error and only on a terminal; not where results scroll
- * through the same terminal.
+ * A bar with the rate and the time left, on standard error. It is silent if that is not a terminal, or if the results
+ * are printed to the same terminal.
  */
 export async function showProgress(
   { stderr, stdout, onInterrupt }: CliContext,
@@ -29,13 +29,13 @@ export async function showProgress(
       barsize: 30,
       hideCursor: true,
       clearOnComplete: true,
-      // The program's own handler of interrupts stops the bar.
+      // The program handles interrupts itself, and stops the bar then.
       gracefulExit: false,
     },
     cliProgress.Presets.shades_classic,
   );
   bar.start(total, 0, { rate: "-" });
-  // The first result ends a batch whose start was not seen, so the rate counts from there.
+  // It is not known when the first batch started, so the rate is counted from its first result.
   let first: number | undefined;
   let done = 0;
   const stop = () => bar.stop();
@@ -56,7 +56,7 @@ export async function showProgress(
 
 const ERASE_LINE = "\r\x1b[2K";
 
-/** Runs `load` and shows its phase in one line on a terminal's standard error, which is gone afterwards. */
+/** Runs `load` and shows its phase on standard error if that is a terminal; the line is erased afterwards. */
 export async function whileLoading<T>(
   { stderr }: CliContext,
   load: (onProgress: (progress: LoadProgress) => void) => Promise<T>,
@@ -78,7 +78,7 @@ function describe({ phase, file, loaded, total }: LoadProgress): string {
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-/** Bytes for people: "338 MB", "1.5 GB". */
+/** Bytes as text: "338 MB", "1.5 GB". */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;

@@ -12,17 +12,17 @@ import { JobStore } from "./store.js";
 
 /** Options of `createJobBackend`. */
 export interface JobBackendOptions extends QueueNames {
-  /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password where there are some. */
+  /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password if Redis needs them. */
   redis: string;
   /** Maximum number of pictures in a job. Default 10,000. */
   maxImages?: number;
   /** Maximum total length of the `data:` URIs of a job, in characters. Default 64 Mi. */
   maxDataLength?: number;
-  /** Number of waiting chunks (of up to 16 pictures) above which jobs reject with ERR_QUEUE_FULL. Default 10,000. */
+  /** Number of waiting chunks (of up to 16 pictures) at which new jobs are refused with ERR_QUEUE_FULL. Default 10,000. */
   maxQueue?: number;
-  /** Maximum number of tries for a picture whose failure may pass, such as a server that does not answer. Default 5. */
+  /** Maximum number of tries after temporary failures, such as a server that does not answer. Default 5. */
   attempts?: number;
-  /** Milliseconds before the second try; the wait doubles with each further one. Default 1000. */
+  /** Milliseconds before the second try; doubled before each further one. Default 1000. */
   backoff?: number;
   /** Milliseconds for which results are kept after the end of their job. Default: one day. */
   resultTtl?: number;
@@ -46,8 +46,8 @@ const OPTIONS = [
 export const DAY = 24 * 3600 * 1000;
 
 /**
- * Puts jobs into Redis and reads their results from there. It does not wait for the connection: without one, calls reject
- * with ERR_QUEUE_UNAVAILABLE.
+ * A job queue in Redis: takes jobs for the workers, and gives their progress and results. Does not wait for the
+ * connection; calls reject with ERR_QUEUE_UNAVAILABLE while there is none.
  * @example
  * ```ts
  * const jobs = await createJobBackend({ redis: "redis://127.0.0.1:6379" });
@@ -72,7 +72,7 @@ export async function createJobBackend(options: JobBackendOptions): Promise<JobB
         prefix: names.prefix,
         skipWaitingForReady: true,
       });
-      // The connection is logged where it is made; calls reject by themselves.
+      // A lost connection is logged where it is made, and makes calls reject.
       queue.on("error", () => {});
       return [type, queue];
     }),
@@ -104,7 +104,10 @@ class RedisJobBackend implements JobBackend {
     return this.#ask(async () => {
       const waiting = await queue.getJobCountByTypes("wait", "delayed", "prioritized");
       if (waiting >= maxQueue) {
-        throw new ClipBlipError("ERR_QUEUE_FULL", `${waiting} chunks of jobs are waiting for workers: try again later`);
+        throw new ClipBlipError(
+          "ERR_QUEUE_FULL",
+          `The job queue is full, with ${waiting} chunks waiting for workers: try again later`,
+        );
       }
       const id = randomUUID();
       await this.#store.create(id, parsed);
@@ -115,7 +118,7 @@ class RedisJobBackend implements JobBackend {
             name: parsed.task.type,
             data,
             opts: {
-              // If it is sent twice because the first answer was lost, it is still one job.
+              // Makes it one job even if it is sent twice because the first answer was lost.
               jobId: `${id}-${position}`,
               attempts,
               backoff: { type: "exponential", delay: backoff, jitter: 0.5 },
@@ -152,7 +155,7 @@ class RedisJobBackend implements JobBackend {
       if (error instanceof ClipBlipError) throw error;
       const text = error instanceof Error ? error.message : String(error);
       throw text.startsWith("OOM")
-        ? new ClipBlipError("ERR_QUEUE_FULL", "The memory of Redis is full: try again later", { cause: error })
+        ? new ClipBlipError("ERR_QUEUE_FULL", "Redis is out of memory: try again later", { cause: error })
         : new ClipBlipError("ERR_QUEUE_UNAVAILABLE", "The job queue cannot be reached: try again later", {
             cause: error,
           });

@@ -16,7 +16,7 @@ export interface BullWorkerOptions {
   redis: Redis;
   names: Names;
   runner: ChunkRunner;
-  /** Number of pictures in work above which no further chunk is taken. */
+  /** Number of pictures in progress at which no further chunk is taken. */
   target: number;
   /** Milliseconds. */
   stalledAfter: number;
@@ -24,25 +24,25 @@ export interface BullWorkerOptions {
   stop: AbortSignal;
   log: (line: string) => void;
   onChunk: (seconds: number) => void;
-  /** Called when the process cannot go on. */
+  /** Called when the process cannot continue. */
   onFailure: (error: Error) => void;
 }
 
-/** Milliseconds before a worker asks Redis again after a failure. */
+/** Milliseconds before a worker asks Redis again after an error. */
 const RETRY_DELAY = 1000;
 
-/** A connection that is gone; that is logged once, where it is made. */
+/** Errors of a lost connection, which is logged once, where the connection is made. */
 const CONNECTION = /Connection is closed|ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND|READONLY|LOADING|Command aborted/;
 
-/** What takes chunks until it is closed. */
+/** Takes chunks until it is closed. */
 export interface BullWorker {
-  /** Number of chunks in work. */
+  /** Number of chunks in progress. */
   chunks: () => number;
-  /** Stops taking chunks. Resolves when those in work have ended and Redis knows. */
+  /** Takes no more chunks. Resolves when those in progress have ended and Redis knows it. */
   close: () => Promise<void>;
 }
 
-/** Takes chunks of one type from BullMQ and says there how they ended. */
+/** Takes chunks of one type from BullMQ, and reports to it how they ended. */
 export async function runBullWorker(options: BullWorkerOptions): Promise<BullWorker> {
   const { type, redis, names, runner, target, stalledAfter, log, onFailure } = options;
   const { Worker, WaitingError } = await queuePackages();
@@ -78,21 +78,21 @@ export async function runBullWorker(options: BullWorkerOptions): Promise<BullWor
     lockDuration: stalledAfter,
     stalledInterval: stalledAfter,
     runRetryDelay: RETRY_DELAY,
-    // A worker may be lost for many reasons; the runner finds out whether a picture is to blame.
+    // Workers are lost for many reasons; the runner finds out whether a picture is to blame.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
   });
   const intake = new Intake(worker, target);
   worker.on("error", (error) => {
     if (!CONNECTION.test(error.message)) log(`${type}: ${error.message}`);
   });
-  worker.on("stalled", (id) => log(`${type}: chunk ${id} was left by a lost worker and waits for another one`));
+  worker.on("stalled", (id) => log(`${type}: chunk ${id} was left by a lost worker and is waiting for another`));
   worker.on("failed", (job, error) => {
     if (!job) return;
     if (job.finishedOn === undefined) {
-      log(`${type}: chunk ${job.id} is tried again in ${(job.delay / 1000).toFixed(1)} s: ${error.message}`);
+      log(`${type}: chunk ${job.id} will be retried in ${(job.delay / 1000).toFixed(1)} s: ${error.message}`);
       return;
     }
-    log(`${type}: chunk ${job.id} has failed: ${error.message}`);
+    log(`${type}: chunk ${job.id} failed: ${error.message}`);
     runner.abandon(job.data, asClipBlipError(error)).catch((failure) => log(`${type}: ${failure.message}`));
   });
   worker.run().catch(onFailure);

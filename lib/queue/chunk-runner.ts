@@ -8,10 +8,10 @@ import type { Picture, Task } from "./request.js";
 import type { JobStore } from "./store.js";
 import { endsWorker, verdictOf } from "./verdict.js";
 
-/** Number of workers that may be lost with a picture alone before the picture is to blame. */
+/** Number of workers that may be lost while they process a picture alone, before the picture is blamed. */
 const MAX_LOSSES = 3;
 
-/** Keeps the outcome of a picture; whether it is its first. */
+/** Keeps the outcome of a picture. Resolves with whether it is the picture's first. */
 export type Keep = (job: string, picture: Picture, outcome: Outcome) => Promise<boolean>;
 
 /** How a chunk is run. */
@@ -20,31 +20,31 @@ export interface ChunkRunnerOptions {
   read: PictureReader;
   /** Runs the model on one picture; calls that come together share batches. */
   infer: (image: ImageInput, task: Task) => Promise<Outcome>;
-  /** Bounds the pictures in memory, over all chunks. */
+  /** Limits the pictures in memory, over all chunks. */
   limit: LimitFunction;
   keep: Keep;
   onPicture: (type: Task["type"], outcome: "done" | "failed") => void;
-  /** Called at once when this process cannot go on. */
+  /** Called as soon as this process cannot continue. */
   onFailure: (error: Error) => void;
 }
 
 /** How one attempt at a chunk goes. */
 export interface Attempt {
-  /** Pictures that fail now have failed for good. */
+  /** Whether pictures that fail now have failed for good. */
   last: boolean;
-  /** Take one picture at a time and note which one, since a worker was lost at this chunk before. */
+  /** Process one picture at a time and note which, because a worker has been lost with this chunk. */
   careful: boolean;
-  /** Starts no further picture; those in work finish. */
+  /** When aborted, no further picture is started; those in progress finish. */
   signal: AbortSignal;
 }
 
-/** A chunk was left before its end, and the rest is for others. */
+/** A chunk was left unfinished, and other workers do the rest. */
 export class UnfinishedError extends Error {}
 
-/** What became of a picture in this attempt: an outcome, a failure that may pass, or nothing yet. */
+/** What became of a picture in an attempt: it has its outcome, was not started, or failed and may yet succeed. */
 type End = "kept" | "left" | ClipBlipError;
 
-/** Works through chunks: each picture that has no outcome yet is read, run and kept. */
+/** Processes chunks: reads each picture that has no outcome yet, runs the model, and keeps the outcome. */
 export class ChunkRunner {
   readonly #options: ChunkRunnerOptions;
 
@@ -54,12 +54,12 @@ export class ChunkRunner {
 
   /**
    * Resolves when every picture has its outcome.
-   * @throws UnfinishedError after the signal; ClipBlipError where some pictures failed and may yet succeed, or where
-   * this process can do no more
+   * @throws UnfinishedError after the signal; ClipBlipError if some pictures failed and may yet succeed, or if this
+   * process cannot continue
    */
   async run(chunk: Chunk, attempt: Attempt): Promise<void> {
     const missing = await this.#options.store.begin(chunk.job, chunk.pictures);
-    // Nobody knows the job any more.
+    // The job has expired or been removed.
     if (!missing) return;
     const ends = attempt.careful
       ? await this.#oneByOne(chunk, missing, attempt)
@@ -71,7 +71,7 @@ export class ChunkRunner {
     throw new ClipBlipError(code, `${failures.length} of ${ends.length} pictures failed: ${message}`, { cause });
   }
 
-  /** The end of a chunk that BullMQ has given up: `error` is the outcome of every picture that has none. */
+  /** Ends a chunk that BullMQ has given up: `error` becomes the outcome of every picture that has none. */
   async abandon(chunk: Chunk, error: ClipBlipError): Promise<void> {
     const missing = await this.#options.store.begin(chunk.job, chunk.pictures);
     for (const picture of missing ?? []) await this.#keep(chunk, picture, { error });
@@ -83,7 +83,7 @@ export class ChunkRunner {
     for (const picture of pictures) {
       if (attempt.signal.aborted) return [...ends, "left"];
       if ((await store.suspect(chunk.job, picture.key)) > MAX_LOSSES) {
-        const message = `${MAX_LOSSES} workers were lost while they worked on this picture alone`;
+        const message = `${MAX_LOSSES} workers were lost while they processed only this picture`;
         await this.#keep(chunk, picture, { error: new ClipBlipError("ERR_INTERNAL", message) });
         continue;
       }
@@ -128,7 +128,7 @@ export class ChunkRunner {
   }
 }
 
-/** Like Promise.all, but when it rejects everything has ended. */
+/** Like Promise.all, but it settles only when all promises have. */
 async function allOf<T>(promises: Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(promises);
   return Promise.all(promises);

@@ -2,20 +2,20 @@ import type { Job, Worker } from "bullmq";
 import type { Chunk } from "./chunks.js";
 
 /**
- * Makes a worker take enough chunks to keep the device busy and no more, since others cannot take what it holds.
- * BullMQ counts chunks, and one may hold a single picture or sixteen.
+ * Makes a worker take enough chunks to keep the device busy and no more, since other workers cannot take what it holds.
+ * BullMQ counts chunks, but these hold from one to sixteen pictures.
  */
 export class Intake {
   readonly #worker: Worker<Chunk>;
   readonly #target: number;
   readonly #pictures = new Map<string, number>();
 
-  /** `target`: pictures from which on no further chunk is taken. */
+  /** `target`: number of pictures at which no further chunk is taken. */
   constructor(worker: Worker<Chunk>, target: number) {
     this.#worker = worker;
     this.#target = target;
     worker.concurrency = target;
-    // Emitted when a chunk has come, before the next one is asked for.
+    // Emitted when a chunk has arrived, before the next one is requested.
     worker.on("active", (job) => {
       this.#pictures.set(job.id!, job.data.pictures.length);
       this.#adjust();
@@ -25,12 +25,12 @@ export class Intake {
     }
   }
 
-  /** Chunks in work. */
+  /** Number of chunks in progress. */
   get chunks(): number {
     return this.#pictures.size;
   }
 
-  /** A chunk is done, or was handed back. */
+  /** Called when a chunk is done or was handed back. */
   left(job: Job<Chunk>): void {
     if (this.#pictures.delete(job.id!)) this.#adjust();
   }

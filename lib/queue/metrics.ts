@@ -4,9 +4,9 @@ import { importPeer } from "../common/peer.js";
 import { JOB_TYPES } from "./request.js";
 import type { WorkerOptions } from "./worker-options.js";
 
-/** Counts what a worker does, for Prometheus. */
+/** The metrics of a worker, for Prometheus. */
 export interface WorkerMetrics extends Required<Pick<WorkerOptions, "onPicture" | "onChunk">> {
-  /** Where the metrics are: `http://<host>:<port>/metrics`. */
+  /** The metrics are at `http://<host>:<port>/metrics`. */
   port: number;
   close(): void;
 }
@@ -15,8 +15,8 @@ export interface WorkerMetrics extends Required<Pick<WorkerOptions, "onPicture" 
 const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
 /**
- * Answers at /metrics; `port` 0 takes any that is free.
- * @throws ClipBlipError ERR_MODULE_NOT_FOUND; the system's error where the port is taken
+ * Serves metrics at /metrics. `port` 0 takes any free one.
+ * @throws ClipBlipError ERR_MODULE_NOT_FOUND; the system's error if the port is taken
  */
 export async function serveWorkerMetrics({ port, host }: { port: number; host: string }): Promise<WorkerMetrics> {
   const { default: prometheus } = await importPeer(() => import("prom-client"), "prom-client@15", "--metrics-port");
@@ -24,7 +24,7 @@ export async function serveWorkerMetrics({ port, host }: { port: number; host: s
   prometheus.collectDefaultMetrics({ register: registers[0]! });
   const pictures = new prometheus.Counter({
     name: "clip_blip_worker_pictures_total",
-    help: "Pictures that got their outcome from this worker.",
+    help: "Pictures finished by this worker, by outcome.",
     labelNames: ["type", "outcome"],
     registers,
   });

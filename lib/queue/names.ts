@@ -1,13 +1,13 @@
 import { invalidArgument } from "../common/validate.js";
 import type { JobType } from "../models/jobs.js";
 
-/** Which queue is used; the service and its workers have to agree. */
+/** Which queue is used. It must be the same for the service and its workers. */
 export interface QueueNames {
   /** Default "clip-blip". */
   queue?: string;
   /**
-   * Prefix of the keys in Redis. Default "bull", BullMQ's own, where its dashboards look. On a Redis Cluster put it in
-   * braces, as in "{bull}", so that all keys are in one slot.
+   * Prefix of the keys in Redis. Default "bull", which is BullMQ's own and where its dashboards look. On a Redis Cluster
+   * put it in braces, as in "{bull}", so that all keys are in one slot.
    */
   prefix?: string;
 }
@@ -28,27 +28,27 @@ export class Names {
     this.#queue = queue;
   }
 
-  /** BullMQ's queue of one type; a worker without the model for a type leaves its jobs to others. */
+  /** BullMQ's queue for jobs of a type; a worker without the model for that type leaves them to others. */
   bullQueue(type: JobType): string {
     return `${this.#queue}-${type}`;
   }
 
-  /** Hash: how far a job has come. */
+  /** Hash: the progress of a job. */
   job(id: string): string {
     return `${this.prefix}:${this.#queue}:job:${id}`;
   }
 
-  /** Hash: the outcome of each picture of a job by its key. */
+  /** Hash: the outcome of each picture of a job, by key. */
   outcomes(id: string): string {
     return `${this.job(id)}:outcomes`;
   }
 
-  /** Hash: how often a worker was lost while it had a picture alone, by key. */
+  /** Hash: how often a worker was lost while it processed a picture alone, by key. */
   suspects(id: string): string {
     return `${this.job(id)}:suspects`;
   }
 
-  /** Hash: lines that belong into a sink and are not known to be there. */
+  /** Hash: lines of a sink that are not known to be in its file. */
   outbox(sink: string): string {
     return `${this.prefix}:${this.#queue}:sink:${sink}:outbox`;
   }

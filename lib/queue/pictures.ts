@@ -8,29 +8,29 @@ import { publicFetcher } from "../input/public-remote.js";
 import type { ImageInput } from "../input/types.js";
 import { isData } from "./request.js";
 
-/** What a worker may read. Anyone who may put jobs into Redis names the pictures. */
+/** What a worker may read: anyone who can put jobs into Redis chooses the pictures. */
 export interface PictureAccess {
   /** Folders below which `file:` URIs are read. Default: none, so no files are read. */
   roots?: string[];
   /** Fetch `http:` and `https:` URIs, from public addresses only. Default false. */
   allowRemote?: boolean;
-  /** Addresses or ranges such as "10.0.0.0/8" that may be fetched from although they are not public. Default: none. */
+  /** Addresses or ranges that are fetched from although they are not public, such as "10.0.0.0/8". Default: none. */
   allowedAddresses?: string[];
 }
 
 /**
- * Brings a picture here; rejects with ClipBlipError ERR_INVALID_ARGUMENT for what may not be read, ERR_IMAGE_DECODE,
+ * Reads or fetches a picture. Rejects with ClipBlipError ERR_INVALID_ARGUMENT if it may not be read, ERR_IMAGE_DECODE,
  * ERR_IMAGE_TOO_LARGE, and with `signal.reason`.
  */
 export type PictureReader = (uri: string, signal: AbortSignal) => Promise<ImageInput>;
 
-/** @throws ClipBlipError ERR_INVALID_ARGUMENT for a root that is no folder */
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT if a root is not a folder */
 export async function pictureReader(access: PictureAccess): Promise<PictureReader> {
   const roots = await Promise.all((access.roots ?? []).map(openRoot));
   const fetchPicture = access.allowRemote
     ? publicFetcher({ allowedAddresses: access.allowedAddresses })
     : async (): Promise<Uint8Array> => {
-        throw refused("This worker does not fetch pictures by URL: start it with allowRemote.");
+        throw refused("This worker does not fetch pictures by URL: start it with allowRemote (--allow-remote).");
       };
   return async (uri, signal) => {
     if (isData(uri)) return uri;
@@ -40,7 +40,7 @@ export async function pictureReader(access: PictureAccess): Promise<PictureReade
   };
 }
 
-/** A root as the worker was told it, and where links lead to. */
+/** A root as it was given, and with links resolved. */
 interface Root {
   path: string;
   real: string;
@@ -49,14 +49,14 @@ interface Root {
 async function openRoot(root: string): Promise<Root> {
   const path = resolve(root);
   const found = await stat(path).catch(() => undefined);
-  if (!found?.isDirectory()) throw refused(`The root ${root} is no folder: name a folder with pictures.`);
+  if (!found?.isDirectory()) throw refused(`The root ${root} is not a folder: name a folder with pictures.`);
   return { path, real: await realpath(path) };
 }
 
 async function readBelow(roots: Root[], url: URL): Promise<Uint8Array> {
   const name = `"${url.href}"`;
   const path = filePath(url, name);
-  // Checked before the disk is read, so that nobody learns what is elsewhere.
+  // Checked before the disk is read, so that nobody can find out which files exist elsewhere.
   if (!roots.some((root) => isBelow(path, root.path) || isBelow(path, root.real))) throw outside(name);
   const real = await realpath(path).catch(() => path);
   if (!roots.some((root) => isBelow(real, root.real))) throw outside(name);
@@ -68,9 +68,9 @@ function filePath(url: URL, name: string): string {
     const path = fileURLToPath(url);
     if (!path.includes("\0")) return path;
   } catch {
-    // A host, or a slash that was percent-encoded.
+    // The URL has a host, or a percent-encoded slash.
   }
-  throw refused(`${name} does not name a file of this machine.`);
+  throw refused(`${name} is not the path of a file on this machine.`);
 }
 
 function isBelow(path: string, root: string): boolean {
@@ -79,7 +79,7 @@ function isBelow(path: string, root: string): boolean {
 }
 
 function outside(name: string): ClipBlipError {
-  return refused(`${name} is not below a root of this worker.`);
+  return refused(`${name} is not in a folder that this worker may read: start it with roots (--root).`);
 }
 
 function refused(message: string): ClipBlipError {

@@ -3,7 +3,7 @@ import { ClipBlipError } from "../common/errors.js";
 import { importPeer } from "../common/peer.js";
 import { invalidArgument } from "../common/validate.js";
 
-/** The packages of the queue, loaded when one is used. */
+/** The packages of the queue, loaded on demand. */
 export async function queuePackages() {
   return importPeer(
     async () => {
@@ -18,16 +18,16 @@ export async function queuePackages() {
 /** Maximum milliseconds between two attempts to connect. */
 const MAX_WAIT = 3_000;
 
-/** Milliseconds that the service waits for an answer of Redis before it tells its client. */
+/** Milliseconds for which the service waits for Redis before a call fails. */
 const SERVICE_PATIENCE = 5_000;
 
 /** Options of `connect`. */
 export interface ConnectOptions {
   /** "redis://…", or "rediss://…" for TLS. */
   url: string;
-  /** Whether commands wait for a connection without limit, like a worker's, or fail after some seconds. */
+  /** Whether commands wait for a connection without limit, as in a worker, or fail after some seconds. */
   waits: boolean;
-  /** A line when the connection is made, lost and made again. */
+  /** Called with a line when the connection is made, lost and made again. */
   log: (line: string) => void;
 }
 
@@ -36,10 +36,10 @@ export async function connect({ url, waits, log }: ConnectOptions): Promise<Redi
   const address = addressOf(url);
   const { Redis } = await queuePackages();
   const options: RedisOptions = {
-    // BullMQ asks for null where commands are to wait.
+    // BullMQ requires null if commands are to wait.
     maxRetriesPerRequest: waits ? null : 1,
     retryStrategy: (attempt) => Math.min(100 * 2 ** Math.min(attempt, 10), MAX_WAIT),
-    // A replica that was promoted, or demoted: the name leads to the new one.
+    // After a failover the host name leads to the new primary.
     reconnectOnError: (error) => error.message.startsWith("READONLY"),
     ...(waits ? {} : { commandTimeout: SERVICE_PATIENCE, connectTimeout: SERVICE_PATIENCE }),
   };
@@ -50,7 +50,7 @@ export async function connect({ url, waits, log }: ConnectOptions): Promise<Redi
 
 /**
  * Waits for the first connection.
- * @throws ClipBlipError ERR_INVALID_ARGUMENT where Redis refuses the password; `signal.reason`
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT if Redis refuses the credentials; `signal.reason`
  */
 export async function untilReady(client: Redis, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
@@ -81,7 +81,7 @@ export function addressOf(url: unknown): string {
     const { hostname, port } = new URL(url);
     return `${hostname || "127.0.0.1"}:${port || 6379}`;
   }
-  // What came is not shown: there may be a password in it.
+  // The value is not shown, because it may contain a password.
   throw invalidArgument("options.redis", "a URL such as redis://127.0.0.1:6379", typeof url === "string" ? "…" : url);
 }
 

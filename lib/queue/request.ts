@@ -3,7 +3,7 @@ import { assertArray, assertBoolean, assertOneOf, assertOptions, invalidArgument
 import { assertGenerationOptions, GENERATION_OPTIONS } from "../models/blip/generation-options.js";
 import type { JobRequest, JobType } from "../models/jobs.js";
 
-/** A picture with its place in the request. */
+/** A picture of a request. */
 export interface Picture {
   /** Position in the request. */
   index: number;
@@ -19,20 +19,20 @@ export type Task =
   | { type: "embeddings"; options: OptionsOf<"embeddings"> }
   | { type: "captions"; options: OptionsOf<"captions"> };
 
-/** A request that was checked. */
+/** A valid request. */
 export interface ParsedRequest {
   task: Task;
   pictures: Picture[];
 }
 
-/** How much a job may hold. */
+/** Limits of a job. */
 export interface RequestLimits {
   maxImages: number;
-  /** Of all `data:` URIs together, in characters. */
+  /** Maximum total length of the `data:` URIs, in characters. */
   maxDataLength: number;
 }
 
-/** Characters of a key, and of a URI that is not a `data:` URI: nothing that people name is longer. */
+/** Maximum characters of a key, and of a URI other than a `data:` URI. */
 const MAX_KEY_LENGTH = 2048;
 const MAX_URI_LENGTH = 8192;
 
@@ -60,7 +60,7 @@ function parseTask(type: JobType, options: unknown): Task {
   if (checked.prompt !== undefined && typeof checked.prompt !== "string") {
     throw invalidArgument("request.options.prompt", "a string", checked.prompt);
   }
-  // Only the worker knows the length of the model's context.
+  // Only the worker knows the model's context length.
   assertGenerationOptions(checked, Number.MAX_SAFE_INTEGER);
   return { type, options: checked };
 }
@@ -71,7 +71,7 @@ function parsePictures(images: unknown, limits: RequestLimits): Picture[] {
   if (images.length > limits.maxImages) {
     throw new ClipBlipError(
       "ERR_INVALID_ARGUMENT",
-      `A job takes at most ${limits.maxImages} pictures, not ${images.length}: send several jobs`,
+      `A job can have at most ${limits.maxImages} pictures, not ${images.length}: send several jobs`,
     );
   }
   const keys = new Set<string>();
@@ -83,7 +83,7 @@ function parsePictures(images: unknown, limits: RequestLimits): Picture[] {
     if (keys.has(picture.key)) {
       throw new ClipBlipError(
         "ERR_INVALID_ARGUMENT",
-        `request.images[${index}] has the key of an earlier picture: give each picture its own key`,
+        `request.images[${index}] has the same key as an earlier picture: give each picture its own key`,
         { index },
       );
     }
@@ -95,7 +95,7 @@ function parsePictures(images: unknown, limits: RequestLimits): Picture[] {
     throw new ClipBlipError(
       "ERR_IMAGE_TOO_LARGE",
       `The data: URIs of the job have ${dataLength} characters, more than the ${limits.maxDataLength} allowed: ` +
-        "send several jobs, or name the pictures by file: or http: URIs",
+        "send several jobs, or use file: or http: URIs",
     );
   }
   return pictures;

@@ -2,7 +2,7 @@ import type { Redis } from "ioredis";
 
 /** Lua functions that several scripts share. */
 const SHARED = `
--- Counts a picture of a job, and notes the end of the job with its last one.
+-- Counts a picture of a job; the last one ends the job.
 local function count(job, outcomes, suspects, failed, now, ttl)
   if redis.call("EXISTS", job) == 0 then return end
   redis.call("HINCRBY", job, failed == "1" and "failed" or "done", 1)
@@ -16,18 +16,19 @@ end
 `;
 
 /**
- * What has to happen at once or not at all, as Lua: Redis runs a script without another command in between, and its
- * append-only file has the whole of it or nothing. All but `suspect` may be sent again when an answer was lost.
+ * Changes that must be atomic, as Lua: Redis runs no other command during a script, and its append-only file has all of
+ * it or nothing. All but `suspect` may be sent again if an answer was lost.
  */
 export const SCRIPTS = {
-  /** A new job. KEYS: job. ARGV: milliseconds until it is forgotten, then fields and values. */
+  /** Creates a job. KEYS: job. ARGV: milliseconds until it is forgotten, then fields and values. */
   create: `
 redis.call("HSET", KEYS[1], "done", 0, "failed", 0, unpack(ARGV, 2))
 return redis.call("PEXPIRE", KEYS[1], ARGV[1])
 `,
   /**
-   * A worker begins a chunk. KEYS: job, outcomes. ARGV: now, milliseconds until the job is forgotten, then keys of
-   * pictures. Positions among these, from 0, of the pictures without an outcome; nil where there is no such job.
+   * Notes that a worker begins a chunk. KEYS: job, outcomes. ARGV: now, milliseconds until the job is forgotten, then
+   * keys of pictures. Returns the positions among these, from 0, of pictures without an outcome; nil if there is no such
+   * job.
    */
   begin: `
 if redis.call("EXISTS", KEYS[1]) == 0 then return false end
@@ -43,8 +44,8 @@ end
 return missing
 `,
   /**
-   * The outcome of a picture, once and for all. KEYS: job, outcomes, suspects. ARGV: key, outcome, "1" for a failure,
-   * now, milliseconds that results are kept after the end of the job. 1 where it is the first outcome, else 0.
+   * Stores the outcome of a picture unless it has one. KEYS: job, outcomes, suspects. ARGV: key, outcome, "1" for a
+   * failure, now, milliseconds that results are kept after the end of the job. Returns 1 if it was stored, else 0.
    */
   commit: `${SHARED}
 if redis.call("EXISTS", KEYS[1]) == 0 then return 0 end
@@ -54,9 +55,9 @@ count(KEYS[1], KEYS[2], KEYS[3], ARGV[3], ARGV[4], ARGV[5])
 return 1
 `,
   /**
-   * The outcome of a picture that goes to a sink: the line waits in the sink's outbox until it is known to be in the
-   * file, and counts then. KEYS: job, outcomes, outbox. ARGV: key, marker, field of the outbox, line. 1 where the line
-   * is this sink's to write, else 0.
+   * Stores the outcome of a picture that goes to a sink. The line waits in the sink's outbox until it is known to be in
+   * the file, and is counted then. KEYS: job, outcomes, outbox. ARGV: key, marker, field of the outbox, line. Returns 1
+   * if this sink must write the line, else 0.
    */
   commitToSink: `
 if redis.call("EXISTS", KEYS[1]) == 0 then return 0 end
@@ -66,28 +67,31 @@ redis.call("HSET", KEYS[3], ARGV[3], ARGV[4])
 return 1
 `,
   /**
-   * A line is in the file of its sink. KEYS: job, outcomes, suspects, outbox. ARGV: field of the outbox, "1" for a
-   * failure, now, milliseconds that the job is kept after its end.
+   * Notes that a line is in the file of its sink. KEYS: job, outcomes, suspects, outbox. ARGV: field of the outbox, "1"
+   * for a failure, now, milliseconds that the job is kept after its end.
    */
   deliver: `${SHARED}
 if redis.call("HDEL", KEYS[4], ARGV[1]) == 0 then return 0 end
 count(KEYS[1], KEYS[2], KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 return 1
 `,
-  /** A picture is taken alone. KEYS: suspects. ARGV: key, milliseconds until that is forgotten. How often it has been. */
+  /**
+   * Notes that a picture is processed alone. KEYS: suspects. ARGV: key, milliseconds until that is forgotten. Returns how
+   * often it has been.
+   */
   suspect: `
 local times = redis.call("HINCRBY", KEYS[1], ARGV[1], 1)
 redis.call("PEXPIRE", KEYS[1], ARGV[2])
 return times
 `,
-  /** Takes or keeps the right to write a sink. KEYS: writer. ARGV: worker, milliseconds. 1 where it has it, else 0. */
+  /** Takes or extends the lease on a sink. KEYS: writer. ARGV: worker, milliseconds. Returns 1 if the worker has it, else 0. */
   lease: `
 local holder = redis.call("GET", KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
 return 1
 `,
-  /** Gives the right up. KEYS: writer. ARGV: worker. */
+  /** Gives the lease up. KEYS: writer. ARGV: worker. */
   release: `
 if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end
 return 0
@@ -96,7 +100,7 @@ return 0
 
 type Run = (keyCount: number, ...values: (string | number)[]) => Promise<unknown>;
 
-/** Runs a script; Redis is sent its text only where it does not know it. */
+/** Runs a script. Its text is sent only if Redis does not have it yet. */
 export function runScript(
   client: Redis,
   name: keyof typeof SCRIPTS,

@@ -8,10 +8,10 @@ import { readFully } from "../common/files.js";
 const BLOCK = 64 * 1024;
 const NEWLINE = 0x0a;
 
-/** What every line of a sink begins with. */
+/** The beginning of every line of a sink. */
 const BEGINNING = '{"job":"';
 
-/** A JSON Lines file that is only appended to. */
+/** An append-only JSON Lines file. */
 export class SinkFile {
   /** Identifies the sink on every machine; it is stored in a file beside it. */
   readonly id: string;
@@ -25,8 +25,8 @@ export class SinkFile {
   }
 
   /**
-   * Opens or makes the file and `<path>.id` beside it.
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT where it cannot be written, or is something else
+   * Opens or creates the file and `<path>.id` beside it.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT if it cannot be written, or is another kind of file
    */
   static async open(path: string): Promise<SinkFile> {
     const file = await open(path, "a+").catch((error) => {
@@ -45,7 +45,7 @@ export class SinkFile {
     }
   }
 
-  /** Removes a torn last line of a writer that was killed. Only the writer may call it. */
+  /** Removes an incomplete last line, left by a writer that was killed. Only the current writer may call it. */
   async repair(): Promise<void> {
     const { size } = await this.#file.stat();
     const block = Buffer.alloc(BLOCK);
@@ -59,7 +59,7 @@ export class SinkFile {
     return this.#cut(0, size);
   }
 
-  /** Those of `lines` that are in the file. */
+  /** The lines among `lines` that are in the file. */
   async find(lines: ReadonlySet<string>): Promise<Set<string>> {
     const found = new Set<string>();
     if (lines.size === 0) return found;
@@ -70,7 +70,7 @@ export class SinkFile {
     return found;
   }
 
-  /** Adds lines; resolves when they are on the disk. */
+  /** Appends lines. Resolves when they are on disk. */
   async append(text: string): Promise<void> {
     await this.#file.appendFile(text);
     await this.#file.datasync();
@@ -91,11 +91,12 @@ async function identity(path: string): Promise<string> {
     await writeFile(path, `${id}\n`, { flag: "wx" });
     return id;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw unusable(path, "it cannot be written", error);
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+      throw unusable(path, `it cannot be written (${(error as NodeJS.ErrnoException).code})`, error);
   }
   const known = (await readFile(path, "utf8")).trim();
   if (/^[0-9a-f-]{36}$/.test(known)) return known;
-  throw unusable(path, "it does not hold the id of a sink: delete it if the file beside it is yours");
+  throw unusable(path, "it does not contain the id of a sink: delete it if it is not needed for anything else");
 }
 
 function unusable(path: string, why: string, cause?: unknown): ClipBlipError {

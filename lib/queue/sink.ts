@@ -9,9 +9,9 @@ import type { JobStore } from "./store.js";
 export interface SinkOptions {
   path: string;
   store: JobStore;
-  /** Names this worker among all others. */
+  /** Id of this worker. */
   worker: string;
-  /** Milliseconds after which a writer that is not heard of has lost its right. */
+  /** Milliseconds after which a silent writer loses its lease. */
   leaseTtl: number;
   log: (line: string) => void;
   signal?: AbortSignal;
@@ -19,7 +19,7 @@ export interface SinkOptions {
   onFailure: (error: Error) => void;
 }
 
-/** A line on its way into the file. */
+/** A line on its way to the file. */
 interface Line {
   job: string;
   key: string;
@@ -29,22 +29,22 @@ interface Line {
   lost: (error: unknown) => void;
 }
 
-/** Milliseconds between two looks whether the former writer is gone. */
+/** Milliseconds between two checks whether the previous writer is gone. */
 const POLL = 250;
 
 /**
- * A file that takes each outcome exactly once. Redis decides which sink a picture's line belongs to, and keeps the line
- * until it is known to be on the disk; a worker that was killed in between finds there, when it is started again with
- * the same file, what the file lacks.
+ * A file that gets each outcome exactly once. Redis decides which sink a picture's line belongs to, and keeps the line
+ * until it is known to be on disk. If a worker is killed in between, it finds the missing lines there when it is started
+ * again with the same file.
  */
 export class Sink {
   readonly #file: SinkFile;
   readonly #options: SinkOptions;
-  /** When the right to write ends, unless it is kept. */
+  /** When the lease ends unless it is extended. */
   #leasedUntil: number;
   #keeper: NodeJS.Timeout;
   #waiting: Line[] = [];
-  /** Why nothing is written any more: what follows a torn line would be torn with it. */
+  /** Why nothing is written any more: a line after an incomplete one would be unreadable too. */
   #failure: Error | undefined;
   #isWriting = false;
   #writing = Promise.resolve();
@@ -59,8 +59,8 @@ export class Sink {
   }
 
   /**
-   * Takes the right to write the file, for which it may have to wait until that of a killed worker ends, and writes what
-   * that one has left.
+   * Takes the lease on the file, which may mean waiting until that of a killed worker ends, and writes the lines that the
+   * file lacks.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT; `signal.reason`
    */
   static async open(options: SinkOptions): Promise<Sink> {
@@ -79,7 +79,7 @@ export class Sink {
     }
   }
 
-  /** Keeps the outcome of a picture; resolves when its line is on the disk, with whether it is the picture's first. */
+  /** Keeps the outcome of a picture. Resolves once its line is on disk, with whether it is the picture's first. */
   readonly keep = async (job: string, picture: Picture, outcome: Outcome): Promise<boolean> => {
     const text = await this.#options.store.commitToSink(job, picture, outcome, this.#file.id);
     if (text === undefined) return false;
@@ -87,7 +87,7 @@ export class Sink {
     return true;
   };
 
-  /** Closes the file, when nothing is kept any more. */
+  /** Closes the file. Nothing may be kept after that. */
   async close(): Promise<void> {
     clearInterval(this.#keeper);
     await this.#writing;
@@ -100,8 +100,7 @@ export class Sink {
     await this.#file.repair();
     const owed = await store.outbox(this.#file.id);
     const found = await this.#file.find(new Set(owed));
-    if (owed.length > 0)
-      log(`${path} lacked ${owed.length - found.size} results of an earlier run, which are written now`);
+    if (owed.length > 0) log(`${path} lacks ${owed.length - found.size} results of an earlier run: writing them now`);
     for (const text of owed) {
       const { job, key, ...outcome } = JSON.parse(text);
       const failed = isFailure(outcome);
@@ -117,7 +116,7 @@ export class Sink {
     });
   }
 
-  /** Lines that come while others are written go to the disk together. */
+  /** Lines that arrive while others are being written are written together. */
   async #writeAll(): Promise<void> {
     this.#isWriting = true;
     while (this.#waiting.length > 0) {
@@ -135,7 +134,7 @@ export class Sink {
       }
       await Promise.all(lines.map((line) => this.#deliver(line)));
     }
-    // Here and not where the promise settles: a line that came in between would wait for ever.
+    // Set here and not when the promise settles: a line that arrived in between would wait forever.
     this.#isWriting = false;
   }
 
@@ -157,15 +156,15 @@ async function firstLease(sink: string, { store, worker, leaseTtl, path, log, si
     signal?.throwIfAborted();
     const asked = performance.now();
     if (await store.lease(sink, worker, leaseTtl)) return asked + leaseTtl;
-    // A worker that was killed has its right for no longer than that.
+    // A killed worker would have lost its lease by now.
     if (asked - began > leaseTtl + 2 * POLL) throw takenOver(path);
-    if (!waited) log(`${path} has another writer: waiting until it ends`);
+    if (!waited) log(`${path} is being written by another worker: waiting until it ends`);
     await delay(POLL, undefined, { signal }).catch(() => {});
   }
 }
 
 function takenOver(path: string): ClipBlipError {
-  return new ClipBlipError("ERR_INVALID_ARGUMENT", `Another worker writes ${path}: give each worker a file of its own`);
+  return new ClipBlipError("ERR_INVALID_ARGUMENT", `Another worker is writing ${path}: give each worker its own file`);
 }
 
 function writeFailure(path: string, error: unknown): Error {

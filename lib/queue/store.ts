@@ -5,15 +5,15 @@ import { decodeOutcome, encodeOutcome, encodeSinkMarker, isFailure, type Outcome
 import type { ParsedRequest, Picture } from "./request.js";
 import { runScript } from "./scripts.js";
 
-/** Milliseconds after which a job that no worker touches is forgotten. */
+/** Milliseconds after which an unfinished job that no worker touches is forgotten. */
 const UNFINISHED_TTL = 30 * 24 * 3600 * 1000;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Fields that one command reads of a hash: Redis answers nobody else meanwhile. */
+/** Fields of a hash that one command reads; Redis is blocked meanwhile. */
 const SCAN_COUNT = 500;
 
-/** What is known of jobs: their progress, and the outcome of each picture. */
+/** The jobs in Redis: their progress, and the outcome of each picture. */
 export class JobStore {
   readonly #redis: Redis;
   readonly #names: Names;
@@ -26,19 +26,19 @@ export class JobStore {
     this.#resultTtl = resultTtl;
   }
 
-  /** Notes a new job. */
+  /** Creates a job. */
   async create(id: string, { task, pictures }: ParsedRequest): Promise<void> {
     const values = [UNFINISHED_TTL, "type", task.type, "total", pictures.length, "createdAt", Date.now()];
     await runScript(this.#redis, "create", [this.#names.job(id)], values);
   }
 
-  /** Forgets a job: workers drop what they find of it. */
+  /** Removes a job. Workers skip its chunks. */
   async remove(id: string): Promise<void> {
     await this.#redis.unlink(this.#names.job(id), this.#names.outcomes(id), this.#names.suspects(id));
   }
 
   async status(id: string): Promise<JobStatus | undefined> {
-    // Anything else would read other keys than those of jobs.
+    // Other ids could lead to keys that are not of jobs.
     if (!UUID.test(id)) return undefined;
     const fields = await this.#redis.hgetall(this.#names.job(id));
     if (fields.total === undefined) return undefined;
@@ -49,7 +49,7 @@ export class JobStore {
     return { id, state: "completed", progress, results: await this.#results(id) };
   }
 
-  /** Those of `pictures` that have no outcome yet, and counts the job as begun; undefined where the job is not known. */
+  /** Marks a job as started. Resolves with the pictures that have no outcome yet; undefined if there is no such job. */
   async begin(id: string, pictures: Picture[]): Promise<Picture[] | undefined> {
     const keys = [this.#names.job(id), this.#names.outcomes(id)];
     const values = [Date.now(), UNFINISHED_TTL, ...pictures.map(({ key }) => key)];
@@ -57,13 +57,13 @@ export class JobStore {
     return missing?.map((position) => pictures[position]!);
   }
 
-  /** Keeps the outcome of a picture; whether it is its first. */
+  /** Keeps the outcome of a picture. Resolves with whether it is the picture's first. */
   readonly keep = async (id: string, { index, key }: Picture, outcome: Outcome): Promise<boolean> => {
     const values = [key, encodeOutcome(index, outcome), isFailure(outcome) ? 1 : 0, Date.now(), this.#resultTtl];
     return (await runScript(this.#redis, "commit", this.#jobKeys(id), values)) === 1;
   };
 
-  /** Keeps the outcome of a picture as a line of a sink; the line, where it is this sink's to write. */
+  /** Keeps the outcome of a picture as a line of a sink. Resolves with the line if this sink must write it. */
   async commitToSink(id: string, picture: Picture, outcome: Outcome, sink: string): Promise<string | undefined> {
     const { index, key } = picture;
     const line = sinkLine(id, picture, outcome);
@@ -72,35 +72,35 @@ export class JobStore {
     return (await runScript(this.#redis, "commitToSink", keys, values)) === 1 ? line : undefined;
   }
 
-  /** Counts a picture whose line is in the file of its sink. */
+  /** Counts a picture whose line has been written to its sink. */
   async deliver(id: string, key: string, sink: string, failed: boolean): Promise<void> {
     const keys = [...this.#jobKeys(id), this.#names.outbox(sink)];
     const values = [outboxField(id, key), failed ? 1 : 0, Date.now(), this.#resultTtl];
     await runScript(this.#redis, "deliver", keys, values);
   }
 
-  /** The lines that belong into a sink and are not known to be in its file. */
+  /** The lines of a sink that are not known to be in its file. */
   async outbox(sink: string): Promise<string[]> {
     return Object.values(await this.#redis.hgetall(this.#names.outbox(sink)));
   }
 
-  /** Notes that a picture is taken alone; how often it has been so far, this time included. */
+  /** Notes that a picture is processed alone. Resolves with how often it has been, including this time. */
   async suspect(id: string, key: string): Promise<number> {
     const name = this.#names.suspects(id);
     return (await runScript(this.#redis, "suspect", [name], [key, UNFINISHED_TTL])) as number;
   }
 
-  /** Takes the note of `suspect` back: the picture ended, and the worker is there. */
+  /** Withdraws the note of `suspect`, because the worker has survived the picture. */
   async acquit(id: string, key: string): Promise<void> {
     await this.#redis.hdel(this.#names.suspects(id), key);
   }
 
-  /** Takes or keeps the right to write a sink for `ttl` milliseconds; false where another worker has it. */
+  /** Takes or extends the lease on a sink for `ttl` milliseconds. False if another worker has it. */
   async lease(sink: string, worker: string, ttl: number): Promise<boolean> {
     return (await runScript(this.#redis, "lease", [this.#names.sinkWriter(sink)], [worker, ttl])) === 1;
   }
 
-  /** Gives up the right to write a sink. */
+  /** Gives up the lease on a sink. */
   async release(sink: string, worker: string): Promise<void> {
     await runScript(this.#redis, "release", [this.#names.sinkWriter(sink)], [worker]);
   }
@@ -110,7 +110,7 @@ export class JobStore {
     for await (const fields of this.#redis.hscanStream(this.#names.outcomes(id), { count: SCAN_COUNT })) {
       for (let position = 0; position < fields.length; position += 2) {
         const decoded = decodeOutcome(fields[position], fields[position + 1]);
-        // A scan may show a field twice.
+        // A scan may return a field twice.
         if (decoded) byIndex.set(decoded.index, decoded.result);
       }
     }
@@ -122,7 +122,7 @@ export class JobStore {
   }
 }
 
-/** An id has no space. */
+/** The id ends at the first space: ids have none. */
 function outboxField(id: string, key: string): string {
   return `${id} ${key}`;
 }

@@ -2,8 +2,8 @@ import { ClipBlipError, type ErrorCode } from "../common/errors.js";
 import { FetchError } from "../input/public-remote.js";
 
 /**
- * What a failure means. "picture": it will fail again, and is the picture's outcome; "later": another try may succeed;
- * "worker": this process can do no more.
+ * What a failure means. "picture": it would fail again, and becomes the picture's outcome; "later": another try may
+ * succeed; "worker": this process cannot continue.
  */
 export type Verdict = "picture" | "later" | "worker";
 
@@ -16,7 +16,7 @@ const VERDICTS: Partial<Record<ErrorCode, Verdict>> = {
   ERR_CLOSED: "worker",
 };
 
-/** Errors of a file system that pass: a network that hesitates, descriptors that ran out. */
+/** Temporary errors of a file system, such as of a slow network, or when descriptors run out. */
 const PASSING = new Set(["EIO", "EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "ENOMEM", "ESTALE", "ETIMEDOUT"]);
 
 export function verdictOf(error: ClipBlipError): Verdict {

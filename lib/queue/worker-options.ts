@@ -15,17 +15,17 @@ import type { PictureAccess } from "./pictures.js";
 
 /** Options of `startWorker`. */
 export interface WorkerOptions extends QueueNames, PictureAccess {
-  /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password where there are some. */
+  /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password if Redis needs them. */
   redis: string;
   /** For jobs of type "embeddings"; without it other workers do them. The caller closes it. */
   clip?: Pick<ClipModel, "encodeImages" | "capabilities">;
   /** For jobs of type "captions"; without it other workers do them. The caller closes it. */
   blip?: Pick<BlipModel, "caption" | "capabilities">;
-  /** Number of pictures of each type in work at once. Default: two batches, so that the next one is ready. */
+  /** Maximum number of pictures of each type at a time. Default: two batches, so that the next one is ready. */
   concurrency?: number;
-  /** A JSON Lines file for the results, instead of Redis. An earlier run is continued. */
+  /** A JSON Lines file for the results, instead of Redis. It is appended to, also across restarts. */
   sink?: string;
-  /** Milliseconds without a sign of life after which a worker's jobs go to others. Default 30,000. */
+  /** Milliseconds of silence after which a worker's jobs go to others. Default 30,000. */
   stalledAfter?: number;
   /** Milliseconds for which results are kept in Redis after the end of their job. Default: one day. */
   resultTtl?: number;
@@ -33,9 +33,9 @@ export interface WorkerOptions extends QueueNames, PictureAccess {
   signal?: AbortSignal;
   /** Called with lines for the operator: connections, retries, lost workers. */
   log?: (line: string) => void;
-  /** Called for each picture that this worker finished. */
+  /** Called for each picture that this worker has finished. */
   onPicture?: (type: JobType, outcome: "done" | "failed") => void;
-  /** Called for each chunk (up to 16 pictures of a job) that this worker finished, with its seconds. */
+  /** Called for each chunk (up to 16 pictures of a job) that this worker has finished, with the seconds it took. */
   onChunk?: (type: JobType, seconds: number) => void;
 }
 

@@ -23,8 +23,8 @@ import { assertWorkerOptions, type WorkerOptions } from "./worker-options.js";
 /** A worker that takes jobs until it is closed. */
 export interface JobWorker {
   /**
-   * Resolves when the worker was closed. Rejects, after it has closed itself, when it cannot go on: the device was lost, or
-   * the sink cannot be written. A supervisor should then restart the process.
+   * Resolves when the worker is closed. If it cannot continue, because the device was lost or the sink cannot be written,
+   * it closes itself and this rejects. A supervisor should then restart the process.
    */
   readonly done: Promise<void>;
   /**
@@ -34,17 +34,17 @@ export interface JobWorker {
   close(options?: { timeout?: number }): Promise<void>;
 }
 
-/** Milliseconds that Redis has for the last messages of a worker. */
+/** Maximum milliseconds for the last messages of a worker to Redis. */
 const LAST_WORDS = 5_000;
 
-/** Milliseconds between two looks whether Redis is gone while a worker ends. */
+/** Milliseconds between two checks whether Redis is gone, while a worker ends. */
 const POLL = 100;
 
 /**
- * Takes jobs from the queue and works on them until it is closed. Any number of workers may run, on any number of
+ * Starts a worker, which processes jobs from the queue until it is closed. Any number of workers may run, on any number of
  * machines. If one is lost, the others do its jobs, and each picture still has exactly one outcome.
  *
- * Resolves once Redis answers, and waits for that without limit.
+ * Resolves once Redis answers, however long that takes.
  * @example
  * ```ts
  * const worker = await startWorker({ redis: "redis://127.0.0.1:6379", clip, roots: ["/data/photos"] });
@@ -84,7 +84,7 @@ export async function startWorker(options: WorkerOptions): Promise<JobWorker> {
         redis,
         names,
         runner,
-        // While the last pictures of one chunk are in work, those of the next one are there.
+        // While the last pictures of a chunk are processed, the next chunk is there.
         target: Math.max(concurrency, PICTURES_OF_A_CHUNK + 1),
         stalledAfter,
         stop: life.stop,
@@ -104,7 +104,7 @@ export async function startWorker(options: WorkerOptions): Promise<JobWorker> {
 interface TypedModel {
   type: JobType;
   infer: (image: ImageInput, task: Task) => Promise<Outcome>;
-  /** Pictures of a batch. */
+  /** Pictures in a batch. */
   batch: number;
 }
 
@@ -127,12 +127,12 @@ function modelsOf({ clip, blip }: WorkerOptions): TypedModel[] {
   return models;
 }
 
-/** Pictures of a batch: what fits into memory may be far more than what is of use. */
+/** Pictures in a batch: far more may fit into memory than are useful. */
 function batchOf({ safeBatchSize, device }: Capabilities, architecture: Capabilities["architecture"]): number {
   return Math.min(safeBatchSize, maxUsefulBatch(architecture, device));
 }
 
-/** The parts of a worker, and how it ends. */
+/** The parts of a worker, and its shutdown. */
 class WorkerLife implements JobWorker {
   readonly done: Promise<void>;
   readonly workers: BullWorker[] = [];
@@ -150,16 +150,16 @@ class WorkerLife implements JobWorker {
       this.#finish = resolve;
       this.#fail = reject;
     });
-    // Whoever does not ask is not told.
+    // A caller that does not use `done` gets no unhandled rejection.
     this.done.catch(() => {});
   }
 
-  /** Aborted when no further picture is to be begun. */
+  /** Aborted when no further picture may be started. */
   get stop(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Closes a worker that cannot go on. */
+  /** Closes a worker that cannot continue. */
   fail(error: Error): void {
     if (this.#closing && !this.#failure && this.#stop.signal.aborted) return;
     this.#failure ??= error;
@@ -178,7 +178,7 @@ class WorkerLife implements JobWorker {
     const closed = Promise.allSettled(this.workers.map((worker) => worker.close()));
     await this.#finishWork(timeout, closed);
     this.#stop.abort();
-    // What waits for a Redis that is gone would wait for ever.
+    // If Redis is gone, these would wait forever.
     await within(this.#lastWords, closed);
     await within(this.#lastWords, Promise.resolve(this.sink?.close()));
     this.#redis.disconnect();
@@ -186,7 +186,7 @@ class WorkerLife implements JobWorker {
     else this.#finish();
   }
 
-  /** Waits until nothing is in work, at most so many milliseconds. */
+  /** Waits until the work in progress is done, but at most `timeout` milliseconds. */
   async #finishWork(timeout: number, closed: Promise<unknown>): Promise<void> {
     const end = performance.now() + timeout;
     let isClosed = false;
@@ -205,7 +205,7 @@ class WorkerLife implements JobWorker {
   }
 }
 
-/** Waits for some work, but no longer than that; a failure is an end too. */
+/** Waits until `work` settles, but at most `milliseconds`. */
 async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
   const clock = new AbortController();
   await Promise.race([work.catch(() => {}), delay(milliseconds, undefined, { signal: clock.signal }).catch(() => {})]);

@@ -1,24 +1,24 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { findPictures } from "../input/find-pictures.js";
-import type { FileState, IndexedFile, UnreadableFile } from "./records.js";
+import type { FileState, IndexedFile, UnreadableFile } from "./schema.js";
 
-/** Files whose state is asked for at a time: libuv has four threads for it. */
+/** Number of files whose state is read at a time; libuv does it on four threads. */
 const AT_A_TIME = 64;
 
 /** What has changed in a folder since it was indexed. */
 export interface Changes {
   /** New and changed files. */
   changed: FileState[];
-  /** Unchanged files. */
+  /** Number of unchanged files. */
   unchanged: number;
-  /** Unreadable files that have not changed since. */
+  /** Unreadable files that have not changed. */
   unreadable: UnreadableFile[];
   /** Paths in the index whose files are gone. */
   gone: string[];
 }
 
-/** Compares a folder with what the index knows of it. Nothing but names, sizes and times is read. */
+/** Compares a folder with what the index knows of it. Reads only names, sizes and times. */
 export async function findChanges(
   folder: string,
   files: Map<string, IndexedFile>,
@@ -38,7 +38,7 @@ export async function findChanges(
   return changes;
 }
 
-/** Size and time of each file; those that have gone meanwhile are left out. */
+/** Size and time of each file; files that are gone are left out. */
 export async function statesOf(folder: string, paths: string[]): Promise<FileState[]> {
   const states: FileState[] = [];
   for (let start = 0; start < paths.length; start += AT_A_TIME) {

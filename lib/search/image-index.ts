@@ -16,20 +16,19 @@ import {
 import type { Progress } from "../engine/pipeline.js";
 import type { ImageInput } from "../input/types.js";
 import { type Changes, findChanges, statesOf } from "./changes.js";
-import { identify, isSameModel, type ModelIdentity } from "./identity.js";
-import type { IndexableModel } from "./model.js";
+import { type IndexableModel, identify, isSameModel, type ModelIdentity } from "./model.js";
 import { Store } from "./store.js";
 import { type Known, resultWithout, Update, type UpdateOptions, type UpdateResult } from "./update.js";
 
 /** Options of `ImageIndex.open`. */
 export interface ImageIndexOptions {
-  /** Embeds pictures and queries. The caller closes it. */
+  /** Embeds pictures and queries; the caller closes it. */
   model: IndexableModel;
-  /** Name of the model for messages, such as a hub id; stored in a new index. */
+  /** Name of the model in error messages, such as a hub id; stored in a new index. */
   modelName?: string;
   /** Folder of the index. Default: beside the pictures, `<folder>.clip-blip`. */
   path?: string;
-  /** Replace an index that another model made. Default false, which rejects. */
+  /** Replace an index that was made with another model. Default false, which rejects instead. */
   rebuild?: boolean;
   signal?: AbortSignal;
 }
@@ -39,8 +38,8 @@ export interface SearchOptions {
   /** Maximum number of results. Default 10. */
   top?: number;
   /**
-   * Compare with every picture. Default false: of more than 131,072 pictures about that many are compared, those whose
-   * vectors point in the direction of the query.
+   * Compare with every picture. Default false: of more than 131,072 pictures, about that many are compared, those in the
+   * clusters nearest to the query.
    */
   exact?: boolean;
   signal?: AbortSignal;
@@ -48,7 +47,7 @@ export interface SearchOptions {
 
 /** A picture that was found. */
 export interface SearchResult {
-  /** The folder as it was given to `open`, joined with the path of the file in it. */
+  /** The folder as given to `open`, joined with the path of the file in it. */
   path: string;
   /** Cosine similarity to the query, from -1 to 1. Between text and picture it is rarely above 0.35 with CLIP models. */
   score: number;
@@ -60,11 +59,11 @@ export interface DuplicatesOptions {
   threshold?: number;
   /**
    * Compare every picture with every other. Default false: with 10,000 pictures or more, each is compared with an eighth
-   * of the others, those whose vectors point in its direction.
+   * of the others, those in the clusters nearest to it.
    */
   exact?: boolean;
   signal?: AbortSignal;
-  /** Called after each picture that was compared with the others. */
+  /** Called after each picture that has been compared with the others. */
   onProgress?: (progress: Progress) => void;
 }
 
@@ -75,18 +74,18 @@ export interface NearDuplicates {
   score: number;
 }
 
-/** Pairs of one picture at most. */
+/** Maximum number of pairs with the same picture. */
 const MAX_PAIRS = 10_000;
-/** Part of the vectors that each is compared with. */
+/** Share of the vectors that each is compared with. */
 const NEAR_SHARE = 1 / 8;
-/** Pictures whose neighbours are looked for at a time. */
+/** Number of concurrent searches. */
 const SEARCHES = 4;
 
 /**
  * An index of the pictures in a folder, searchable by text, by picture, and for near-duplicates. It is stored in LanceDB
  * (`npm install @lancedb/lancedb`), with about 4 kB for a picture and a vector of 512 numbers.
  *
- * Among 100,000 pictures a search takes 15 ms on one core (test/bench/vector-stores.md), and the model's time for the query.
+ * A search of 100,000 pictures takes 15 ms on one core (test/bench/vector-stores.md), plus the model's time for the query.
  * Any number of processes may have the same index open; those that change it wait for each other.
  */
 export class ImageIndex {
@@ -102,15 +101,15 @@ export class ImageIndex {
   }
 
   /**
-   * Opens the index of a folder, or creates an empty one, which `update` fills.
+   * Opens the index of a folder, or creates an empty one. Call `update` to fill it.
    * @example
    * ```ts
    * const index = await ImageIndex.open("photos", { model: clip });
    * await index.update();
    * const found = await index.searchText("a red car", { top: 5 });
    * ```
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT, also where the index was made by another model; ERR_MODULE_NOT_FOUND
-   * where LanceDB is not installed; what the model throws
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, also if the index was made with another model; ERR_MODULE_NOT_FOUND if
+   * LanceDB is not installed; what the model throws
    */
   static async open(folder: string, options: ImageIndexOptions): Promise<ImageIndex> {
     if (typeof folder !== "string" || folder === "") throw invalidArgument("folder", "the path of a folder", folder);
@@ -137,7 +136,7 @@ export class ImageIndex {
     );
   }
 
-  /** Number of pictures in the index at present. */
+  /** Number of pictures in the index. */
   async count(): Promise<number> {
     this.#assertOpen();
     return this.#store.count();
@@ -146,7 +145,7 @@ export class ImageIndex {
   /**
    * Updates the index from the folder and its subfolders: embeds files that are new or have changed (in size or time, and
    * in content), keeps the vectors of files that have moved, and removes files that are gone. Progress is committed every
-   * few seconds, so the next run continues one that ended early, even by a crash.
+   * few seconds, so that the next run continues one that ended early, even in a crash.
    *
    * The result lists files that cannot be read as pictures. They are not tried again until they change.
    * @example
@@ -158,16 +157,20 @@ export class ImageIndex {
   async update(options: UpdateOptions = {}): Promise<UpdateResult> {
     this.#assertOpen();
     assertUpdateOptions(options);
-    // A folder that is not there, as one of a disk that is not mounted, is not an empty folder.
+    // A missing folder, such as of a disk that is not mounted, must not count as an empty one.
     await assertFolder(this.#folder);
     return this.#change(options, (known) => findChanges(this.#folder, known.files, known.unreadable));
   }
 
   /**
    * Adds files of the folder, or embeds them again if they have changed.
+   * @example
+   * ```ts
+   * await index.add(["2026/beach.jpg"]); // photos/2026/beach.jpg
+   * ```
    *
    * @param paths absolute, or relative to the folder
-   * @throws ClipBlipError as update; ERR_INVALID_ARGUMENT for a file that is not there or not in the folder
+   * @throws ClipBlipError as `update`; ERR_INVALID_ARGUMENT for a file that does not exist or is not in the folder
    */
   async add(paths: string[], options: UpdateOptions = {}): Promise<UpdateResult> {
     this.#assertOpen();
@@ -181,7 +184,7 @@ export class ImageIndex {
   }
 
   /**
-   * Removes files from the index, and returns how many were in it. `update` adds those again that are still in the
+   * Removes files from the index, and resolves with how many were in it. `update` adds those again that are still in the
    * folder.
    *
    * @param paths absolute, or relative to the folder
@@ -198,7 +201,7 @@ export class ImageIndex {
   }
 
   /**
-   * The pictures that fit a text best, best first.
+   * Finds the pictures that match a text best, best first.
    * @example
    * ```ts
    * for (const { path, score } of await index.searchText("a dog on a beach")) console.log(score, path);
@@ -214,12 +217,12 @@ export class ImageIndex {
   }
 
   /**
-   * The pictures that look most like a given one, best first; that one included if it is in the index.
+   * Finds the pictures most similar to a given one, best first, including that one if it is in the index.
    * @example
    * ```ts
    * const similar = await index.searchImage("holiday.jpg", { top: 3 });
    * ```
-   * @throws ClipBlipError ERR_CLOSED, ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, what else the model throws
+   * @throws ClipBlipError ERR_CLOSED, ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, and what else the model throws
    */
   async searchImage(image: ImageInput, options: SearchOptions = {}): Promise<SearchResult[]> {
     this.#assertOpen();
@@ -229,7 +232,7 @@ export class ImageIndex {
   }
 
   /**
-   * Pairs of pictures that look alike, each pair once. It makes one search per picture: minutes for 100,000 pictures.
+   * Finds pairs of pictures that look alike, each pair once. It makes one search per picture: minutes for 100,000 pictures.
    * @example
    * ```ts
    * for await (const { paths, score } of index.duplicates({ threshold: 0.95 })) console.log(score, ...paths);
@@ -278,9 +281,9 @@ export class ImageIndex {
         const share = exact ? 1 : NEAR_SHARE;
         const searched = this.#store
           .nearest(vector, { limit: MAX_PAIRS, atLeast: threshold, share })
-          // Each of the two finds the other.
+          // Each of the two finds the other; one of these is kept.
           .then((found) => found.filter((other) => path < other.path).map((other) => ({ path, other })));
-        // A caller who leaves the loop early and closes the index leaves searches that nobody waits for.
+        // If a caller leaves the loop early and closes the index, nobody awaits the remaining searches.
         searched.catch(() => {});
         return searched;
       },
@@ -294,7 +297,7 @@ export class ImageIndex {
     }
   }
 
-  /** Carries out changes that are worked out from what is known once this is the only writer. */
+  /** Finds changes and makes them, as the only writer. */
   #change(options: UpdateOptions, find: (known: Known) => Promise<Changes>): Promise<UpdateResult> {
     return this.#store.exclusively(async () => {
       const known = { files: await this.#store.files(), unreadable: await this.#store.unreadable() };
@@ -307,7 +310,7 @@ export class ImageIndex {
     }, options.signal);
   }
 
-  /** Paths of files in the folder as the index has them. */
+  /** Paths of files in the folder, in the form of the index. */
   #relativePaths(paths: string[]): string[] {
     assertArray(paths, "paths");
     assertStrings(paths, "paths");
@@ -325,7 +328,7 @@ export class ImageIndex {
   }
 }
 
-/** Beside the folder, but for one that is the root of a disk. */
+/** The default path of an index: beside the folder, or inside if that is the root of a disk. */
 function besidePath(folder: string): string {
   const path = resolve(folder);
   return dirname(path) === path ? join(path, ".clip-blip") : `${path}.clip-blip`;
@@ -333,7 +336,8 @@ function besidePath(folder: string): string {
 
 async function assertFolder(folder: string): Promise<void> {
   const status = await stat(folder).catch(() => undefined);
-  if (!status?.isDirectory()) throw new ClipBlipError("ERR_INVALID_ARGUMENT", `There is no folder ${folder}`);
+  if (!status?.isDirectory())
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `There is no folder ${folder}: check the path`);
 }
 
 function assertUpdateOptions(options: UpdateOptions): void {
@@ -353,7 +357,7 @@ function otherModel(path: string, made: ModelIdentity, now: ModelIdentity): Clip
   const describe = ({ name, picture }: ModelIdentity) => `${name ?? "a model"} (${picture.length} numbers a vector)`;
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `The index ${path} was made with ${describe(made)}, and the vectors of ${describe(now)} cannot be compared with those: ` +
+    `The index ${path} was made with ${describe(made)}, whose vectors cannot be compared with those of ${describe(now)}: ` +
       "open it with that model, pass rebuild: true to embed everything again, or choose another path",
   );
 }

@@ -1,12 +1,33 @@
 import type { Schema } from "apache-arrow";
-import type { ModelIdentity } from "./identity.js";
+import type { ModelIdentity } from "./model.js";
 
 type Arrow = typeof import("apache-arrow");
+
+/** A file as it was when it was read. `path` is relative to the folder of the index, with "/" between its parts. */
+export interface FileState {
+  path: string;
+  /** Bytes. */
+  size: number;
+  /** Time of the last change, in milliseconds since 1970. */
+  modified: number;
+}
+
+/** A file with a vector in the index. */
+export interface IndexedFile extends FileState {
+  /** SHA-256 of the content, in hexadecimal. */
+  hash: string;
+}
+
+/** A file that cannot be read as a picture; it is not tried again until it changes. */
+export interface UnreadableFile extends FileState {
+  code: string;
+  message: string;
+}
 
 /** Version of the tables; others are refused. */
 const FORMAT_VERSION = 1;
 
-/** The key of the tables' metadata under which an index says what it is. */
+/** The key of the version and the model in the metadata of a table. */
 const KEY = "clip-blip";
 
 /** Files and their vectors; the metadata says which model made them. */
@@ -27,7 +48,7 @@ export function filesSchema(
   );
 }
 
-/** Files that are no pictures. */
+/** Files that cannot be read as pictures. */
 export function unreadableSchema({ Field, Float64, Schema, Utf8 }: Arrow): Schema {
   return new Schema([
     new Field("path", new Utf8()),
@@ -38,7 +59,7 @@ export function unreadableSchema({ Field, Float64, Schema, Utf8 }: Arrow): Schem
   ]);
 }
 
-/** The model that made a table of files; undefined where it is none of this version. */
+/** The model that made a table of files; undefined if the table is not of this version. */
 export function modelOf(schema: { metadata: Map<string, string> }): ModelIdentity | undefined {
   const text = schema.metadata.get(KEY);
   if (text === undefined) return undefined;

@@ -5,33 +5,46 @@ import type { Schema } from "apache-arrow";
 import { ClipBlipError } from "../common/errors.js";
 import { withLock } from "../common/lock.js";
 import { importPeer } from "../common/peer.js";
-import type { ModelIdentity } from "./identity.js";
-import type { FileState, IndexedFile, Neighbour, UnreadableFile } from "./records.js";
-import { filesSchema, modelOf, unreadableSchema } from "./schema.js";
+import type { ModelIdentity } from "./model.js";
+import {
+  type FileState,
+  filesSchema,
+  type IndexedFile,
+  modelOf,
+  type UnreadableFile,
+  unreadableSchema,
+} from "./schema.js";
 import { fitVectorIndex, probesFor } from "./vector-index.js";
 
 type LanceDb = typeof import("@lancedb/lancedb");
 
 const FILES = "files";
 const UNREADABLE = "unreadable";
-/** Paths or hashes of one statement. */
+/** Number of paths or hashes in a statement. */
 const LIST_LENGTH = 500;
-/** Number of tries of a read. */
+/** Maximum number of tries of a read. */
 const READS = 3;
 
-/** What may be asked of a search for neighbours. */
+/** A file near a vector. */
+export interface Neighbour {
+  path: string;
+  /** Cosine similarity, from -1 to 1. */
+  score: number;
+}
+
+/** Options of `nearest`. */
 export interface NearestOptions {
   limit: number;
   /** Only neighbours of at least this cosine similarity. */
   atLeast?: number;
-  /** Part of the vectors that is looked at, those in the direction of the query; default: as `probesFor`. */
+  /** Share of the vectors that are compared, those in the nearest clusters; default: as in `probesFor`. */
   share?: number;
 }
 
 /**
- * The tables of an index, in LanceDB: `files` with their vectors, and `unreadable`. Every change is one atomic commit,
- * keyed by path, so that a process which ends at any point leaves each file once or not at all. Readers see the last
- * commit of whatever process; writers hold a lock.
+ * The tables of an index, in LanceDB: `files` with their vectors, and `unreadable`. Every change is an atomic commit,
+ * keyed by path, so that whenever a process ends each file is there once or not at all. Readers see the last commit of
+ * any process; writers hold a lock.
  */
 export class Store {
   readonly #lancedb: LanceDb;
@@ -39,7 +52,7 @@ export class Store {
   readonly #path: string;
   readonly #files: Table;
   readonly #unreadable: Table;
-  /** As of the last change by this process; only the order of magnitude matters. */
+  /** Number of files at the last change by this process; only the order of magnitude matters. */
   #rows: number | undefined;
 
   private constructor(lancedb: LanceDb, connection: Connection, path: string, files: Table, unreadable: Table) {
@@ -51,10 +64,10 @@ export class Store {
   }
 
   /**
-   * Opens the tables at `path`, or makes them for vectors of `model`.
+   * Opens the tables at `path`, or creates them for vectors of `model`.
    *
-   * @param replace whether tables that another model made may be deleted
-   * @param accepts whether the model that made the tables will do; it may throw instead
+   * @param replace whether tables of another model may be deleted
+   * @param accepts whether the tables of a model can be used; it may throw instead
    */
   static async open(
     path: string,
@@ -64,7 +77,7 @@ export class Store {
     const lancedb = await importPeer(() => import("@lancedb/lancedb"), "@lancedb/lancedb", "clip-blip/search");
     const arrow = await importPeer(() => import("apache-arrow"), "apache-arrow", "clip-blip/search");
     await makeFolder(path);
-    // Each read asks for the newest version: another process may have written one.
+    // Each read asks for the newest version, because another process may have written one.
     const connection = await lancedb.connect(path, { readConsistencyInterval: 0 });
     const openOrMake = async () => {
       const made = await openTable(connection, FILES);
@@ -98,12 +111,12 @@ export class Store {
     return this.#all<IndexedFile>(this.#files, ["path", "size", "modified", "hash"]);
   }
 
-  /** All files that are no pictures, by path. */
+  /** All files that cannot be read as pictures, by path. */
   async unreadable(): Promise<Map<string, UnreadableFile>> {
     return this.#all<UnreadableFile>(this.#unreadable, ["path", "size", "modified", "code", "message"]);
   }
 
-  /** Adds files, or replaces those of the same path. */
+  /** Adds files, or replaces those with the same paths. */
   async put(files: (IndexedFile & { vector: Float32Array })[]): Promise<void> {
     await this.#upsert(this.#files, files);
   }
@@ -120,7 +133,7 @@ export class Store {
     for (const list of listsOf(paths)) await this.#unreadable.delete(`path IN (${list})`);
   }
 
-  /** The vectors of contents that some file of the index has, by hash. */
+  /** The vectors of the given contents, as far as the index has them, by hash. */
   async vectorsOf(hashes: string[]): Promise<Map<string, Float32Array>> {
     const vectors = new Map<string, Float32Array>();
     for (const list of listsOf(hashes)) {
@@ -130,7 +143,7 @@ export class Store {
     return vectors;
   }
 
-  /** All files with their vectors. It is read in parts: whoever takes hours over it does not hold up old versions. */
+  /** All files with their vectors. They are read in parts, so that a slow reader does not keep an old version alive. */
   async *vectors(): AsyncGenerator<{ path: string; vector: Float32Array }, void, undefined> {
     for (const list of listsOf([...(await this.files()).keys()])) {
       const query = () => this.#files.query().where(`path IN (${list})`).select(["path", "vector"]).toArray();
@@ -144,18 +157,18 @@ export class Store {
     const probes = probesFor(this.#rows, share);
     const rows: { path: string; _distance: number }[] = await reading(() => {
       const query = this.#files.vectorSearch(vector).distanceType("cosine").limit(limit).nprobes(probes);
-      // The upper end of the range is not part of it, and distances are rounded.
+      // The upper bound is exclusive, and distances are rounded.
       if (atLeast !== undefined) query.distanceRange(undefined, 1 - atLeast + 1e-6);
       return query.select(["path", "_distance"]).toArray();
     });
     return rows.map(({ path, _distance }) => ({ path, score: Math.min(1, 1 - _distance) }));
   }
 
-  /** Makes the tables small and searches fast after changes. */
+  /** Compacts the tables and updates the index after changes. */
   async tidy(): Promise<void> {
     await this.#files.optimize();
     await fitVectorIndex(this.#lancedb, this.#files);
-    // Readers of an old version read again: see `reading`.
+    // Readers of an old version try again: see `reading`.
     for (const table of [this.#files, this.#unreadable]) {
       await table.optimize({ cleanupOlderThan: new Date(), deleteUnverified: true });
     }
@@ -172,7 +185,7 @@ export class Store {
     const found = await reading(() => table.query().select(columns).toArrow());
     const vectors = columns.map((name) => [name, found.getChild(name)!] as const);
     const all = new Map<string, F>();
-    // Column by column: an object for each row of Arrow's own takes ten times as long.
+    // Column by column, because Arrow's own objects for rows take ten times as long.
     for (let row = 0; row < found.numRows; row++) {
       const file = Object.fromEntries(vectors.map(([name, values]) => [name, values.get(row)])) as unknown as F;
       all.set(file.path, file);
@@ -191,7 +204,7 @@ function lockPath(path: string): string {
   return join(path, "lock");
 }
 
-/** A table, or undefined where there is none; one whose making was cut short counts as none. */
+/** A table; undefined if there is none, or if its creation was interrupted. */
 async function openTable(connection: Connection, name: string): Promise<Table | undefined> {
   try {
     return await connection.openTable(name);
@@ -201,7 +214,7 @@ async function openTable(connection: Connection, name: string): Promise<Table | 
   }
 }
 
-/** Reads from a table; once more where a writer has deleted the version that was being read. */
+/** Reads from a table, and tries again if a writer deletes the version that is being read. */
 async function reading<T>(read: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -212,7 +225,7 @@ async function reading<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A new table, in the place of an old one where there is one. */
+/** Creates a table, replacing an old one. */
 async function makeTable(connection: Connection, name: string, schema: Schema): Promise<Table> {
   const names = await connection.tableNames();
   return connection.createEmptyTable(name, schema, { mode: names.includes(name) ? "overwrite" : "create" });
@@ -222,12 +235,12 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
-    const message = `${path} cannot be the folder of an index: ${(cause as Error).message}; choose another path`;
+    const message = `The folder ${path} cannot be used for an index: ${(cause as Error).message}; choose another path`;
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", message, { cause });
   }
 }
 
-/** Values as lists of SQL. */
+/** Values as lists in SQL. */
 function* listsOf(values: string[]): Generator<string> {
   for (let start = 0; start < values.length; start += LIST_LENGTH) {
     const some = values.slice(start, start + LIST_LENGTH);
@@ -238,6 +251,6 @@ function* listsOf(values: string[]): Generator<string> {
 function foreign(path: string): ClipBlipError {
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `${path} was not made by this version of clip-blip: pass rebuild: true to create it again, or another path`,
+    `The index ${path} was not made by this version of clip-blip: pass rebuild: true to create it again, or another path`,
   );
 }

@@ -7,43 +7,43 @@ import { orderedMap } from "../common/ordered-map.js";
 import type { Progress } from "../engine/pipeline.js";
 import type { Changes } from "./changes.js";
 import type { IndexableModel } from "./model.js";
-import type { FileState, IndexedFile, UnreadableFile } from "./records.js";
+import type { FileState, IndexedFile, UnreadableFile } from "./schema.js";
 import type { Store } from "./store.js";
 
 /** Options of `update` and `add`. */
 export interface UpdateOptions {
-  /** Stops it; it rejects with `signal.reason`, and what was done stays. */
+  /** Stops the update, which rejects with `signal.reason`; what has been done stays. */
   signal?: AbortSignal;
-  /** Told after each file that is new or has changed. */
+  /** Called after each file that is new or has changed. */
   onProgress?: (progress: Progress) => void;
 }
 
-/** A file that is in no index because it cannot be read as a picture. */
+/** A file that is not in the index, because it cannot be read as a picture. */
 export interface FailedPicture {
   path: string;
   error: ClipBlipError;
 }
 
-/** What `update` found and did, in files. */
+/** What `update` found and did, as numbers of files. */
 export interface UpdateResult {
   added: number;
-  /** Their content has changed. */
+  /** Files whose content has changed. */
   updated: number;
-  /** They have another name or folder; their vectors were kept. */
+  /** Files with another name or folder, whose vectors were kept. */
   moved: number;
   removed: number;
   unchanged: number;
   failed: FailedPicture[];
 }
 
-/** Files of a commit. With fewer, committing would take longer than embedding on a GPU. */
+/** Files in a commit. With fewer, committing would take longer than embedding on a GPU. */
 const COMMIT_FILES = 256;
-/** What a slow model has done is committed after this time at the latest. */
+/** Maximum time between commits, for slow models. */
 const COMMIT_MS = 5_000;
-/** Files that are hashed at a time. */
+/** Number of files that are hashed at a time. */
 const HASHES = 4;
 
-/** Errors of one picture, after which the others can go on. */
+/** Errors of a single picture, which do not affect the others. */
 const PICTURE_ERRORS = ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_OUT_OF_MEMORY"];
 
 type FailedFile = FileState & { error: ClipBlipError };
@@ -54,7 +54,7 @@ export interface Known {
   unreadable: Map<string, UnreadableFile>;
 }
 
-/** Brings an index to what its folder holds. Good for one run, by the holder of the store's lock. */
+/** One update of an index to the state of its folder. The caller holds the store's lock. */
 export class Update {
   readonly #store: Store;
   readonly #model: IndexableModel;
@@ -63,7 +63,7 @@ export class Update {
   readonly #options: UpdateOptions;
   readonly #result: UpdateResult;
   readonly #changes: Changes;
-  /** How many files of a content are no more: as many new ones with it have moved. By hash. */
+  /** Number of files that are gone, by hash of the content. As many new files with that hash count as moved. */
   readonly #lost: Map<string, number>;
   /** Not committed yet. */
   readonly #embedded: (IndexedFile & { vector: Float32Array })[] = [];
@@ -107,7 +107,7 @@ export class Update {
     return this.#result;
   }
 
-  /** Hashes files; those whose content has a vector, or will have one, go to `copies`. */
+  /** Hashes files. Yields those to embed; those whose content has a vector, or will have one, go to `copies`. */
   async *#withoutCopies(files: FileState[], copies: IndexedFile[]): AsyncGenerator<IndexedFile, void, undefined> {
     const { signal } = this.#options;
     const available = new Set([...this.#known.files.values()].map(({ hash }) => hash));
@@ -125,7 +125,7 @@ export class Update {
 
   async #embed(files: Iterable<IndexedFile> | AsyncIterable<IndexedFile>): Promise<void> {
     const folder = this.#folder;
-    // The stream gives its results in the order of its inputs.
+    // The stream yields its results in the order of its inputs.
     const waiting: IndexedFile[] = [];
     const paths = async function* () {
       for await (const file of files) {
@@ -147,7 +147,7 @@ export class Update {
     }
   }
 
-  /** Gives files the vectors that the index has of their content. Gives back those whose vector has gone meanwhile. */
+  /** Gives files the vectors that the index has for their content. Returns those whose vector is gone by now. */
   async #copy(copies: IndexedFile[]): Promise<IndexedFile[]> {
     const left: IndexedFile[] = [];
     for (let start = 0; start < copies.length; start += COMMIT_FILES) {
@@ -180,13 +180,13 @@ export class Update {
     this.#options.onProgress?.({ completed: this.#completed, total: this.#changes.changed.length });
   }
 
-  /** Writes what has been embedded, and what has failed. */
+  /** Writes the files that have been embedded or have failed since the last commit. */
   async #commit(): Promise<void> {
     const { files, unreadable } = this.#known;
     const [embedded, failed] = [this.#embedded.splice(0), this.#failed.splice(0)];
     await this.#store.put(embedded);
     await this.#store.removeUnreadable(embedded.map(({ path }) => path).filter((path) => unreadable.has(path)));
-    // What was known of their old content holds no more.
+    // The vectors of their old content are no longer valid.
     await this.#store.remove(failed.map(({ path }) => path).filter((path) => files.has(path)));
     const lasting = failed.filter(({ error }) => isLasting(error));
     await this.#store.putUnreadable(
@@ -206,7 +206,7 @@ export class Update {
   }
 }
 
-/** The result where nothing that has changed is looked at. */
+/** A result before any change is made. */
 export function resultWithout({ unchanged, unreadable }: Changes): UpdateResult {
   const failed = unreadable.map(({ path, code, message }) => ({
     path,
@@ -215,19 +215,19 @@ export function resultWithout({ unchanged, unreadable }: Changes): UpdateResult 
   return { added: 0, updated: 0, moved: 0, removed: 0, unchanged, failed };
 }
 
-/** A file with the hash of its content, or the reason why it cannot be read. */
+/** A file with the hash of its content, or the error if it cannot be read. */
 async function hashFile(folder: string, file: FileState, signal?: AbortSignal): Promise<IndexedFile | FailedFile> {
   const hash = createHash("sha256");
   try {
     await pipeline(createReadStream(join(folder, file.path)), hash, { signal });
     return { ...file, hash: hash.digest("hex") };
   } catch (cause) {
-    const message = `${file.path} cannot be read: ${(cause as Error).message}`;
+    const message = `The file ${file.path} cannot be read: ${(cause as Error).message}`;
     return { ...file, error: new ClipBlipError("ERR_IMAGE_DECODE", message, { cause }) };
   }
 }
 
-/** Whether an error will be the same until the file changes: not where the disk or the network is to blame. */
+/** Whether an error lasts until the file changes. Errors of the disk or network do not. */
 function isLasting({ code, cause }: ClipBlipError): boolean {
   const system = cause instanceof Error && "syscall" in cause;
   return (code === "ERR_IMAGE_DECODE" || code === "ERR_IMAGE_TOO_LARGE") && !system;

@@ -1,26 +1,26 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { drainingError, ServiceError } from "./errors.js";
 import type { Gate, Place } from "./gate.js";
-import { onEnd } from "./on-end.js";
+import { onEnd } from "./lifecycle.js";
 import type { Service } from "./service.js";
 
-/** What a request may use once it was admitted. */
+/** What an admitted request can use. */
 export interface Work {
-  /** Aborted when the client has gone, or when the service cannot wait any longer. */
+  /** Aborted when the client disconnects, or when the service stops waiting during shutdown. */
   signal: AbortSignal;
-  /** Says how many items the request turned out to have; each takes a place in the queue. */
+  /** Sets the number of items in the request; each takes a place in the queue. */
   setItems(count: number): void;
 }
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Of routes that work with a model. */
+    /** Set for routes that use a model. */
     work: Work | undefined;
   }
 }
 
 /**
- * Admits a request before its body is read, unless the model is missing, the service shuts down, the model's queue is
+ * Admits a request before its body is read, unless the service is not ready or is shutting down, the model's queue is
  * full, or the bodies in memory have reached their limit. Its places are freed when it has ended.
  */
 export function admit(service: Service, { gate }: { gate: Gate }): onRequestAsyncHookHandler {
@@ -51,22 +51,22 @@ export function admit(service: Service, { gate }: { gate: Gate }): onRequestAsyn
   };
 }
 
-/** How work ends whose client has disconnected; only the log shows it. */
+/** Why work whose client has disconnected is aborted. Only the log shows it. */
 function clientGone(): ServiceError {
-  return new ServiceError(499, "ERR_CLIENT_GONE", "The client has gone.");
+  return new ServiceError(499, "ERR_CLIENT_GONE", "The client has disconnected.");
 }
 
-/** Refuses what would leave something behind for a service that shuts down. */
+/** Refuses requests while the service is shutting down. */
 export function refuseWhileDraining({ lifecycle }: Service): onRequestAsyncHookHandler {
   return async () => {
     if (lifecycle.draining) throw drainingError();
   };
 }
 
-/** Bytes of a body by its header; a body without one may become as large as is allowed. */
+/** The length of a body by its header. Without the header it may be as large as is allowed. */
 function announcedBytes({ headers }: FastifyRequest, limit: number): number {
   const announced = headers["content-length"];
   const bytes = announced === undefined ? limit : Number(announced);
   if (bytes <= limit) return bytes;
-  throw new ServiceError(413, "ERR_BODY_TOO_LARGE", `The body is larger than the limit of ${limit} bytes.`);
+  throw new ServiceError(413, "ERR_BODY_TOO_LARGE", `The body is larger than the limit of ${limit} bytes: send less.`);
 }

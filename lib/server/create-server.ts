@@ -6,29 +6,30 @@ import { asServiceError } from "./errors.js";
 import type { ServerOptions } from "./options.js";
 import { clipBlipService } from "./plugin.js";
 
-/** Milliseconds that a client has to send a whole request. */
+/** Maximum milliseconds for a client to send a whole request. */
 const REQUEST_TIMEOUT = 60_000;
 
 /**
- * The service as a Fastify instance. The models load in the background once it is ready. `server.close()` refuses new
- * work, waits for running requests, and closes the models. `server.routing` is a handler for another HTTP server.
+ * Creates the service as a Fastify instance. Once it is ready, the models load in the background. `server.close()`
+ * refuses new work, waits for running requests, and closes the models. `server.routing` is a handler for another HTTP
+ * server.
  * @example
  * ```ts
  * const server = await createServer({ clip: "openai/clip-vit-base-patch32", blip: false });
  * await server.listen({ port: 8001 });
  * ```
- * @throws ClipBlipError ERR_INVALID_ARGUMENT, when the server gets ready
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT, when the server becomes ready
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {
   const app = Fastify({
     logger: options.logger ?? { level: "info" },
     genReqId: requestId,
     requestTimeout: REQUEST_TIMEOUT,
-    // The service says by itself that it drains, in its own words; what is left after that is cut off.
+    // The service itself refuses requests while it is shutting down; connections left after that are closed.
     return503OnClosing: false,
     forceCloseConnections: true,
     clientErrorHandler: answerClientError,
-    // Of addresses that no route can be looked up for.
+    // For malformed URLs, for which no route can be looked up.
     frameworkErrors: (error, _request, reply) => {
       sendError(reply, asServiceError(error));
     },
@@ -37,7 +38,7 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
   return app;
 }
 
-/** The id that a proxy has given, where it is one; else a new one. */
+/** The id that a proxy has assigned, if it is valid; else a new one. */
 function requestId({ headers }: IncomingMessage): string {
   const given = headers["x-request-id"];
   return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();

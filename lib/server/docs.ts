@@ -4,7 +4,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import { packagePath } from "../common/package-path.js";
 import type { App } from "./service.js";
 
-/** Collects the schemas of the routes that are added from now on. */
+/** Collects the schemas of all routes that are added after this. */
 export async function collectSchemas(app: App, { token }: { token?: string }): Promise<void> {
   const { version } = JSON.parse(readFileSync(packagePath("package.json"), "utf8"));
   await app.register(swagger, {
@@ -13,7 +13,7 @@ export async function collectSchemas(app: App, { token }: { token?: string }): P
       info: {
         title: "clip-blip",
         version,
-        description: "CLIP embeddings and BLIP captions. Every failure is {error: {code, message}}.",
+        description: "CLIP embeddings and BLIP captions. Every error is {error: {code, message}}.",
       },
       ...(token === undefined
         ? {}

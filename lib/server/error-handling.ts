@@ -5,30 +5,30 @@ import { asServiceError, errorBody, ServiceError } from "./errors.js";
 import type { App } from "./service.js";
 import { validationError } from "./validation.js";
 
-/** Gives every failure the one shape, and logs those that are the service's own. */
+/** Gives all errors the same shape, and logs those that are the service's fault. */
 export function addErrorHandling(app: App): void {
   app.setSchemaErrorFormatter(validationError);
   app.setErrorHandler((error, request, reply) => {
     const failure = asServiceError(error);
-    // What the service itself refuses with is no failure of it.
+    // A refusal by the service itself is not a fault.
     if (failure.statusCode >= 500 && failure !== error) request.log.error({ err: error }, failure.message);
     return sendError(reply, failure);
   });
   app.setNotFoundHandler((_request, reply) =>
-    sendError(reply, new ServiceError(404, "ERR_NOT_FOUND", "There is no such route: see /docs.")),
+    sendError(reply, new ServiceError(404, "ERR_NOT_FOUND", "There is no such route: see /docs for those that exist.")),
   );
 }
 
-/** Answers with a failure. */
+/** Sends an error response. */
 export function sendError(reply: FastifyReply, failure: ServiceError): FastifyReply {
   if (failure.retryAfter !== undefined) reply.header("retry-after", failure.retryAfter);
   return reply.code(failure.statusCode).send(errorBody(failure));
 }
 
-/** What Node's parser finds, by its codes; whatever else it finds is no HTTP. */
+/** Errors of Node's HTTP parser, by code. With any other, the request is not HTTP. */
 const FAILURES: Record<string, [status: number, sentence: string]> = {
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not come in time."],
-  HPE_HEADER_OVERFLOW: [431, "The headers are too large."],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time: send it again."],
+  HPE_HEADER_OVERFLOW: [431, "The headers are too large: send fewer or shorter ones."],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "The chunks of the body have too many extensions."],
 };
 
@@ -36,12 +36,12 @@ interface ClientError extends Error {
   code?: string;
 }
 
-/** With the answer that is under way on it, which Node's own handler looks at, too. */
+/** A connection with its pending response, which Node's own handler looks at, too. */
 type Connection = Socket & { _httpMessage?: ServerResponse };
 
 /**
- * Answers what never becomes a request in the shape of every other failure, and hangs up. Where an answer has begun,
- * another one would only be taken for a part of it.
+ * Answers what cannot be parsed as a request, in the shape of all other errors, and closes the connection. If a response
+ * has already begun there is no answer, because it would be taken for a part of that.
  */
 export function answerClientError(error: ClientError, socket: Connection): void {
   if (error.code !== "ECONNRESET" && socket.writable && !socket._httpMessage?.headersSent) {

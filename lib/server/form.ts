@@ -5,9 +5,9 @@ import { asServiceError, ServiceError } from "./errors.js";
 import type { Limits } from "./options.js";
 
 /**
- * Reads a multipart body: every file is a picture, whatever its field is called, and every other field is a property of
- * the body that JSON would have. The pictures' bytes go to `request.pictures`; names stand in their place in the body,
- * so that one schema counts both.
+ * Reads a multipart body. Every file is a picture, whatever its field is called; every other field is a property, as in a
+ * JSON body. The bytes of the pictures go to `request.pictures`. In the body their names take their place, so that the
+ * schema limits their number.
  */
 export function readForm(schema: TSchema, limits: Limits): preValidationAsyncHookHandler {
   return async (request) => {
@@ -17,11 +17,11 @@ export function readForm(schema: TSchema, limits: Limits): preValidationAsyncHoo
       throw new ServiceError(
         422,
         "ERR_INVALID_ARGUMENT",
-        'The form\'s field "images" has no file name, and so no picture.',
+        'The form\'s field "images" is text without a file name: send pictures as files.',
       );
     }
     request.pictures = files.map(({ bytes }) => bytes);
-    // Fields are text: numbers, truth values and lists of one are made of them where the schema wants them.
+    // Fields are text: converts them to numbers, booleans and lists where the schema asks for these.
     request.body = Value.Convert(schema, { ...fields, images: files.map(({ name }) => name) });
   };
 }
@@ -39,7 +39,7 @@ async function collect(request: FastifyRequest, { imageBytes, bodyBytes, images,
     if (total > bodyBytes) throw new ServiceError(413, "ERR_BODY_TOO_LARGE", "The body is too large.");
   };
   try {
-    // UTF-16 characters take 4 bytes of UTF-8 at most.
+    // A character takes at most 4 bytes in UTF-8.
     const parts = request.parts({ limits: { fileSize: imageBytes, files: images, fieldSize: 4 * textLength + 4 } });
     for await (const part of parts) {
       if (part.type === "file") {
@@ -56,13 +56,13 @@ async function collect(request: FastifyRequest, { imageBytes, bodyBytes, images,
     const failure = asServiceError(error);
     if (failure.statusCode < 500) throw failure;
     // The parser's own errors have no code.
-    throw new ServiceError(400, "ERR_INVALID_ARGUMENT", "The multipart body is damaged or cut short.", {
+    throw new ServiceError(400, "ERR_INVALID_ARGUMENT", "The multipart body is damaged or incomplete.", {
       cause: error,
     });
   }
 }
 
-/** A field that comes again makes a list. */
+/** A repeated field becomes a list. */
 function addField(fields: Record<string, unknown>, name: string, value: unknown): void {
   fields[name] = name in fields ? [fields[name], value].flat() : value;
 }

@@ -13,7 +13,7 @@ export class Gate {
     this.#limit = limit;
   }
 
-  /** Places taken. */
+  /** Number of taken places. */
   get depth(): number {
     return this.#depth;
   }
@@ -31,7 +31,7 @@ export class Gate {
   }
 }
 
-/** What one request has taken of something that is counted. */
+/** The share of one request in a counted resource. */
 export class Place {
   readonly #change: (by: number) => void;
   #taken = 0;
@@ -42,7 +42,7 @@ export class Place {
     this.take(amount);
   }
 
-  /** Takes `amount` in the place of what was taken before; nothing any more once it was left. */
+  /** Takes `amount` instead of what was taken before. Does nothing after `leave`. */
   take(amount: number): void {
     if (this.#left) return;
     this.#change(amount - this.#taken);
@@ -55,7 +55,7 @@ export class Place {
   }
 }
 
-/** The bytes of all bodies that are being received or worked on. */
+/** The bytes of all request bodies in memory. */
 export class BodyBudget {
   readonly #limit: number;
   #bytes = 0;

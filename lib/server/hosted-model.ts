@@ -5,28 +5,28 @@ import { fromLibrary, isServerFault, RETRY_LATER, ServiceError } from "./errors.
 import { Gate } from "./gate.js";
 import type { AnyServiceModel, ModelOrigin } from "./models.js";
 
-/** What a hosted model is made of. */
+/** Options of `HostedModel`. */
 export interface HostedModelOptions<M extends AnyServiceModel> {
   origin: ModelOrigin<M>;
-  /** Of the load, beside its signal and its queue. */
+  /** Options for loading, without the signal and the queue. */
   load: LoadOptions;
-  /** A small inference, which tells whether the model works again after one has failed. */
+  /** A small inference, to find out whether the model works again after a failure. */
   check: (model: M, signal: AbortSignal) => Promise<unknown>;
-  /** Items that may wait for the model. */
+  /** Maximum number of items waiting for the model. */
   maxQueue: number;
-  /** Told why a load or a warm-up failed; a failed request is its route's to log. */
+  /** Called when loading or warming up failed. Failed requests are logged by their routes. */
   onStartFailure: (error: ClipBlipError) => void;
-  /** Told when the device has failed for good. */
+  /** Called when the device is lost. */
   onDeviceLost: () => void;
 }
 
-/** "loading": not warmed up yet; "unloaded": the weights come back with the next request. */
+/** "loading": not warmed up yet; "unloaded": the next request loads the weights again. */
 export type HostedState = "loading" | "ready" | "unloaded" | "failed";
 
-/** Milliseconds that a check after a failure may take. */
+/** Maximum milliseconds for a check after a failure. */
 const CHECK_TIMEOUT = 5000;
 
-/** A model in the service: its load in the background, its queue, and whether its inference works. */
+/** A model in the service: loads it in the background, limits its queue, and knows whether it works. */
 export class HostedModel<M extends AnyServiceModel> {
   readonly label: string;
   readonly gate: Gate;
@@ -34,11 +34,11 @@ export class HostedModel<M extends AnyServiceModel> {
   readonly #closing = new AbortController();
   #model: M | undefined;
   #starting: Promise<void> | undefined;
-  /** Whether a warm-up has run through, once. */
+  /** Whether a warm-up has succeeded. */
   #warm = false;
-  /** Why the load or the first warm-up failed. */
+  /** Why loading or the first warm-up failed. */
   #startError: ClipBlipError | undefined;
-  /** The failure of the last inference, as long as none has succeeded since. */
+  /** The failure of the last inference; undefined if that succeeded. */
   #fault: ClipBlipError | undefined;
   #checking: Promise<void> | undefined;
 
@@ -53,7 +53,7 @@ export class HostedModel<M extends AnyServiceModel> {
     return this.#model!.capabilities().state === "loaded" ? "ready" : "unloaded";
   }
 
-  /** Loads the model where it is not there, and warms it up. Never rejects: `unavailable` and `notReady` tell. */
+  /** Loads the model if necessary, and warms it up. Never rejects: see `unavailable` and `notReady`. */
   start(): Promise<void> {
     this.#starting ??= this.#start().finally(() => {
       this.#starting = undefined;
@@ -78,7 +78,7 @@ export class HostedModel<M extends AnyServiceModel> {
     }
   }
 
-  /** Why the model cannot be asked anything; undefined where it can. */
+  /** Why the model cannot be used; undefined if it can. */
   unavailable(): ServiceError | undefined {
     if (this.#warm) return undefined;
     if (this.#startError && !this.#starting) return unready(this.#startError);
@@ -88,8 +88,8 @@ export class HostedModel<M extends AnyServiceModel> {
   }
 
   /**
-   * Why the model is not ready. After a failed inference another one is tried, a small one: a load balancer that asks
-   * brings the service back as soon as it works again.
+   * Why the model is not ready; undefined if it is. After a failed inference this runs a small one, so that a load balancer
+   * that asks finds the service ready as soon as it works again.
    */
   async notReady(): Promise<ServiceError | undefined> {
     const unavailable = this.unavailable();
@@ -113,7 +113,7 @@ export class HostedModel<M extends AnyServiceModel> {
     return this.#fault?.code === "ERR_DEVICE_LOST";
   }
 
-  /** Asks the model, and remembers whether it works. @throws what the library throws; ServiceError */
+  /** Runs `work` with the model, and notes whether that works. @throws what the library throws; ServiceError */
   async use<R>(work: (model: M) => Promise<R>): Promise<R> {
     const unavailable = this.unavailable();
     if (unavailable) throw unavailable;
@@ -130,17 +130,17 @@ export class HostedModel<M extends AnyServiceModel> {
     }
   }
 
-  /** What the model tells of itself; undefined while it is not there. */
+  /** The model's capabilities; undefined until it is loaded. */
   capabilities(): Capabilities | undefined {
     return this.#model?.capabilities();
   }
 
-  /** Takes the weights off the device; the next request brings them back. */
+  /** Unloads the weights from the device; the next request loads them again. */
   async unload(): Promise<void> {
     await this.use((model) => model.unload());
   }
 
-  /** Ends a load that runs, and the model. */
+  /** Stops loading, and closes the model if the service owns it. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#starting;
@@ -152,13 +152,13 @@ export class HostedModel<M extends AnyServiceModel> {
       await this.#options.check(this.#model!, AbortSignal.timeout(CHECK_TIMEOUT));
       this.#fault = undefined;
     } catch (error) {
-      // Where the time ran out, the failure that is known stays.
+      // After a timeout the known failure remains.
       if (error instanceof ClipBlipError) this.#fault = error;
     }
   }
 }
 
-/** A failure as `/health/ready` tells it: whatever it is, the service is not ready. */
+/** A failure as a response of status 503, whatever its own status: the service is not ready. */
 function unready(error: ClipBlipError): ServiceError {
   const { code, message } = fromLibrary(error);
   return new ServiceError(503, code, message, { retryAfter: RETRY_LATER, cause: error });

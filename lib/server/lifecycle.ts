@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FastifyReply } from "fastify";
 import { drainingError } from "./errors.js";
 
-/** Milliseconds that requests have to answer once their work was cut off. */
+/** Milliseconds for requests to answer after their work was aborted. */
 const LAST_WORDS = 500;
 
-/** The end of a service: no new work, what runs finishes, and what does not finish in time is cut off. */
+/** Shuts a service down: takes no new work, lets running work finish, and aborts what does not finish in time. */
 export class Lifecycle {
-  /** Of the work that runs; a set, since a signal that outlives its followers (AbortSignal.any) keeps something of each. */
+  /** Of running work. A set, and not AbortSignal.any of one signal, which would keep some memory for each request. */
   readonly #work = new Set<AbortController>();
   #draining = false;
   #inFlight = 0;
@@ -17,24 +18,24 @@ export class Lifecycle {
     return this.#draining;
   }
 
-  /** Has work aborted when the time to finish is over; gives back what takes it off again. */
+  /** Has `work` aborted when the time to finish is over. Returns a function that takes this back. */
   track(work: AbortController): () => void {
     this.#work.add(work);
     return () => this.#work.delete(work);
   }
 
-  /** A request has begun. */
+  /** Called when a request begins. */
   enter(): void {
     this.#inFlight += 1;
   }
 
-  /** A request has been answered, or its client has gone. */
+  /** Called when a request was answered, or its client has disconnected. */
   leave(): void {
     this.#inFlight -= 1;
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
-  /** Resolves when all requests have ended, `deadline` milliseconds and a moment later at the latest. */
+  /** Resolves when all requests have ended. After `deadline` milliseconds it aborts them, and resolves soon after. */
   async drain(deadline: number): Promise<void> {
     this.#draining = true;
     await this.#idleWithin(deadline);
@@ -52,4 +53,10 @@ export class Lifecycle {
     await Promise.race([idle, sleep(milliseconds, undefined, { signal: timer.signal })]);
     timer.abort();
   }
+}
+
+/** Calls `done` when a response has been sent completely, or its client has disconnected. */
+export function onEnd({ raw }: FastifyReply, done: (answered: boolean) => void): void {
+  // Not the request's "close", which is emitted as soon as its body has been read.
+  raw.once("close", () => done(raw.writableFinished));
 }

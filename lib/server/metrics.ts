@@ -8,8 +8,8 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const ITEMS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 /**
- * What Prometheus reads. The engine's figures are those of the whole process: a model that runs beside the service
- * shares its device.
+ * The metrics for Prometheus. Those of the engine are for the whole process, including models outside the service, which
+ * share its device.
  */
 export class Metrics {
   readonly registry = new Registry();
@@ -23,13 +23,13 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
     this.#requests = new Counter({
       name: "clip_blip_http_requests_total",
-      help: "Requests that were answered; status 499 means that the client had disconnected.",
+      help: "Requests; status 499 means that the client disconnected before the response.",
       labelNames: ["method", "route", "status"],
       registers,
     });
     this.#requestSeconds = new Histogram({
       name: "clip_blip_http_request_duration_seconds",
-      help: "Seconds from a request's headers to the end of its answer.",
+      help: "Seconds from a request's headers to the end of its response.",
       labelNames: ["method", "route"],
       buckets: SECONDS,
       registers,
@@ -43,7 +43,7 @@ export class Metrics {
 
   /** Counts a request that has ended. */
   ended({ method, routeOptions }: FastifyRequest, reply: FastifyReply, answered: boolean): void {
-    // Unknown paths share one label: a scanner must not make a series of each.
+    // Unknown paths share one label, so that a scanner does not create a series for each.
     const route = routeOptions.url ?? "none";
     this.#requests.inc({ method, route, status: answered ? reply.statusCode : 499 });
     this.#requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
@@ -59,34 +59,34 @@ export class Metrics {
     const labelNames = ["operation", "device"] as const;
     const queueSeconds = new Histogram({
       name: "clip_blip_queue_seconds",
-      help: "Seconds that prepared items waited for the device.",
+      help: "Seconds for which prepared items waited for the device.",
       labelNames,
       buckets: SECONDS,
       registers,
     });
     const inferenceSeconds = new Histogram({
       name: "clip_blip_inference_seconds",
-      help: "Seconds of a batch on the device.",
+      help: "Seconds that a batch took on the device.",
       labelNames,
       buckets: SECONDS,
       registers,
     });
     const batchItems = new Histogram({
       name: "clip_blip_batch_items",
-      help: "Items of a batch.",
+      help: "Items in a batch.",
       labelNames,
       buckets: ITEMS,
       registers,
     });
     const items = new Counter({
       name: "clip_blip_items_total",
-      help: "Items that went through the device, by outcome.",
+      help: "Items processed on the device, by outcome.",
       labelNames: [...labelNames, "outcome"],
       registers,
     });
     const splits = new Counter({
       name: "clip_blip_batch_splits_total",
-      help: "Forwards that ran out of memory and were split.",
+      help: "Batches that ran out of memory and were split.",
       labelNames,
       registers,
     });
@@ -105,13 +105,13 @@ export class Metrics {
   #preparations(): ChannelListener {
     const seconds = new Histogram({
       name: "clip_blip_preprocess_seconds",
-      help: "Seconds of decoding and resizing a picture.",
+      help: "Seconds for decoding and resizing a picture.",
       buckets: SECONDS,
       registers: [this.registry],
     });
     const pictures = new Counter({
       name: "clip_blip_pictures_total",
-      help: "Pictures by whether they could be decoded.",
+      help: "Pictures, by whether they could be decoded.",
       labelNames: ["outcome"],
       registers: [this.registry],
     });
@@ -122,13 +122,13 @@ export class Metrics {
     };
   }
 
-  /** What is read off the service when Prometheus asks. */
+  /** The metrics that are read from the service when Prometheus asks. */
   #state({ clip, blip, bodies }: Service): void {
     const registers = [this.registry];
     const models = Object.entries({ clip, blip }).flatMap(([name, model]) => (model ? [{ name, model }] : []));
     new Gauge({
       name: "clip_blip_queue_items",
-      help: "Items that wait for a model or are being processed, including those of requests still being received.",
+      help: "Items that are waiting or being processed, including those of requests still being received.",
       labelNames: ["model"],
       registers,
       collect() {
@@ -137,7 +137,7 @@ export class Metrics {
     });
     new Gauge({
       name: "clip_blip_pending_body_bytes",
-      help: "Bytes of the request bodies in memory.",
+      help: "Bytes of request bodies in memory.",
       registers,
       collect() {
         this.set(bodies.bytes);
@@ -154,7 +154,7 @@ export class Metrics {
     });
     new Gauge({
       name: "clip_blip_device_memory_bytes",
-      help: "Memory of the devices: free, total, allocated by tensors, and peak of allocated.",
+      help: "Memory of the devices: free, total, allocated by tensors, and peak of that.",
       labelNames: ["device", "kind"],
       registers,
       collect() {

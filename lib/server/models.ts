@@ -14,25 +14,25 @@ export type ServiceClip = Pick<
 /** What the service uses of a BLIP model. */
 export type ServiceBlip = Pick<BlipModel, "caption" | "capabilities" | "warmup" | "unload" | "close">;
 
-/** What is needed of both. */
+/** What the service uses of either model. */
 export type AnyServiceModel = Pick<ClipModel, "capabilities" | "warmup" | "unload" | "close">;
 
-/** Loads a model with the options that the service has for it. */
+/** Loads a model with the service's options. */
 export type ModelLoader<M> = (options: LoadOptions) => Promise<M>;
 
-/** How a model of the service is named. */
+/** A model of the service: a source, false for none, a loaded model, or a function that loads one. */
 export type ModelOption<M> = string | false | M | ModelLoader<M>;
 
-/** How a model of the service comes and goes. */
+/** Where a model of the service comes from. */
 export interface ModelOrigin<M> {
-  /** What the model is called in answers. */
+  /** Name of the model in responses. */
   label: string;
   load: ModelLoader<M>;
   /** Whether the service closes it. */
   owned: boolean;
 }
 
-/** Whether an option is a model that is loaded. */
+/** Whether an option is a loaded model. */
 export function isModel(option: unknown): option is AnyServiceModel {
   return typeof (option as Partial<AnyServiceModel> | null)?.capabilities === "function";
 }
@@ -57,7 +57,7 @@ function originOf<M extends AnyServiceModel>(
   return { label: architecture, load: async () => option, owned: false };
 }
 
-/** A source as anybody may see it: a name, never a path. */
+/** A source as clients see it: a name, never a path. */
 function publicName(source: string): string {
   return isHubId(source) && !existsSync(source) ? source : basename(source);
 }

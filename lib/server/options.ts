@@ -13,7 +13,7 @@ import type { JobBackend } from "../models/jobs.js";
 import type { LoadOptions } from "../models/load-options.js";
 import { isModel, type ModelOption, type ServiceBlip, type ServiceClip } from "./models.js";
 
-/** Limits of a request; beyond them it is refused with 413 or 422. */
+/** Limits of a request; a request that exceeds them is refused with 413 or 422. */
 export interface Limits {
   /** Maximum bytes of a body, with all pictures. Default 64 MiB. */
   bodyBytes: number;
@@ -27,13 +27,13 @@ export interface Limits {
   images: number;
   /** Maximum number of texts in a request. Default 2048, like OpenAI's. */
   texts: number;
-  /** Maximum characters of a text or a label. Default 4096; the model reads only the first tokens. */
+  /** Maximum characters of a text or label. Default 4096; the model reads only the first tokens. */
   textLength: number;
   /** Maximum number of labels in a classification. Default 1000. */
   labels: number;
   /** Maximum number of beams, and of captions, for a picture. Default 16. */
   beams: number;
-  /** Maximum number of words in `bad_words`. Default 100. */
+  /** Maximum number of words and phrases in `badWords`. Default 100. */
   badWords: number;
   /** Maximum number of pictures in a job. Default 10,000. */
   jobImages: number;
@@ -61,13 +61,13 @@ export const DEFAULT_LIMITS: Limits = {
 /** Options of `createServer`. */
 export interface ServerOptions {
   /**
-   * The CLIP model: a source for `ClipModel.load`, a function that loads one, or a loaded one, which its owner closes. false:
-   * no model and none of its routes. Default: CLIP_MODEL of the environment, else "demo".
+   * The CLIP model: a source for `ClipModel.load`, a function that loads a model, or a loaded one, which the caller closes.
+   * false: no model and none of its routes. Default: the environment variable CLIP_MODEL, else "demo".
    */
   clip?: ModelOption<ServiceClip>;
-  /** The BLIP model, in the same ways, with BLIP_MODEL. */
+  /** The BLIP model, in the same way, with the environment variable BLIP_MODEL. */
   blip?: ModelOption<ServiceBlip>;
-  /** Options for loading both. */
+  /** Options for loading both models. */
   load?: Pick<
     LoadOptions,
     "device" | "dtype" | "maxBatchSize" | "memoryFraction" | "memoryLimit" | "releaseCache" | "idleUnload"
@@ -81,19 +81,19 @@ export interface ServerOptions {
    * password of the login window. Default: none.
    */
   token?: string;
-  /** Maximum number of requests of a client address: { max: 100, timeWindow: "1 minute" }. Default: no limit. */
+  /** Maximum number of requests from a client address: { max: 100, timeWindow: "1 minute" }. Default: no limit. */
   rateLimit?: Pick<RateLimitOptions, "max" | "timeWindow">;
   /** Fetch pictures by `http(s):` URL, from public addresses only. Default false. */
   allowRemote?: boolean;
-  /** Addresses or ranges such as "10.0.0.0/8" that `allowRemote` reaches although they are not public. */
+  /** Addresses or ranges that `allowRemote` includes although they are not public, such as "10.0.0.0/8". */
   allowedAddresses?: string[];
-  /** Milliseconds for running requests when the server closes. Default 25,000; Kubernetes kills after 30,000. */
+  /** Milliseconds for running requests to finish when the server closes. Default 25,000; Kubernetes kills after 30,000. */
   drainDeadline?: number;
-  /** Called once when a device has failed for good. Only a new process can use it again. */
+  /** Called once, when a device is lost. Only a new process can use it again. */
   onDeviceLost?: () => void;
-  /** The queue for jobs; without it the job routes answer 503. The server closes it. */
+  /** The queue for jobs, which the server closes. Default: none, so that posting a job answers 503. */
   jobs?: JobBackend;
-  /** Fastify's option `logger`: options of pino, or false. Default: level "info" to standard output. */
+  /** Fastify's option `logger`: options of pino, or false. Default: level "info", on standard output. */
   logger?: FastifyServerOptions["logger"];
 }
 
@@ -138,11 +138,11 @@ export function resolveOptions(options: ServerOptions): ServiceOptions {
   if (clip === false && blip === false) {
     throw new ClipBlipError(
       "ERR_INVALID_ARGUMENT",
-      "options.clip and options.blip are both false: the service needs a model",
+      "options.clip and options.blip are both false: the service needs at least one model",
     );
   }
   if (token !== undefined && (typeof token !== "string" || token === "")) {
-    // Never with the value in it.
+    // The message does not show the value, which is a secret.
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", "options.token must be a string of at least one character");
   }
   assertInteger(options.maxQueue, "options.maxQueue", 1);

@@ -12,7 +12,7 @@ declare module "fastify" {
 }
 
 /**
- * Brings the pictures of a body to `request.pictures`, where a multipart body has not done so already. Each takes its
+ * Puts the pictures of a JSON body into `request.pictures`; for a multipart body `readForm` has done that. Each takes a
  * place in the queue.
  */
 export function readPictures(service: Service): preHandlerAsyncHookHandler {
@@ -23,32 +23,32 @@ export function readPictures(service: Service): preHandlerAsyncHookHandler {
   };
 }
 
-/** The bytes of pictures that are given as data: URLs, as base64 or, where that is allowed, as http(s): URLs. */
+/** The bytes of pictures that are given as data: URLs, base64 or, if that is allowed, http(s): URLs. */
 export function resolvePictures(service: Service, images: string[], signal?: AbortSignal): Promise<Uint8Array[]> {
   const { imageBytes } = service.options.limits;
   return Promise.all(
     images.map(async (text, index) => {
       const bytes = isRemote(text) ? await fetched(service, text, index, signal) : decoded(text, index);
       if (bytes.length <= imageBytes) return bytes;
-      const message = `A picture is larger than the limit of ${imageBytes} bytes (item ${index}).`;
+      const message = `A picture is larger than the limit of ${imageBytes} bytes: send a smaller one (item ${index}).`;
       throw new ServiceError(413, "ERR_IMAGE_TOO_LARGE", message, { index });
     }),
   );
 }
 
-/** Whether a text is a picture in itself. */
+/** Whether a text is a data: URL. */
 export function isDataUrl(text: string): boolean {
   return /^data:/i.test(text);
 }
 
-/** Whether a text is the URL of a picture elsewhere. */
+/** Whether a text is an http(s): URL. */
 export function isRemote(text: string): boolean {
   return /^https?:/i.test(text);
 }
 
 async function fetched(service: Service, text: string, index: number, signal?: AbortSignal): Promise<Uint8Array> {
   if (!service.fetchPicture) {
-    throw wrong("Pictures by URL are not allowed here: send the bytes, or a data: URL", index);
+    throw wrong("This service does not fetch pictures by URL: send the bytes, or a data: URL", index);
   }
   if (!URL.canParse(text)) throw wrong("A picture's URL is not valid: check its spelling", index);
   const url = new URL(text);
@@ -60,7 +60,7 @@ const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 function decoded(text: string, index: number): Uint8Array {
   if (isDataUrl(text)) return readDataUrl(text);
   if (BASE64.test(text)) return Buffer.from(text, "base64");
-  throw wrong("A picture is neither a data: URL nor base64", index);
+  throw wrong("A picture must be a data: URL or base64", index);
 }
 
 function wrong(sentence: string, index: number): ServiceError {

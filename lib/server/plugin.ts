@@ -6,22 +6,27 @@ import { requireToken } from "./auth.js";
 import { addDocs, collectSchemas } from "./docs.js";
 import { addErrorHandling } from "./error-handling.js";
 import { ServiceError } from "./errors.js";
+import { onEnd } from "./lifecycle.js";
 import { Metrics } from "./metrics.js";
-import { onEnd } from "./on-end.js";
 import { resolveOptions, type ServerOptions } from "./options.js";
 import { captionRoutes } from "./routes/captions.js";
 import { classificationRoutes } from "./routes/classifications.js";
-import { healthRoutes } from "./routes/health.js";
-import { imageRoutes } from "./routes/images.js";
+import { imageRoutes, textRoutes } from "./routes/embeddings.js";
+import { healthRoutes, metricsRoute } from "./routes/health.js";
 import { jobRoutes } from "./routes/jobs.js";
-import { metricsRoute } from "./routes/metrics.js";
 import { modelRoutes } from "./routes/models.js";
 import { openAiRoutes } from "./routes/openai.js";
 import { addPage } from "./routes/page.js";
-import { textRoutes } from "./routes/texts.js";
 import { type App, Service } from "./service.js";
 
-/** The service as a Fastify plugin, to be registered under a prefix of an application. */
+/**
+ * The service as a Fastify plugin, to be registered in an application, usually under a prefix. The options are those of
+ * `createServer`; `logger` is the application's.
+ * @example
+ * ```ts
+ * await app.register(clipBlipService, { prefix: "/vision", clip: "openai/clip-vit-base-patch32", blip: false });
+ * ```
+ */
 export const clipBlipService: FastifyPluginAsync<ServerOptions> = async (instance, serverOptions) => {
   const app = instance.withTypeProvider<TypeBoxTypeProvider>();
   const options = resolveOptions(serverOptions);
@@ -30,7 +35,7 @@ export const clipBlipService: FastifyPluginAsync<ServerOptions> = async (instanc
 
   app.removeContentTypeParser("text/plain");
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
-  // The schemas of answers are documentation; an embedding is written fastest by JSON.stringify itself.
+  // Schemas of responses are only for the documentation: JSON.stringify is fastest for embeddings.
   app.setSerializerCompiler(() => JSON.stringify);
   addErrorHandling(app);
   addLife(app, service, metrics);
@@ -49,7 +54,7 @@ export const clipBlipService: FastifyPluginAsync<ServerOptions> = async (instanc
   });
 };
 
-/** What every request and the service itself begin and end with. */
+/** Adds what happens at the beginning and end of each request, and of the service. */
 function addLife(app: App, service: Service, metrics: Metrics): void {
   app.decorateRequest("work", undefined);
   app.decorateRequest("pictures");
@@ -66,7 +71,7 @@ function addLife(app: App, service: Service, metrics: Metrics): void {
     next();
   });
   app.addHook("onReady", async () => {
-    // Not awaited: the server listens while the models load.
+    // Not awaited, so that the server listens while the models load.
     void service.start();
   });
   app.addHook("preClose", () => service.lifecycle.drain(service.options.drainDeadline));
@@ -76,13 +81,13 @@ function addLife(app: App, service: Service, metrics: Metrics): void {
   });
 }
 
-/** What stands before every route but those of health. */
+/** Adds the rate limit and the token check, which hold for all routes but those of health. */
 async function addGuards(app: App, { token, rateLimit: limit }: ServerOptions): Promise<void> {
   if (limit !== undefined) {
     await app.register(rateLimit, {
       ...limit,
       errorResponseBuilder: (_request, { ttl }) =>
-        new ServiceError(429, "ERR_RATE_LIMITED", "You have sent too many requests: wait a while.", {
+        new ServiceError(429, "ERR_RATE_LIMITED", "You have sent too many requests: try again later.", {
           retryAfter: Math.ceil(ttl / 1000),
         }),
     });

@@ -15,7 +15,7 @@ import { Lifecycle } from "./lifecycle.js";
 import { blipOrigin, clipOrigin, type ServiceBlip, type ServiceClip } from "./models.js";
 import type { ServiceOptions } from "./options.js";
 
-/** A Fastify instance whose schemas type the code. */
+/** A Fastify instance that takes the types of requests from their schemas. */
 export type App = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,
@@ -27,14 +27,14 @@ export type App = FastifyInstance<
 /** Adds a group of routes. */
 export type Routes = (app: App, service: Service) => void;
 
-/** What the routes share: the models, what they may hold, and the life of the whole. */
+/** What the routes share: the models, the limits, and the lifecycle. */
 export class Service {
   readonly options: ServiceOptions;
   readonly clip: HostedModel<ServiceClip> | undefined;
   readonly blip: HostedModel<ServiceBlip> | undefined;
   readonly lifecycle = new Lifecycle();
   readonly bodies: BodyBudget;
-  /** Fetches pictures by URL; undefined where that is not allowed. */
+  /** Fetches pictures by URL; undefined if that is not allowed. */
   readonly fetchPicture: Fetcher | undefined;
 
   constructor(options: ServiceOptions, log: FastifyBaseLogger) {
@@ -70,17 +70,17 @@ export class Service {
     }
   }
 
-  /** The models that there are. */
+  /** The models of this service. */
   get models(): (HostedModel<ServiceClip> | HostedModel<ServiceBlip>)[] {
     return [this.clip, this.blip].filter((model) => model !== undefined);
   }
 
-  /** Loads and warms up one model after the other: side by side they would measure each other's memory. */
+  /** Loads and warms up one model after the other, so that neither measures memory while the other changes it. */
   async start(): Promise<void> {
     for (const model of this.models) await model.start();
   }
 
-  /** Why the service should be sent no work; undefined: it is ready. */
+  /** Why the service is not ready; undefined if it is. */
   async notReady(): Promise<ServiceError | undefined> {
     if (this.lifecycle.draining) return drainingError();
     for (const model of this.models) {
@@ -90,7 +90,7 @@ export class Service {
     return undefined;
   }
 
-  /** Why no work is taken now, without asking a model. */
+  /** Why no work is accepted now, without running a model; undefined if it is. */
   unavailable(): ServiceError | undefined {
     if (this.lifecycle.draining) return drainingError();
     for (const model of this.models) {
@@ -100,7 +100,7 @@ export class Service {
     return undefined;
   }
 
-  /** Ends everything, once the requests have ended. */
+  /** Closes models and jobs. Called when all requests have ended. */
   async close(): Promise<void> {
     await Promise.all([...this.models.map((model) => model.close()), this.options.jobs?.close()]);
   }

@@ -1,12 +1,12 @@
 import type { FastifySchemaValidationError } from "fastify";
 import { quote } from "../common/quote.js";
 
-/** Names that are unknown are told up to this many. */
+/** Maximum number of unknown names in a message. */
 const MAX_NAMES = 5;
 
 /**
- * What a schema found, as one sentence. The first finding tells what is wrong; those after it are mostly its echo, as
- * the members of a union that do not fit.
+ * The errors of a schema, as one sentence. The first error says what is wrong; the others mostly follow from it, like
+ * those of the other members of a union.
  */
 export function validationError(errors: FastifySchemaValidationError[], part: string): Error {
   const { instancePath, message } = errors[0]!;
@@ -18,8 +18,8 @@ export function validationError(errors: FastifySchemaValidationError[], part: st
 }
 
 /**
- * The properties of one object that its schema does not have. Each is a finding of its own, and all are one more at the
- * end; of many properties that one is not reached any more.
+ * The properties of one object that its schema does not have. Each is an error of its own, followed by one error for all
+ * of them; with many properties, the list of errors ends before that one.
  */
 function unknownProperties(errors: FastifySchemaValidationError[]): { path: string; names: string[] } | undefined {
   const summary = errors.find(({ keyword }) => keyword === "additionalProperties");

@@ -62,11 +62,11 @@ describe("search", () => {
   test("says what is wrong with a folder", async () => {
     const { code, err } = await run(["search", join(scratch, "nowhere"), "a circle"]);
     assert.equal(code, 2);
-    assert.match(err, /^clip-blip: There is no folder \S+nowhere\n$/);
+    assert.match(err, /^clip-blip: There is no folder \S+nowhere: check the path\n$/);
     const empty = join(scratch, "empty");
     mkdirSync(empty);
     const nothing = await run(["search", empty, "a circle"]);
     assert.deepEqual([nothing.code, nothing.out], [1, ""]);
-    assert.match(nothing.err, /^clip-blip: There is no picture to search in \S+empty\.\n$/);
+    assert.match(nothing.err, /^clip-blip: There are no pictures in \S+empty\.\n$/);
   });
 });

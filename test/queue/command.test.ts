@@ -149,7 +149,7 @@ describe("clip-blip worker says what is wrong, and ends:", () => {
 
   it("no URL, and none that Redis has", async () => {
     const none = await failing([]);
-    assert.deepEqual(none, { code: 2, err: "clip-blip: worker needs --redis with the URL of Redis, or REDIS_URL." });
+    assert.deepEqual(none, { code: 2, err: "clip-blip: worker needs the URL of Redis: set --redis or REDIS_URL." });
     const strange = await failing(["--redis", "http://user:secret@127.0.0.1"]);
     assert.equal(strange.code, 2);
     assert.match(strange.err, /a URL such as redis:/);
@@ -173,7 +173,7 @@ describe("clip-blip worker says what is wrong, and ends:", () => {
     const args = ["--redis", redis.url, "--only", "embeddings"];
     const missing = await failing([...args, "--root", join(folder, "missing")]);
     assert.equal(missing.code, 2);
-    assert.match(missing.err, /The root .* is no folder/);
+    assert.match(missing.err, /The root .* is not a folder/);
     const taken = await failing([...args, "--metrics-port", String(redis.port)]);
     assert.equal(taken.code, 1);
     assert.match(taken.err, /EADDRINUSE/);

@@ -205,7 +205,7 @@ describe("what a worker may read", () => {
     for (const way of [...outside.map((one) => `${pathToFileURL(folder).href}/${one}`), "file:///etc/passwd"]) {
       const error = await codeOf(way, options);
       assert.ok(typeof error === "object" && error.code === "ERR_INVALID_ARGUMENT", `${way}: ${JSON.stringify(error)}`);
-      assert.match(error.message, /is not below a root of this worker/);
+      assert.match(error.message, /is not in a folder that this worker may read/);
     }
     for (const strange of ["file://elsewhere/a.jpg", `${pathToFileURL(inside).href}%2fdeeper`]) {
       const error = await codeOf(strange, options);
@@ -290,7 +290,7 @@ describe("a queue of jobs", () => {
     const request: JobRequest = { type: "captions", images: dataImages(40) };
     const { id } = await own.enqueue(request);
     await small.ask((client) => client.config("SET", "maxmemory", "1mb"));
-    await assert.rejects(own.enqueue(request), { code: "ERR_QUEUE_FULL", message: /memory of Redis/ });
+    await assert.rejects(own.enqueue(request), { code: "ERR_QUEUE_FULL", message: /Redis is out of memory/ });
     assert.equal((await own.status(id))!.state, "waiting");
   });
 

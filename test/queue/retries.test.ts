@@ -67,7 +67,7 @@ describe("a picture that cannot be fetched now", () => {
     const [first, second, third] = requests.get("/flaky")!;
     // Half of each wait is left to chance, so that not all workers come back at once.
     assert.ok(second! - first! >= 95 && third! - second! >= 195, `${requests.get("/flaky")}`);
-    const retries = lines.filter((line) => /is tried again in .* 1 of \d pictures failed: .*503/.test(line));
+    const retries = lines.filter((line) => /will be retried in .* 1 of \d pictures failed: .*503/.test(line));
     assert.equal(retries.length, 2, lines.join("\n"));
   });
 

@@ -62,7 +62,10 @@ describe("a sink", () => {
     const { progress, results } = await ends(id);
     await worker.close();
     assert.deepEqual(progress, { done: 2, failed: 1, total: 3 });
-    const error = { code: "ERR_INVALID_ARGUMENT", message: '"file:///nowhere" is not below a root of this worker.' };
+    const error = {
+      code: "ERR_INVALID_ARGUMENT",
+      message: '"file:///nowhere" is not in a folder that this worker may read: start it with roots (--root).',
+    };
     assert.deepEqual(results, [{ key: "file", error }]);
     assert.doesNotMatch(readFileSync(path, "utf8"), /\u2028/);
     const written = new Map(lines().map((line) => [line.key, line]));
@@ -89,7 +92,7 @@ describe("a sink", () => {
 
     const log: string[] = [];
     const second = await open({ log: (line: string) => log.push(line) });
-    assert.match(log.join("\n"), /lacked 2 results of an earlier run/);
+    assert.match(log.join("\n"), /lacks 2 results of an earlier run/);
     assert.deepEqual((await ends(id)).progress, { done: 4, failed: 0, total: 4 });
     await second.close();
     assert.deepEqual(
@@ -117,7 +120,7 @@ describe("a sink", () => {
   it("ends its worker when another one has taken it over", async () => {
     const one = await open();
     await client.set(new Names({}).sinkWriter(sinkId()), "another");
-    await assert.rejects(one.done, /Another worker writes/);
+    await assert.rejects(one.done, /Another worker is writing/);
     await client.del(new Names({}).sinkWriter(sinkId()));
   });
 

@@ -174,7 +174,7 @@ describe("an index of pictures", () => {
       const dimension = behaviour.dimension ?? 16;
       await assert.rejects(ImageIndex.open(folder, { model: standIn(behaviour), path }), {
         code: "ERR_INVALID_ARGUMENT",
-        message: `The index ${path} was made with mine (16 numbers a vector), and the vectors of a model (${dimension} numbers a vector) cannot be compared with those: open it with that model, pass rebuild: true to embed everything again, or choose another path`,
+        message: `The index ${path} was made with mine (16 numbers a vector), whose vectors cannot be compared with those of a model (${dimension} numbers a vector): open it with that model, pass rebuild: true to embed everything again, or choose another path`,
       });
     }
     await using same = await ImageIndex.open(folder, { model: standIn(), path, rebuild: true });
@@ -215,7 +215,10 @@ describe("an index of pictures", () => {
     await using index = await ImageIndex.open(folder, { model: standIn() });
     await index.update();
     renameSync(folder, `${folder} elsewhere`);
-    await assert.rejects(index.update(), { code: "ERR_INVALID_ARGUMENT", message: `There is no folder ${folder}` });
+    await assert.rejects(index.update(), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: `There is no folder ${folder}: check the path`,
+    });
     assert.equal(await index.count(), 1);
   });
 

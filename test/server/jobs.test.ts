@@ -75,7 +75,7 @@ describe("the routes of jobs", () => {
       [{ type: "captions", images: [image], options: { normalize: true } }, /captions have no option normalize/],
       [{ type: "embeddings", images: [{ key: "x" }] }, /^body\.images\[0\] /],
       [{ type: "embeddings", images: [image, image] }, /two pictures have the same key.*item 1/i],
-      [{ type: "embeddings", images: [image, "HTTP://example.org/a.jpg"] }, /by URL are not allowed.*item 1/],
+      [{ type: "embeddings", images: [image, "HTTP://example.org/a.jpg"] }, /not accept pictures by URL.*item 1/],
       [[], /^body must be object/],
     ] as const) {
       const { status, body } = await post(app, payload);

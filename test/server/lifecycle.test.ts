@@ -58,7 +58,9 @@ describe("a service that starts", () => {
     const { url, at } = await start({ clip });
     await sleep(50);
     const failed = await request(at("/health/ready"));
-    assert.deepEqual(failed.body, { error: { code: "ERR_MODEL_NOT_FOUND", message: "The model was not found." } });
+    assert.deepEqual(failed.body, {
+      error: { code: "ERR_MODEL_NOT_FOUND", message: "The model was not found: see the log of the service." },
+    });
     assert.equal(failed.status, 503);
     assert.equal((await request(at("/health/live"))).status, 200);
     assert.equal((await embed(url)).status, 503);

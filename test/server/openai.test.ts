@@ -59,7 +59,7 @@ describe("POST /v1/embeddings", () => {
     for (const [input, extra, status, message] of [
       [[], {}, 422, /body\.input/],
       [texts, { dimensions: 64 }, 422, /128 numbers/],
-      [["a", "x".repeat(5000)], {}, 422, /more than 4096 characters \(item 1\)/],
+      [["a", "x".repeat(5000)], {}, 422, /more than 4096 characters.* \(item 1\)/],
       [[picture.slice(0, 2000)], {}, 422, /damaged/],
       [[[1, 2, 3]], {}, 422, /body\.input/],
       [Array(65).fill(picture.slice(0, 100)), {}, 422, /more than 64 pictures/],

@@ -192,7 +192,7 @@ describe("the page", () => {
     const page = await visit();
     await page.setInputFiles("#files", [first, BROKEN]);
     await page.waitForFunction(() => /described/.test(document.getElementById("announcer")!.textContent!));
-    assert.equal(await page.locator("#announcer").textContent(), "1 pictures described, 1 could not be read.");
+    assert.equal(await page.locator("#announcer").textContent(), "Pictures described: 1; could not be read: 1.");
     const unnamed = await page.locator("button:visible, a:visible, input").evaluateAll(
       (all) =>
         all.filter((one) => {

@@ -90,7 +90,7 @@ describe("pictures by URL", () => {
     const { url } = await start();
     const { status, body } = await post(`${url}/api/v1/embeddings/images`, { images: [`${await open()}/a.jpg`] });
     assert.deepEqual([status, body.error.code], [422, "ERR_INVALID_ARGUMENT"]);
-    assert.match(body.error.message, /by URL are not allowed/);
+    assert.match(body.error.message, /does not fetch pictures by URL/);
   });
 
   it("come from public addresses only, where they are allowed", async () => {

@@ -352,9 +352,9 @@ describe("npy", () => {
     await run(["embed", "a.png", "--out", "out.npy"]);
     const other = await run(["embed", "e.png", "--out", "out.npy"], { dimension: 4 });
     assert.deepEqual([other.code, rows().count], [2, 1]);
-    assert.match(other.err, /rows of 3 numbers and this model makes 4/);
+    assert.match(other.err, /rows of 3 numbers, but this model makes 4/);
     truncateSync("out.npy", 0);
-    assert.match((await run(["embed", "e.png", "--out", "out.npy"])).err, /names 1 rows that out\.npy does not have/);
+    assert.match((await run(["embed", "e.png", "--out", "out.npy"])).err, /names 1 rows, more than out\.npy has/);
     writeFileSync("out.npy", "not an array");
     assert.equal((await run(["embed", "e.png", "--out", "out.npy"])).code, 2);
     assert.equal(read("out.npy"), "not an array");

@@ -5,11 +5,11 @@ export interface Timing {
   runs: number;
 }
 
-/** Runs that count, however long they take. */
-const FEWEST_RUNS = 3;
+/** Minimum number of runs that are measured, however long they take. */
+const MIN_RUNS = 3;
 
 /**
- * Runs something again and again for some seconds. The first run does not count: it pays for what is done once.
+ * Runs something repeatedly for some seconds. The first run is not measured, since it has one-time costs.
  * @throws `signal.reason` between two runs; what `run` rejects with
  */
 export async function measure(
@@ -19,7 +19,7 @@ export async function measure(
   await run();
   const times: number[] = [];
   const end = performance.now() + 1000 * options.seconds;
-  while (times.length < FEWEST_RUNS || performance.now() < end) {
+  while (times.length < MIN_RUNS || performance.now() < end) {
     options.signal?.throwIfAborted();
     const started = performance.now();
     await run();

@@ -11,28 +11,28 @@ interface BenchFlags extends BothModelsFlags {
   json?: boolean;
 }
 
-/** One line of what was measured: `items` a run, of which `timing` tells the time. */
+/** One measurement: the time of a run over `items` inputs. */
 interface Figure {
   name: string;
   items: number;
   timing: Timing;
 }
 
-/** Pictures of one call, where many are measured; more add nothing to what a call shows. */
-const MANY = 32;
+/** Maximum number of pictures in a call; more would not change the result. */
+const MAX_PICTURES = 32;
 
-/** `clip-blip bench`: what this machine reaches. */
+/** `clip-blip bench`: measures the speed of this machine. */
 export function addBench(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("bench")
     .summary("measure the speed of this machine")
     .description(
       "Measures how long it takes to embed and caption pictures on this machine, including decoding, one at a time and " +
-        "many at once. Without arguments it uses the pictures of the package.",
+        "many at once. Without arguments it uses the demo pictures of the package.",
     )
-    .argument("[images...]", "files, folders (searched recursively) and patterns");
+    .argument("[images...]", "files, folders (searched recursively) and glob patterns");
   addBothModelsOptions(command, context)
-    .option("--seconds <n>", "time for each measurement, at least three runs", wholeNumber(0), 3)
+    .option("--seconds <n>", "time for each measurement, of at least three runs", wholeNumber(0), 3)
     .option("--json", "print a JSON object instead of a table")
     .addHelpText(
       "after",
@@ -47,7 +47,7 @@ Examples:
 async function bench(context: CliContext, inputs: string[], flags: BenchFlags): Promise<number> {
   const { paths, missing } = await expandInputs(inputs.length ? inputs : [packagePath("models/demo-pictures")]);
   if (missing.length) throw new UsageError(missing[0]!.error.message);
-  const pictures = paths.slice(0, MANY);
+  const pictures = paths.slice(0, MAX_PICTURES);
   const models = [await benchClip(context, pictures, flags), await benchBlip(context, pictures, flags)];
   const { stdout } = context;
   stdout.write(flags.json ? `${JSON.stringify({ models }, null, 2)}\n` : models.map(lines).join("\n"));
@@ -93,7 +93,7 @@ async function benchBlip(context: CliContext, pictures: string[], flags: BenchFl
   }
 }
 
-/** What a figure depends on beside the model. */
+/** What a measurement depends on besides the model. */
 function about({ device, dtype, libtorch }: { device?: string; dtype?: string; libtorch?: string }) {
   return { device, dtype, libtorch };
 }

@@ -3,10 +3,9 @@ import type { CliContext } from "../context.js";
 import { outcomeOf, runJob } from "../job.js";
 import { addModelOptions, loadModel, type ModelFlags, wholeNumber } from "../options.js";
 import { csv } from "../output/csv.js";
-import { chooseFormat } from "../output/format.js";
 import { html } from "../output/html.js";
 import { jsonl } from "../output/jsonl.js";
-import { openRecords } from "../output/open.js";
+import { chooseFormat, openRecords } from "../output/open.js";
 import type { ParquetValue } from "../output/parquet.js";
 import { describeRun } from "../output/run.js";
 import type { RecordFormat } from "../output/writer.js";
@@ -45,21 +44,22 @@ export function addCaption(program: Command, context: CliContext, done: (exitCod
       'Writes one line per picture: {"input": "a.jpg", "caption": "..."}, or {"input": "b.jpg", "error": {"code", ' +
         '"message"}} if it cannot be read.',
     )
-    .argument("<images...>", "files, folders (searched recursively) and patterns");
+    .argument("<images...>", "files, folders (searched recursively) and glob patterns");
   addModelOptions(command, "BLIP_MODEL", context)
-    .option("-p, --prompt <words>", "beginning of every caption")
+    .option("-p, --prompt <words>", "text that every caption begins with")
     .option("--num-beams <n>", "number of beams; more are better and slower (default: the model's)", wholeNumber(1))
-    .option("--max-length <n>", "maximum tokens of a caption, with the prompt (default: the model's)", wholeNumber(2))
-    .option("--min-length <n>", "minimum tokens of a caption, with the prompt (default: the model's)", wholeNumber(0))
-    .option("-o, --out <file>", "output file; a run that was stopped is continued")
+    .option("--max-length <n>", "maximum tokens of a caption and its prompt (default: the model's)", wholeNumber(2))
+    .option("--min-length <n>", "minimum tokens of a caption and its prompt (default: the model's)", wholeNumber(0))
+    .option("-o, --out <file>", "output file; an interrupted run is continued")
     .addOption(
-      new Option("--format <name>", "output format (default: by the ending of --out, else jsonl)").choices(FORMATS),
+      new Option("--format <name>", "output format (default: by the extension of --out, else jsonl)").choices(FORMATS),
     )
     .addHelpText(
       "after",
       `
-html is a page of thumbnails with their captions, in one file. What made a file stands in
-<file>.meta.json beside it, or in it (parquet): another model or other options do not go on with it.
+html is a page of thumbnails with their captions, in one file. The model and the options are
+recorded in <file>.meta.json, with parquet in the file itself: only a run with the same ones
+continues a file.
 
 Examples:
   $ clip-blip caption photos/ --out photos.html

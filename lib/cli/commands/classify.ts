@@ -23,13 +23,13 @@ interface ClassifyOptions {
   signal: AbortSignal;
 }
 
-/** Pictures of one call: the labels are embedded once for each. */
+/** Number of pictures in a call; each call embeds the labels once. */
 const PICTURES_PER_CALL = 64;
 
-/** Errors of one picture, after which the others can go on. */
+/** Errors of a single picture, which do not affect the others. */
 const PICTURE_ERRORS = ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_OUT_OF_MEMORY"];
 
-/** `clip-blip classify`: which of some labels fits a picture. */
+/** `clip-blip classify`: scores labels for pictures. */
 export function addClassify(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("classify")
@@ -38,11 +38,11 @@ export function addClassify(program: Command, context: CliContext, done: (exitCo
       'Writes one line per picture, best label first: {"input": "a.jpg", "labels": [{"label": "dog", "score": 0.93}, ...]}. ' +
         "The scores of a picture sum to 1 (not with SigLIP).",
     )
-    .argument("<images...>", "files, folders (searched recursively) and patterns")
-    .requiredOption("-l, --labels <a,b,c>", "the labels, separated by commas")
-    .option("--template <sentence>", 'sentence for each label (default: "a photo of {}")');
+    .argument("<images...>", "files, folders (searched recursively) and glob patterns")
+    .requiredOption("-l, --labels <a,b,c>", "labels, separated by commas")
+    .option("--template <sentence>", 'sentence for each label, with {} in its place (default: "a photo of {}")');
   addModelOptions(command, "CLIP_MODEL", context)
-    .option("-o, --out <file>", "output file; a run that was stopped is continued")
+    .option("-o, --out <file>", "output file; an interrupted run is continued")
     .addHelpText(
       "after",
       `
@@ -78,7 +78,7 @@ async function classify(context: CliContext, inputs: string[], flags: ClassifyFl
   });
 }
 
-/** Classifies pictures in one call, and again without each one that turns out to be unreadable. */
+/** Classifies pictures in one call, which is repeated without each picture that fails. */
 async function* classifySome(
   clip: CliClip,
   paths: string[],
@@ -93,7 +93,7 @@ async function* classifySome(
       return;
     } catch (error) {
       if (!(error instanceof ClipBlipError) || !PICTURE_ERRORS.includes(error.code)) throw error;
-      // A call with one picture has no need to say which.
+      // With a single picture the error need not say which.
       const index = left.length === 1 ? 0 : error.index;
       if (index === undefined) throw error;
       yield { input: left[index]!, ...failure(error) };

@@ -6,7 +6,7 @@ interface DoctorFlags {
   json?: boolean;
 }
 
-/** `clip-blip doctor`: what is there, and what to do where something is missing. */
+/** `clip-blip doctor`: what is installed, and how to install what is missing. */
 export function addDoctor(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   program
     .command("doctor")
@@ -27,9 +27,8 @@ async function doctor(context: CliContext, { json }: DoctorFlags): Promise<numbe
 }
 
 async function runChecks({ env, signal }: CliContext): Promise<Check[]> {
-  const { checkMachine } = await import("../doctor/machine.js");
+  const { checkImages, checkMachine } = await import("../doctor/machine.js");
   const { checkNative } = await import("../doctor/libtorch.js");
-  const { checkImages } = await import("../doctor/images.js");
   const { checkModels } = await import("../doctor/models.js");
   return [...checkMachine(), ...(await checkNative(env, signal)), await checkImages(), ...checkModels(env)];
 }

@@ -7,10 +7,9 @@ import type { CliClip } from "../library.js";
 import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
 import type { Outcome } from "../outcome.js";
 import { csv } from "../output/csv.js";
-import { chooseFormat } from "../output/format.js";
 import { jsonl } from "../output/jsonl.js";
 import { NpyFile, namesPath } from "../output/npy.js";
-import { openBeside, openRecords } from "../output/open.js";
+import { chooseFormat, openBeside, openRecords } from "../output/open.js";
 import type { ParquetValue } from "../output/parquet.js";
 import { describeRun } from "../output/run.js";
 import type { RecordFormat, ResultWriter } from "../output/writer.js";
@@ -28,7 +27,7 @@ const FORMATS = ["jsonl", "npy", "parquet", "csv"] as const;
 
 const RECORDS: Record<"jsonl" | "csv", RecordFormat<Embedded>> = {
   jsonl: jsonl(),
-  // pgvector and others read a vector in this form.
+  // The form in which pgvector and others read a vector.
   csv: csv(["input", "text"], "embedding", ({ embedding }) => JSON.stringify(shortNumbers(embedding))),
 };
 
@@ -43,7 +42,7 @@ const PARQUET: ParquetValue<Embedded> = {
   of: ({ embedding }) => Array.from(embedding),
 };
 
-/** Texts of one call of the library. */
+/** Number of texts in a call of the library. */
 const TEXTS_PER_CALL = 256;
 
 /** `clip-blip embed`: pictures and texts to vectors. */
@@ -55,20 +54,21 @@ export function addEmbed(program: Command, context: CliContext, done: (exitCode:
       'Writes one line per input: {"input": "a.jpg", "embedding": [...]} or {"text": "...", "embedding": [...]}, or ' +
         '{"input": "b.jpg", "error": {"code", "message"}} for a picture that cannot be read.',
     )
-    .argument("[images...]", "files, folders (searched recursively) and patterns")
+    .argument("[images...]", "files, folders (searched recursively) and glob patterns")
     .option("-t, --text <text...>", "texts to embed");
   addModelOptions(command, "CLIP_MODEL", context)
     .option("--no-normalize", "do not scale the vectors to length 1")
-    .option("-o, --out <file>", "output file; a run that was stopped is continued")
+    .option("-o, --out <file>", "output file; an interrupted run is continued")
     .addOption(
-      new Option("--format <name>", "output format (default: by the ending of --out, else jsonl)").choices(FORMATS),
+      new Option("--format <name>", "output format (default: by the extension of --out, else jsonl)").choices(FORMATS),
     )
     .addHelpText(
       "after",
       `
-npy is a NumPy array, float32 [rows, dimension], with what each row is in <file>.jsonl beside it.
-parquet and csv have the columns input, text, embedding and error. What made a file stands in
-<file>.meta.json beside it, or in it (parquet): another model or other options do not go on with it.
+npy is a NumPy array, float32 [rows, dimension]; <file>.jsonl names the input of each row. parquet
+and csv have the columns input, text, embedding and error. The model and the options are recorded
+in <file>.meta.json, with parquet in the file itself: only a run with the same ones continues a
+file.
 
 Examples:
   $ clip-blip embed photos/ --out photos.npy
@@ -80,10 +80,10 @@ Examples:
 
 async function embed(context: CliContext, inputs: string[], flags: EmbedFlags): Promise<number> {
   const { text: texts = [], out } = flags;
-  if (inputs.length + texts.length === 0) throw new UsageError("embed needs pictures, or --text with texts.");
+  if (inputs.length + texts.length === 0) throw new UsageError("embed needs pictures, or texts with --text.");
   const format = chooseFormat(FORMATS, flags);
 
-  // The array's rows have a length that only the model knows, so it may be loaded before there is work for it.
+  // Only the model knows the length of the array's rows, so it may be loaded before there is work for it.
   let model: CliClip | undefined;
   const load = async () => {
     model ??= await loadModel(context, flags, (await context.library()).ClipModel);

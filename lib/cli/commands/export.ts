@@ -11,11 +11,15 @@ export function addExport(program: Command, context: CliContext, done: (exitCode
     .summary("write a checkpoint as a single file")
     .description(
       "Writes the weights, code, tokenizer and preprocessing of a CLIP, SigLIP or BLIP checkpoint into one TorchScript " +
-        "archive, which loads on any device and in any dtype. The file appears whole or not at all.",
+        "archive, which loads on any device and in any dtype. The file is written completely or not at all.",
     )
-    .argument("<checkpoint>", "a checkpoint folder, a hub id, or a file of OpenAI (ViT-B-32.pt)")
-    .argument("<out.pt>", "the archive to write")
-    .option("--image-size <n>", "side of the pictures in pixels (default: the checkpoint's)", wholeNumber(1))
+    .argument("<checkpoint>", "checkpoint folder, hub id, or file of OpenAI (ViT-B-32.pt)")
+    .argument("<out.pt>", "archive to write")
+    .option(
+      "--image-size <n>",
+      "side of the model's input pictures in pixels (default: the checkpoint's)",
+      wholeNumber(1),
+    )
     .addHelpText(
       "after",
       `

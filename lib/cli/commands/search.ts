@@ -18,31 +18,31 @@ interface SearchFlags extends ModelFlags {
   json?: boolean;
 }
 
-/** `clip-blip search`: the pictures of a folder that fit a query. */
+/** `clip-blip search`: the pictures of a folder that match a query. */
 export function addSearch(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("search")
     .summary("search the pictures of a folder")
     .description(
-      "Prints the pictures of a folder and its subfolders that fit a query best, one per line: the cosine similarity and " +
-        "the path. New and changed files are embedded first. The vectors are kept in an index beside the folder, " +
+      "Prints the pictures of a folder and its subfolders that match a query best, one per line: cosine similarity and " +
+        "path. New and changed files are embedded first. The vectors are kept in an index beside the folder, " +
         "<folder>.clip-blip.",
     )
     .argument("<folder>", "folder with the pictures")
     .argument("[query]", "what to look for, in words")
     .option("-n, --top <n>", "maximum number of results", wholeNumber(1), 10)
     .option("-i, --image <file>", "search for pictures that look like this one")
-    .option("--duplicates [similarity]", "print pairs that look alike (default: 0.97 or more)", cosine)
+    .option("--duplicates [similarity]", "print pairs of at least this similarity (default: 0.97)", cosine)
     .option("--exact", "compare with every picture, even in a very large index")
-    .option("--json", "one JSON line a result");
+    .option("--json", "print one JSON object per line");
   addModelOptions(command, "CLIP_MODEL", context)
     .option("--index <path>", "folder of the index (default: <folder>.clip-blip)")
     .option("--no-update", "search the index as it is")
-    .option("--rebuild", "replace an index that another model made")
+    .option("--rebuild", "replace an index of another model")
     .addHelpText(
       "after",
       `
-The index is kept in LanceDB, which is installed with: npm install @lancedb/lancedb
+The index needs LanceDB: npm install @lancedb/lancedb
 
 Examples:
   $ clip-blip search photos/ "a dog on a beach"
@@ -61,11 +61,10 @@ async function search(
   flags: SearchFlags,
 ): Promise<number> {
   const wanted = [query, flags.image, flags.duplicates].filter((one) => one !== undefined);
-  if (wanted.length !== 1)
-    throw new UsageError("search needs either a query, --image with a picture, or --duplicates.");
-  // The store tells on standard error of what only its makers understand.
+  if (wanted.length !== 1) throw new UsageError("search needs exactly one of a query, --image and --duplicates.");
+  // LanceDB writes its internal warnings to standard error.
   process.env.LANCE_LOG ??= "error";
-  // Asked before the model is loaded, which takes time.
+  // Checked before the model is loaded, which takes time.
   await importPeer(() => import("@lancedb/lancedb"), "@lancedb/lancedb", "clip-blip search");
   const { ImageIndex } = await import("../../search/index.js");
   const { ClipModel } = await context.library();
@@ -77,7 +76,7 @@ async function search(
     const failures = flags.update ? await update(context, index, folder) : new FailureList();
     if (flags.duplicates !== undefined) await printDuplicates(context, index, flags);
     else if (!(await printResults(context, index, query, flags)) && failures.count === 0) {
-      context.stderr.write(`clip-blip: There is no picture to search in ${folder}.\n`);
+      context.stderr.write(`clip-blip: There are no pictures in ${folder}.\n`);
       return 1;
     }
     if (failures.count === 0) return 0;
@@ -88,7 +87,7 @@ async function search(
   }
 }
 
-/** Brings the index up to date, with a bar. */
+/** Updates the index, with a progress bar. */
 async function update(context: CliContext, index: ImageIndex, folder: string): Promise<FailureList> {
   let progress: Promise<ProgressDisplay> | undefined;
   try {
@@ -107,7 +106,7 @@ async function update(context: CliContext, index: ImageIndex, folder: string): P
   }
 }
 
-/** Says whether there are any. */
+/** Prints the results. False if there are none. */
 async function printResults(
   { stdout, signal }: CliContext,
   index: ImageIndex,
@@ -136,5 +135,5 @@ async function printDuplicates(
 function cosine(text: string): number {
   const number = Number(text);
   if (number > 0 && number <= 1) return number;
-  throw new InvalidArgumentError("It is not a number above 0 and at most 1.");
+  throw new InvalidArgumentError("Expected a number above 0 and at most 1.");
 }

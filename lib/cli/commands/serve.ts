@@ -28,7 +28,7 @@ interface ServeFlags extends BothModelsFlags {
   logLevel: string;
 }
 
-/** What the service is made of and this package does not install; the names are those of its optional peers. */
+/** Packages of the service that are not installed with this one: its optional peers. */
 const PEERS = [
   "fastify",
   "@fastify/multipart",
@@ -41,7 +41,7 @@ const PEERS = [
   "prom-client",
 ];
 
-/** Milliseconds that whoever watches has to ask why, before a service without its device ends. */
+/** Milliseconds for which a service that has lost its device still answers health checks before it exits. */
 const LAST_ANSWERS = 5000;
 
 /** `clip-blip serve`: the HTTP service. */
@@ -53,35 +53,33 @@ export function addServe(program: Command, context: CliContext, done: (exitCode:
       "Serves embeddings, captions and classifications over HTTP, also as OpenAI's embeddings API. A page to try it is at " +
         "/, its documentation at /docs, and metrics for Prometheus at /metrics.",
     )
-    .option("--port <n>", "port; 0 takes any free one", portNumber, 8001)
-    .option("--host <address>", "address to listen on; 0.0.0.0 for all of this machine", "127.0.0.1");
+    .option("--port <n>", "port; 0 for any free one", portNumber, 8001)
+    .option("--host <address>", "address to listen on; 0.0.0.0 for all addresses of this machine", "127.0.0.1");
   addBothModelsOptions(command, context)
     .option("--no-clip", "run without a CLIP model and its routes")
     .option("--no-blip", "run without a BLIP model and its routes")
     .option("--max-queue <n>", "maximum number of items waiting for a model (default: 256)", wholeNumber(1))
-    .option("--rate-limit <n>", "requests per minute and client (default: no limit)", wholeNumber(1))
-    .option("--allow-remote", "fetch http: and https: URLs, from public addresses")
+    .option("--rate-limit <n>", "maximum requests per minute and client (default: no limit)", wholeNumber(1))
+    .option("--allow-remote", "fetch pictures by http: and https: URL, from public addresses")
     .option("--allow-address <range...>", "also fetch from these addresses, such as 10.0.0.0/8")
     .addOption(
-      new Option("--redis <url>", "give jobs to `clip-blip worker` through this Redis, redis:// or rediss://").env(
-        "REDIS_URL",
-      ),
+      new Option("--redis <url>", "Redis for the jobs of `clip-blip worker`, redis:// or rediss://").env("REDIS_URL"),
     )
-    .option("--queue <name>", "name of their queue (default: clip-blip)")
+    .option("--queue <name>", "name of the job queue (default: clip-blip)")
     .option("--prefix <name>", "prefix of the keys in Redis (default: bull)")
     .option("--drain-timeout <seconds>", "time to finish running requests on shutdown", wholeNumber(0), 25)
     .addOption(
-      new Option("--log-level <level>", "level of the log (JSON lines on standard output)")
+      new Option("--log-level <level>", "log level (JSON lines on standard output)")
         .choices(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
         .default("info"),
     )
     .addHelpText(
       "after",
       `
-Where CLIP_BLIP_TOKEN is set, clients have to send it as "Authorization: Bearer <token>"; a browser
-may send it as the password of its login window. On SIGTERM and Ctrl-C the service takes no more
-work, finishes what it has and exits with 0. Where the device is lost it exits with 1: let a
-supervisor start it again.
+If CLIP_BLIP_TOKEN is set, clients must send it as "Authorization: Bearer <token>"; a browser may
+send it as the password of its login window. On SIGTERM or Ctrl-C the service takes no more work,
+finishes what it has and exits with 0. If the device is lost it exits with 1: have a supervisor
+restart it.
 
 Examples:
   $ clip-blip serve
@@ -120,7 +118,7 @@ async function serve(context: CliContext, flags: ServeFlags): Promise<number> {
   }
 }
 
-/** Where jobs go; nowhere without a Redis. */
+/** The backend for jobs; undefined without Redis. */
 async function openJobs({ redis, queue, prefix }: ServeFlags, log: (line: string) => void) {
   if (!redis) return undefined;
   const { createJobBackend } = await import("../../queue/index.js");
@@ -133,7 +131,7 @@ function serverOptions(flags: ServeFlags): ServerOptions {
     clip: clip && clipModel,
     blip: blip && blipModel,
     load: {
-      // The library judges the device: it knows which there are.
+      // Checked by the library, which knows the devices of this machine.
       device: (device ?? "auto") as LoadOptions["device"],
       dtype: (dtype ?? "auto") as LoadOptions["dtype"],
       maxBatchSize: batchSize ?? "auto",
@@ -172,8 +170,9 @@ async function listen(server: FastifyInstance, port: number, host: string): Prom
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") throw new Error(`Port ${port} is in use: choose another with --port`);
-    if (code === "EACCES") throw new Error(`Port ${port} needs more rights: choose one above 1023 with --port`);
-    if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") throw new Error(`This machine has no address ${host}`);
+    if (code === "EACCES") throw new Error(`Port ${port} needs more privileges: choose one above 1023 with --port`);
+    if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+      throw new Error(`This machine has no address ${host}: choose another with --host`);
     throw error;
   }
 }

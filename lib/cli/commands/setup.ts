@@ -10,15 +10,15 @@ export function addSetup(program: Command, context: CliContext, done: (exitCode:
       "Installs the LibTorch that this version needs into your cache folder with pip, and loads it once to check it. The " +
         "default is the CUDA build if this machine has an NVIDIA driver, else the CPU build.",
     )
-    .addOption(new Option("--cpu", "the CPU build (0.2 GB to download)").conflicts("cuda"))
-    .addOption(new Option("--cuda", "the CUDA build (some GB to download)").conflicts("cpu"))
+    .addOption(new Option("--cpu", "install the CPU build (a download of 0.2 GB)").conflicts("cuda"))
+    .addOption(new Option("--cuda", "install the CUDA build (a download of several GB)").conflicts("cpu"))
     .addHelpText(
       "after",
       `
 Environment:
-  CLIP_BLIP_TORCH_INDEX   the package index to take it from instead of pip's and PyTorch's own
+  CLIP_BLIP_TORCH_INDEX   package index to use instead of pip's and PyTorch's
   XDG_CACHE_HOME          where the cache folder is (Linux; default: ~/.cache)
-  LIBTORCH                the folder of a LibTorch to use instead of installing one`,
+  LIBTORCH                folder of another LibTorch to use instead of the installed one`,
     )
     .action(async ({ cpu, cuda }: { cpu?: boolean; cuda?: boolean }) => done(await setup(context, { cpu, cuda })));
 }

@@ -22,39 +22,39 @@ interface WorkerFlags extends BothModelsFlags {
   metricsHost: string;
 }
 
-/** `clip-blip worker`: works on jobs from Redis. */
+/** `clip-blip worker`: processes jobs from Redis. */
 export function addWorker(program: Command, context: CliContext, done: (exitCode: number) => void): void {
   const command = program
     .command("worker")
-    .summary("work on jobs from the queue in Redis")
+    .summary("process jobs from the queue in Redis")
     .description(
-      "Works on the jobs that `clip-blip serve`, or createJobBackend of clip-blip/queue, puts into the queue, until it is " +
-        "told to stop. Run any number of workers on any number of machines. If one is lost, the others do its jobs.",
+      "Processes the jobs that `clip-blip serve`, or createJobBackend of clip-blip/queue, puts into the queue, until it " +
+        "is stopped. Run any number of workers on any number of machines. If one is lost, the others do its jobs.",
     )
     .addOption(new Option("--redis <url>", "redis://host:port, or rediss:// for TLS").env("REDIS_URL"))
-    .option("--queue <name>", "the queue's name (default: clip-blip)")
+    .option("--queue <name>", "name of the job queue (default: clip-blip)")
     .option("--prefix <name>", "prefix of the keys in Redis (default: bull)")
     .addOption(new Option("--only <type>", "take jobs of this type only").choices(["embeddings", "captions"]));
   addBothModelsOptions(command, context)
     .option("--root <folder...>", "read file: URIs below these folders (default: no files)")
-    .option("--allow-remote", "fetch http: and https: URIs, from public addresses")
+    .option("--allow-remote", "fetch pictures by http: and https: URI, from public addresses")
     .option("--allow-address <range...>", "also fetch from these addresses, such as 10.0.0.0/8")
-    .option("--concurrency <n>", "pictures of each type at a time (default: two batches)", wholeNumber(1))
-    .option("--sink <file>", "write results to this JSON Lines file, one per worker, and not to Redis")
+    .option("--concurrency <n>", "maximum pictures of each type at a time (default: two batches)", wholeNumber(1))
+    .option("--sink <file>", "write results to this JSON Lines file, one per worker, instead of Redis")
     .option(
       "--stalled-after <seconds>",
-      "time without a sign of life after which a worker loses its jobs (default: 30)",
+      "silence after which a worker's jobs go to others (default: 30)",
       wholeNumber(1),
     )
     .option("--drain-timeout <seconds>", "time to finish running work on shutdown", wholeNumber(0), 20)
     .option("--metrics-port <port>", "serve metrics for Prometheus at /metrics", wholeNumber(0))
-    .option("--metrics-host <address>", "where --metrics-port listens", "127.0.0.1")
+    .option("--metrics-host <address>", "address for --metrics-port", "127.0.0.1")
     .addHelpText(
       "after",
       `
-On SIGTERM and Ctrl-C it takes no more jobs, finishes what it has and exits with 0; what takes
-longer goes back to the queue. Where the device is lost or the sink cannot be written it exits with
-1: let a supervisor start it again.
+On SIGTERM or Ctrl-C it takes no more jobs, finishes what it has and exits with 0; what takes
+longer goes back to the queue. If the device is lost or the sink cannot be written it exits with 1:
+have a supervisor restart it.
 
 Examples:
   $ clip-blip worker --redis redis://127.0.0.1:6379 --root /data/photos
@@ -65,7 +65,7 @@ Examples:
 
 async function work(context: CliContext, flags: WorkerFlags): Promise<number> {
   const { redis } = flags;
-  if (!redis) throw new UsageError("worker needs --redis with the URL of Redis, or REDIS_URL.");
+  if (!redis) throw new UsageError("worker needs the URL of Redis: set --redis or REDIS_URL.");
   const log = (line: string) => void context.stderr.write(`${new Date().toISOString()} ${line}\n`);
   context.endsItself();
   const access = { roots: flags.root, allowRemote: flags.allowRemote, allowedAddresses: flags.allowAddress };
@@ -100,7 +100,7 @@ async function work(context: CliContext, flags: WorkerFlags): Promise<number> {
   }
 }
 
-/** `startWorker`, once what would fail in it anyway is known to be well: models take their time to load. */
+/** Checks what can be checked before the models are loaded, which takes time, and gives `startWorker`. */
 async function checkedStart(redis: string, access: PictureAccess) {
   const { startWorker } = await import("../../queue/index.js");
   const { addressOf, queuePackages } = await import("../../queue/redis.js");
@@ -112,7 +112,7 @@ async function checkedStart(redis: string, access: PictureAccess) {
 }
 
 async function loadModels(context: CliContext, flags: WorkerFlags): Promise<{ clip?: ClipModel; blip?: BlipModel }> {
-  // The whole library: a worker needs more of it than the commands on files, which tests give a stand-in.
+  // The whole library: a worker needs more of it than the commands on files, for which tests replace it.
   const { ClipModel, BlipModel } = (await context.library()) as typeof import("../../index.js");
   const { only, clipModel, blipModel } = flags;
   const clip = only === "captions" ? undefined : await loadModel(context, { ...flags, model: clipModel }, ClipModel);
@@ -128,7 +128,7 @@ async function serveMetrics({ metricsPort: port, metricsHost: host }: WorkerFlag
   return metrics;
 }
 
-/** Waits for the end of the worker: its own, or the one that an interrupt asks for. */
+/** Waits until the worker ends, by itself or because of an interrupt. */
 async function untilEnd(
   worker: JobWorker,
   signal: AbortSignal,

@@ -1,7 +1,7 @@
-/** One thing that doctor looked at. */
+/** One result of doctor. */
 export interface Check {
   name: string;
-  /** "missing": the package cannot do its work without it; "note": it can, and the user may want to know. */
+  /** "missing": the package does not work without it; "note": it works, but the user may want to know. */
   status: "ok" | "missing" | "note";
   /** What was found, as a clause. */
   detail: string;

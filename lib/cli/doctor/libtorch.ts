@@ -7,7 +7,7 @@ import { minorOf } from "../../native/libtorch/version.js";
 import { formatBytes } from "../progress.js";
 import type { Check } from "./check.js";
 
-/** The addon, LibTorch, and the devices that the two of them can use. */
+/** Checks the addon, LibTorch, and the devices they can use. */
 export async function checkNative(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Check[]> {
   const addon = checkAddon();
   const found = search(env);
@@ -19,7 +19,7 @@ export async function checkNative(env: NodeJS.ProcessEnv, signal: AbortSignal): 
   return [addon, libtorch, { name: "Devices", status: "missing", detail: loaded.error.message, remedy }];
 }
 
-/** Only the loader is read here: it has no LibTorch in it, and cannot do harm. */
+/** Loads only the loader, which is safe: it does not link LibTorch. */
 function checkAddon(): Check {
   const name = "Addon";
   try {
@@ -35,7 +35,7 @@ function checkAddon(): Check {
   }
 }
 
-/** A search, or the error of a LIBTORCH that leads nowhere. */
+/** The search for LibTorch, or its error if LIBTORCH is wrong. */
 function search(env: NodeJS.ProcessEnv): LibTorchSearch | { error: Error } {
   try {
     return searchLibTorch({ env });
@@ -54,8 +54,8 @@ function checkLocation(found: LibTorchSearch | { error: Error }): Check {
     return { name, status: "missing", detail, remedy: "run `npx clip-blip setup`, or set LIBTORCH", data: { skipped } };
   }
   const { version, build, source, root } = location;
-  const from = { LIBTORCH: "named by LIBTORCH", cache: "in the cache", python: "of python3" }[source];
-  const detail = `${version} (${build}) ${from}: ${root}${passed ? `; passed over: ${passed}` : ""}`;
+  const from = { LIBTORCH: "named by LIBTORCH", cache: "in the cache", python: "from python3" }[source];
+  const detail = `${version} (${build}) ${from}: ${root}${passed ? `; skipped: ${passed}` : ""}`;
   return { name, status: "ok", detail, data: { ...location, skipped } };
 }
 
@@ -70,8 +70,8 @@ function checkDevices(
     name: "bfloat16",
     status: "ok",
     detail: fastBfloat16
-      ? "the CPU multiplies it in hardware"
-      : "the CPU does not multiply it in hardware: float32 is used",
+      ? "multiplied in hardware by this CPU"
+      : "not multiplied in hardware by this CPU: float32 is used",
     data: { fast: fastBfloat16 },
   };
   const check: Check = {

@@ -4,7 +4,7 @@ import { formatBytes } from "../progress.js";
 import type { Check } from "./check.js";
 
 /** The oldest Node that this package runs on. */
-const OLDEST_NODE = [20, 19] as const;
+const MIN_NODE = [20, 19] as const;
 
 /** Node, the operating system, the CPU and memory. */
 export function checkMachine(): Check[] {
@@ -14,12 +14,12 @@ export function checkMachine(): Check[] {
 /** Whether a version of Node is new enough. */
 export function checkNode(version: string): Check {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  const recent = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  const recent = major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1]);
   return {
     name: "Node",
     status: recent ? "ok" : "missing",
     detail: version,
-    remedy: recent ? undefined : `install Node ${OLDEST_NODE.join(".")} or newer`,
+    remedy: recent ? undefined : `install Node ${MIN_NODE.join(".")} or newer`,
     data: { version },
   };
 }
@@ -36,7 +36,7 @@ function checkPlatform(): Check {
 }
 
 function glibcVersion(): string | undefined {
-  // Without this the report asks the network for the names of all interfaces.
+  // Otherwise the report looks up the names of all network interfaces.
   (process.report as { excludeNetwork?: boolean }).excludeNetwork = true;
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime;
@@ -56,4 +56,22 @@ function checkMemory(): Check {
     detail: `${formatBytes(free)} free of ${formatBytes(total)}`,
     data: { free, total },
   };
+}
+
+/** sharp, which decodes pictures, and the libvips in it. */
+export async function checkImages(): Promise<Check> {
+  try {
+    const { default: sharp } = await import("sharp");
+    const { sharp: version, vips } = sharp.versions;
+    return { name: "sharp", status: "ok", detail: `${version}, libvips ${vips}`, data: { version, vips } };
+  } catch (error) {
+    // sharp's own message is a page of remedies; its first line is the reason.
+    const [detail] = (error as Error).message.split("\n");
+    return {
+      name: "sharp",
+      status: "missing",
+      detail: detail!,
+      remedy: "run `npm install` again on this machine, with optional dependencies",
+    };
+  }
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { packagePath } from "../../common/package-path.js";
 import type { Check } from "./check.js";
 
-/** The demo models, what CLIP_MODEL and BLIP_MODEL name, and what the hub's cache has of their kind. */
+/** Checks the demo models, the models of CLIP_MODEL and BLIP_MODEL, and the models in the hub's cache. */
 export function checkModels(env: NodeJS.ProcessEnv): Check[] {
   const cached = cachedModels(hubCache(env));
   return [
@@ -41,7 +41,7 @@ function checkVariable(name: string, value: string | undefined, cached: string[]
     ];
   }
   const remedy = `set ${name} to an archive, a checkpoint folder or a hub id`;
-  return [{ ...check, status: "missing", detail: `${value}, which is not there`, remedy }];
+  return [{ ...check, status: "missing", detail: `${value}, which does not exist`, remedy }];
 }
 
 function hubCache(env: NodeJS.ProcessEnv): string {
@@ -50,7 +50,7 @@ function hubCache(env: NodeJS.ProcessEnv): string {
   return join(home, "hub");
 }
 
-/** Hub ids of the models in a cache folder whose configuration says CLIP or BLIP. */
+/** Hub ids of the CLIP and BLIP models in a cache folder, going by their configuration. */
 function cachedModels(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)

@@ -2,12 +2,12 @@ import { keyOf, type Outcome } from "../outcome.js";
 import type { RecordFormat } from "./writer.js";
 
 /**
- * Results as CSV (RFC 4180, with plain line feeds): `input`, `text` where a command takes texts too, the value, and
+ * Results as CSV (RFC 4180, with plain line feeds): `input`, `text` if the command also takes texts, the value, and
  * `error` ("CODE: message").
  *
- * @param subjects the columns that say what a line is about, of which one is filled
- * @param name the column of the value
- * @param of a value as text
+ * @param subjects columns for the subject of a line; one of them is filled
+ * @param name column of the value
+ * @param of converts a value to text
  */
 export function csv<V extends object>(
   subjects: ("input" | "text")[],
@@ -32,7 +32,7 @@ export function csv<V extends object>(
       const fields = fieldsOf(record);
       if (fields?.length !== subjects.length + 2) return undefined;
       const filled = fields.slice(0, subjects.length).findIndex(Boolean);
-      // Where none is filled, the line is about the empty text.
+      // If none is filled, the subject is the empty text.
       const about =
         filled >= 0 && subjects[filled] === "input" ? { input: fields[filled]! } : { text: fields[filled] ?? "" };
       return { key: keyOf(about), failed: fields.at(-1) !== "" };
@@ -50,7 +50,7 @@ function quoted(field: string): string {
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }
 
-/** The fields of one record; undefined where it is not one. */
+/** The fields of one record; undefined if it is not a whole one. */
 function fieldsOf(record: string): string[] | undefined {
   const fields: string[] = [];
   const field = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n)/y;

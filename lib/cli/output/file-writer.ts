@@ -1,7 +1,10 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { readFully } from "../../common/files.js";
+import { UsageError } from "../failures.js";
 import type { Outcome } from "../outcome.js";
 import type { ResultWriter } from "./writer.js";
 
-/** A writer to files: results are appended one after the other, and none after it has been closed. */
+/** Base class of writers to files: appends results one at a time, and none after `close`. */
 export abstract class FileWriter<V extends object> implements ResultWriter<V> {
   abstract readonly done: ReadonlySet<string>;
   #pending: Promise<void> = Promise.resolve();
@@ -22,6 +25,31 @@ export abstract class FileWriter<V extends object> implements ResultWriter<V> {
 
   protected abstract append(outcome: Outcome<V>): Promise<void>;
 
-  /** Closes what is open; nothing is appended any more. */
+  /** Writes what is left and closes the files. Called once, after the last `append`. */
   protected abstract finish(): Promise<void>;
+}
+
+/** Opens a file for reading and writing; creates it if it does not exist. */
+export async function openForUpdate(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "r+").catch((error) => {
+      if (error.code !== "ENOENT") throw error;
+      return open(path, "wx+");
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = { ENOENT: "its folder does not exist", EISDIR: "it is a folder", EACCES: "it is not writable" }[code!];
+    throw new UsageError(`${path} cannot be written: ${why ?? (error as Error).message}.`);
+  }
+}
+
+/** The bytes from `start` to `end`; fewer if the file ends earlier. */
+export async function readRange(file: FileHandle, start: number, end: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(end - start);
+  return bytes.subarray(0, await readFully(file, bytes, start));
+}
+
+/** The error for a file that was written by something else. */
+export function foreign(path: string, format: string): UsageError {
+  return new UsageError(`${path} exists and is not a ${format} file of this command: choose another --out.`);
 }

@@ -5,7 +5,7 @@ import type { RecordFormat } from "./writer.js";
 /** Longest side of a thumbnail, in pixels: sharp on screens of twice the density. */
 const THUMBNAIL = 480;
 
-/** Captions as one page that needs nothing beside it: thumbnails with what the model saw in them. */
+/** Captions as a self-contained page of thumbnails. */
 export const html: RecordFormat<{ caption: string }> = {
   name: "HTML",
   header: `<!doctype html>
@@ -40,7 +40,7 @@ small { color: var(--faint); overflow-wrap: anywhere; }
       return `<figure class="failed" data-input="${name}"><figcaption>${text}</figcaption></figure>\n`;
     }
     const caption = escaped(outcome.caption);
-    // The caption counts even where no thumbnail can be made, as of a file that is gone by now.
+    // A caption is written even if no thumbnail can be made, such as of a file that is gone by now.
     const source = await thumbnail(input).catch(() => undefined);
     const image = source ? `<img loading="lazy" alt="${caption}" src="${source}">` : "";
     return `<figure data-input="${name}">${image}<figcaption><p>${caption}</p><small>${name}</small></figcaption></figure>\n`;
@@ -54,7 +54,7 @@ small { color: var(--faint); overflow-wrap: anywhere; }
 /** A small copy of a picture as a data URL. */
 async function thumbnail(path: string): Promise<string> {
   const { default: sharp } = await import("sharp");
-  // Given as bytes: the command line keeps sharp from opening files itself.
+  // As bytes, since the command line does not let sharp open files.
   const bytes = await sharp(await readFile(path), { failOn: "none" })
     .autoOrient()
     .resize(THUMBNAIL, THUMBNAIL, { fit: "inside", withoutEnlargement: true })
@@ -73,7 +73,7 @@ const ENTITIES: Record<string, string> = {
   "\r": "&#13;",
 };
 
-/** Text that stands for itself between tags and in attributes, and has no line break: a record is one line. */
+/** Escapes text for use between tags and in attributes. Line breaks too, since a record is one line. */
 function escaped(text: string): string {
   return text.replaceAll(/[&<>"'\n\r]/g, (character) => ENTITIES[character]!);
 }

@@ -2,7 +2,7 @@ import { shortNumbers } from "../../common/numbers.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
 import type { RecordFormat } from "./writer.js";
 
-/** JSON Lines: one object a line, a line for each result. */
+/** JSON Lines: one object per line, one line per result. */
 export function jsonl<V extends object>(): RecordFormat<V> {
   return {
     name: "JSON Lines",

@@ -2,10 +2,8 @@ import type { FileHandle } from "node:fs/promises";
 import { writeFully } from "../../common/files.js";
 import { UsageError } from "../failures.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
-import { openForUpdate, readRange } from "./file.js";
-import { FileWriter } from "./file-writer.js";
+import { FileWriter, foreign, openForUpdate, readRange } from "./file-writer.js";
 import { RecordFile } from "./record-file.js";
-import { foreign } from "./scan.js";
 import type { RecordFormat } from "./writer.js";
 
 type Embedded = { embedding: Float32Array };
@@ -14,15 +12,15 @@ type Embedded = { embedding: Float32Array };
 const HEADER_BYTES = 128;
 const MAGIC = Buffer.from("\x93NUMPY\x01\x00", "latin1");
 
-/** The file beside `path` that says what each row is. */
+/** The file beside `path` that names the input of each row. */
 export function namesPath(path: string): string {
   return `${path}.jsonl`;
 }
 
 /**
- * Embeddings as a NumPy array, float32 [rows, dimension]. What each row is stands beside it in `<path>.jsonl`:
- * `{"row": 0, "input": "a.jpg"}`, and a line with `error` and no row for what failed. A row counts once both files have
- * it, so that a run which is stopped at any point can go on.
+ * Embeddings as a NumPy array, float32 [rows, dimension]. The file `<path>.jsonl` names the input of each row,
+ * `{"row": 0, "input": "a.jpg"}`; an input that failed has an `error` and no row. A row counts once both files have it,
+ * so a run can be interrupted at any point and continued.
  */
 export class NpyFile extends FileWriter<Embedded> {
   readonly done: ReadonlySet<string>;
@@ -48,7 +46,7 @@ export class NpyFile extends FileWriter<Embedded> {
     this.done = names.done;
   }
 
-  /** Opens or makes the two files, for rows of `dimension` numbers. */
+  /** Opens or creates the two files, for rows of `dimension` numbers. */
   static async open(path: string, dimension: number): Promise<NpyFile> {
     const file = await openForUpdate(path);
     let names: RecordFile<{ row: number }> | undefined;
@@ -56,7 +54,7 @@ export class NpyFile extends FileWriter<Embedded> {
       const before = await readHeader(file, path);
       if (before && before.dimension !== dimension) {
         throw new UsageError(
-          `${path} has rows of ${before.dimension} numbers and this model makes ${dimension}: choose another --out.`,
+          `${path} has rows of ${before.dimension} numbers, but this model makes ${dimension}: choose another --out.`,
         );
       }
       let rows = 0;
@@ -70,7 +68,7 @@ export class NpyFile extends FileWriter<Embedded> {
       );
       if (rows > Math.max(0, whole)) {
         throw new UsageError(
-          `${namesPath(path)} names ${rows} rows that ${path} does not have: delete both, or choose another --out.`,
+          `${namesPath(path)} names ${rows} rows, more than ${path} has: delete both, or choose another --out.`,
         );
       }
       await writeFully(file, header(rows, dimension), 0);
@@ -94,7 +92,7 @@ export class NpyFile extends FileWriter<Embedded> {
     if (embedding.length !== this.#dimension) {
       throw new UsageError(`${this.#path} has rows of ${this.#dimension} numbers, not of ${embedding.length}.`);
     }
-    // In this order each step leaves files that fit together: a row without its number, or without its name, is cut.
+    // In this order the files fit together after each step: a row that is not counted, or not named, is cut off.
     const bytes = new Uint8Array(embedding.buffer, embedding.byteOffset, embedding.byteLength);
     await writeFully(this.#file, bytes, HEADER_BYTES + this.#rows * bytes.length);
     await writeFully(this.#file, header(this.#rows + 1, this.#dimension), 0);

@@ -1,10 +1,35 @@
+import { extname } from "node:path";
 import type { CliContext } from "../context.js";
+import { UsageError } from "../failures.js";
 import { RecordFile } from "./record-file.js";
 import { RecordStream } from "./record-stream.js";
 import { assertSameRun, type Run, readRun, runPath, writeRun } from "./run.js";
 import type { RecordFormat, ResultWriter } from "./writer.js";
 
-/** Opens an output of text: the file `out`, or standard output. */
+/** Formats that cannot be streamed: parts of the file are rewritten. */
+const NEED_A_FILE = new Map([
+  ["npy", "a NumPy array"],
+  ["parquet", "a Parquet file"],
+]);
+
+/**
+ * The format of the results: --format, else the extension of --out, else JSON Lines.
+ * @param formats those of the command
+ */
+export function chooseFormat<F extends string>(
+  formats: readonly F[],
+  { format, out }: { format?: string; out?: string },
+): F | "jsonl" {
+  const ending = out === undefined ? "" : extname(out).slice(1).toLowerCase();
+  const chosen = formats.find((name) => name === (format ?? ending)) ?? "jsonl";
+  const array = NEED_A_FILE.get(chosen);
+  if (array && out === undefined) {
+    throw new UsageError(`--format ${chosen} needs --out: ${array} cannot be written to standard output.`);
+  }
+  return chosen;
+}
+
+/** Opens an output in a text format: the file `out`, or standard output. */
 export async function openRecords<V extends object>(
   context: CliContext,
   format: RecordFormat<V>,
@@ -16,11 +41,11 @@ export async function openRecords<V extends object>(
 }
 
 /**
- * Opens a file whose format has no place for what made it, which is written beside it. A file of an older version has
- * nothing beside it, and is continued.
+ * Opens a file whose format has no place for the run, which is recorded beside it. A file of an older version has no
+ * such record, and is continued.
  *
  * @param others further files that belong to `out`
- * @throws UsageError where the file holds results of another run
+ * @throws UsageError if the file holds results of another run
  */
 export async function openBeside<V extends object>(
   out: string,

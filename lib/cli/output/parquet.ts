@@ -3,35 +3,33 @@ import { type FileMetaData, parquetMetadata, parquetReadObjects, type RowGroup, 
 import { ByteWriter, type ColumnSource, ParquetWriter } from "hyparquet-writer";
 import { writeFully } from "../../common/files.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
-import { openForUpdate, readRange } from "./file.js";
-import { FileWriter } from "./file-writer.js";
+import { FileWriter, foreign, openForUpdate, readRange } from "./file-writer.js";
 import { assertSameRun, type Run } from "./run.js";
-import { foreign } from "./scan.js";
 
-/** The column of the results themselves; `input`, `text` and `error` stand beside it in every file. */
+/** The column of the values. Every file also has the columns `input`, `text` and `error`. */
 export interface ParquetValue<V extends object> {
   name: string;
   /** Type of the column: one element, or the three of a list. */
   schema: SchemaElement[];
-  /** Leave it as it is: it does not get smaller. */
+  /** Do not compress the column, as it would not get smaller. */
   uncompressed?: boolean;
   of(value: V): unknown;
 }
 
-/** Rows of a row group: enough to read fast, few enough to hold in memory and to lose when the power fails. */
+/** Rows of a row group: enough to read fast, few enough to hold in memory and to lose in a power failure. */
 const GROUP_ROWS = 1024;
-/** Rows of a slow model are written after this time at the latest. */
+/** Maximum time after which the rows of a slow model are written. */
 const FLUSH_MS = 300_000;
-/** The key of the file's metadata under which it says what made it. */
+/** The key of the run in the file's metadata. */
 const RUN_KEY = "clip-blip";
 
 /**
  * Results as Apache Parquet: `input`, `text`, a column of values, and `error` ("CODE: message").
  *
- * Each row group is written behind the footer of the one before, followed by a footer of its own that names all groups:
- * whenever the process ends, the last whole footer is a valid file. Old footers stay inside as bytes that nothing refers
- * to, one for each 1024 rows. Errors are kept for a last group of their own, which the next run leaves out of its
- * footer, so that they are tried again.
+ * Each row group is written after the footer of the previous one and followed by a new footer that lists all groups. So
+ * whenever the process ends, the file up to its last whole footer is valid. Old footers remain as unused bytes, one for
+ * each 1024 rows. Errors go to a last group of their own, which the next run leaves out of its footer in order to try
+ * them again.
  */
 export class ParquetFile<V extends object> extends FileWriter<V> {
   readonly done: ReadonlySet<string>;
@@ -55,7 +53,7 @@ export class ParquetFile<V extends object> extends FileWriter<V> {
     this.done = before.done;
   }
 
-  /** Opens or makes a file. Results of an earlier run stay, but for errors: those are tried again. */
+  /** Opens or creates a file. Results of an earlier run are kept, except errors, which are tried again. */
   static async open<V extends object>(path: string, value: ParquetValue<V>, run: Run): Promise<ParquetFile<V>> {
     const file = await openForUpdate(path);
     try {
@@ -87,7 +85,7 @@ export class ParquetFile<V extends object> extends FileWriter<V> {
     await this.#file.close();
   }
 
-  /** Writes a row group, where there are rows for one, and the footer for all groups. */
+  /** Writes a row group, if there are rows, and the footer for all groups. */
   async #writeGroup(rows: Outcome<V>[]): Promise<void> {
     const bytes = new ByteWriter();
     bytes.offset = this.#end;
@@ -125,7 +123,7 @@ async function readBefore(file: FileHandle, path: string, schema: SchemaElement[
   return { end: footer.end, ...(await readGroups(file, footer)) };
 }
 
-/** The row groups that hold results, and what those are about; the ones that hold errors are left out. */
+/** The row groups of results, and the keys of their subjects. Groups of errors are left out. */
 async function readGroups(
   file: FileHandle,
   { metadata, end }: { metadata: FileMetaData; end: number },
@@ -173,11 +171,11 @@ function columnsOf<V extends object>({ name, uncompressed, of }: ParquetValue<V>
 }
 
 const MAGIC = Buffer.from("PAR1");
-/** Bytes of a footer beside its metadata: their length, and the magic number. */
+/** Bytes of a footer after its metadata: the metadata's length, and the magic number. */
 const TAIL_BYTES = 8;
 const CHUNK_BYTES = 1 << 20;
 
-/** The last whole footer of a Parquet file; what stands behind it was torn by the end of a process. */
+/** The last whole footer of a Parquet file; anything after it was cut short when a process ended. */
 export async function findFooter(
   file: FileHandle,
   size: number,
@@ -185,7 +183,7 @@ export async function findFooter(
   if (!(await readRange(file, 0, MAGIC.length)).equals(MAGIC)) return undefined;
   for (let to = size; to > MAGIC.length; to -= CHUNK_BYTES) {
     const from = Math.max(MAGIC.length, to - CHUNK_BYTES);
-    // The chunks overlap, so that a magic number between two of them is seen.
+    // The chunks overlap, so that a magic number on their boundary is found.
     const chunk = await readRange(file, from, Math.min(size, to + MAGIC.length - 1));
     for (let at = chunk.lastIndexOf(MAGIC); at >= 0; at = at === 0 ? -1 : chunk.lastIndexOf(MAGIC, at - 1)) {
       const end = from + at + MAGIC.length;
@@ -196,7 +194,7 @@ export async function findFooter(
   return undefined;
 }
 
-/** The metadata of the footer that ends at `end`, where one does. */
+/** The metadata of the footer that ends at `end`; undefined if none does. */
 async function readFooter(file: FileHandle, end: number): Promise<FileMetaData | undefined> {
   if (end < MAGIC.length + TAIL_BYTES) return undefined;
   const length = (await readRange(file, end - TAIL_BYTES, end)).readUInt32LE(0);

@@ -1,8 +1,7 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { writeFully } from "../../common/files.js";
 import type { Outcome } from "../outcome.js";
-import { openForUpdate } from "./file.js";
-import { FileWriter } from "./file-writer.js";
+import { FileWriter, openForUpdate } from "./file-writer.js";
 import { scanFile } from "./scan.js";
 import type { RecordFormat } from "./writer.js";
 
@@ -25,7 +24,7 @@ export class RecordFile<V extends object> extends FileWriter<V> {
     this.done = done;
   }
 
-  /** Opens or makes a file. Results of an earlier run stay, but for errors: those are tried again. */
+  /** Opens or creates a file. Results of an earlier run are kept, except errors, which are tried again. */
   static async open<V extends object>(path: string, format: RecordFormat<V>): Promise<RecordFile<V>> {
     let file = await openForUpdate(path);
     try {
@@ -57,7 +56,7 @@ export class RecordFile<V extends object> extends FileWriter<V> {
   }
 }
 
-/** Replaces a file by parts of itself, whole or not at all. */
+/** Replaces a file by parts of itself, in one step. */
 async function rewrite(file: FileHandle, path: string, parts: { start: number; end: number }[]): Promise<FileHandle> {
   const temporary = `${path}.${process.pid}.tmp`;
   const copy = await open(temporary, "wx+");

@@ -3,7 +3,7 @@ import type { Writable } from "node:stream";
 import type { Outcome } from "../outcome.js";
 import type { RecordFormat, ResultWriter } from "./writer.js";
 
-/** Results to a stream, at the speed of whoever reads it. */
+/** Writes results to a stream, at the speed of its reader. */
 export class RecordStream<V extends object> implements ResultWriter<V> {
   readonly done: ReadonlySet<string> = new Set();
   readonly #stream: Writable;
@@ -30,7 +30,7 @@ export class RecordStream<V extends object> implements ResultWriter<V> {
     if (this.#closed || this.#stream.destroyed) return;
     const all = this.#started ? text : this.#format.header + text;
     this.#started = true;
-    // A reader that is gone closes the stream and never drains it.
+    // If the reader is gone, the stream is closed and never drained.
     if (all && !this.#stream.write(all)) await Promise.race([once(this.#stream, "drain"), once(this.#stream, "close")]);
   }
 }

@@ -2,10 +2,10 @@ import { readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { UsageError } from "../failures.js";
 
-/** What made a file of results. Another run may continue it only if all of this is the same. */
+/** What made a file of results. Another run continues the file only if all of this is the same. */
 export interface Run {
   command: string;
-  /** Source of the model: the real path where it is a file or a folder, else as it was given. */
+  /** Source of the model: the real path of a file or folder, else as it was given. */
   model: string;
   /** Options that change the results. */
   options: Record<string, unknown>;
@@ -17,12 +17,12 @@ export async function describeRun(command: string, model: string, options: objec
   return { command, model: await realpath(model).catch(() => model), options: Object.fromEntries(given) };
 }
 
-/** The file beside `path` that says what made it. */
+/** The file beside `path` that records the run. */
 export function runPath(path: string): string {
   return `${path}.meta.json`;
 }
 
-/** @throws UsageError where `path`, which exists, was made by another run. `files` are those to delete for a new begin. */
+/** @throws UsageError if the existing file `path` was made by another run; `files` are to be deleted to start over */
 export function assertSameRun(path: string, before: Partial<Run>, now: Run, files: string[]): void {
   if (isDeepStrictEqual(before, now)) return;
   const differs = (["command", "model", "options"] as const).filter((key) => !isDeepStrictEqual(before[key], now[key]));
@@ -32,7 +32,7 @@ export function assertSameRun(path: string, before: Partial<Run>, now: Run, file
   );
 }
 
-/** Reads what made the file at `path`; undefined where it is empty, or nothing is known about it. */
+/** Reads which run made the file `path`; undefined if the file is empty, or its run is not recorded. */
 export async function readRun(path: string): Promise<Partial<Run> | undefined> {
   const size = await stat(path).then(
     (status) => status.size,
@@ -46,7 +46,7 @@ export async function readRun(path: string): Promise<Partial<Run> | undefined> {
   }
 }
 
-/** Writes beside `path` what makes it. */
+/** Records beside `path` which run makes it. */
 export async function writeRun(path: string, run: Run): Promise<void> {
   await writeFile(runPath(path), `${JSON.stringify(run, null, 2)}\n`);
 }

@@ -1,13 +1,13 @@
 import type { FileHandle } from "node:fs/promises";
 import { readFully } from "../../common/files.js";
-import { UsageError } from "../failures.js";
+import { foreign } from "./file-writer.js";
 import type { DecodedRecord, RecordFormat } from "./writer.js";
 
 /** What a file of an earlier run holds. Offsets are in bytes. */
 export interface ScannedFile {
-  /** Records that stay. */
+  /** Records to keep. */
   records: DecodedRecord[];
-  /** Parts of the file to keep, in order: the header and the records that stay. Empty for a file to begin anew. */
+  /** Parts of the file to keep, in order: the header and the records to keep. Empty for a new file. */
   kept: { start: number; end: number }[];
 }
 
@@ -15,8 +15,8 @@ const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1 << 18;
 
 /**
- * Reads what an earlier run wrote, up to a last record that was torn by its end. A file that is not of this format is
- * refused, never cut: the user named a wrong one.
+ * Reads what an earlier run wrote, up to a last record that was cut short. A file that is not of this format is refused
+ * and never truncated: the user has named the wrong one.
  */
 export async function scanFile(
   file: FileHandle,
@@ -36,7 +36,7 @@ export async function scanFile(
   for await (const { text, start, end } of recordsOf(file, header.length, format.isWhole)) {
     const record = text.endsWith("\n") ? format.decode(text) : undefined;
     if (record === undefined) {
-      // Here the results end: at the footer, or in a record that was torn when it was written over the footer.
+      // The results end here: at the footer, or in a record that was cut short while it overwrote the footer.
       const rest = size - end;
       const torn = format.footer || !text.endsWith("\n") ? rest <= Buffer.byteLength(format.footer) : false;
       if (!torn) throw foreign(path, format.name);
@@ -51,13 +51,13 @@ export async function scanFile(
   return result;
 }
 
-/** Asked first, so that a large file of something else is not searched for its first line break. */
+/** Checked first, so that a large file of another kind is not searched for its first line break. */
 async function startsWithObject(file: FileHandle): Promise<boolean> {
   const { buffer } = await file.read(Buffer.alloc(1), 0, 1, 0);
   return buffer.toString() === "{";
 }
 
-/** The records of a file with their places; the last one may lack its line break. */
+/** The records of a file with their offsets; the last one may lack its line break. */
 async function* recordsOf(
   file: FileHandle,
   offset: number,
@@ -86,9 +86,4 @@ async function* recordsOf(
     }
     pending = Buffer.concat([pending, chunk.subarray(0, bytesRead)]);
   }
-}
-
-/** The error for a file that something else wrote. */
-export function foreign(path: string, format: string): UsageError {
-  return new UsageError(`${path} exists and is not a ${format} file of this command: choose another --out.`);
 }

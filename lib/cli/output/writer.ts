@@ -1,33 +1,33 @@
 import type { Outcome } from "../outcome.js";
 
-/** Takes results one after the other. What it writes is valid after each of them. */
+/** Writes results one by one. The output is valid after each of them. */
 export interface ResultWriter<V extends object> {
-  /** Keys of the subjects that have a result already, from a run that was stopped. */
+  /** Keys of the subjects that already have a result from an interrupted run. */
   readonly done: ReadonlySet<string>;
   write(outcome: Outcome<V>): Promise<void>;
-  /** Ends the output; waits for the write that is under way. */
+  /** Ends the output, once pending writes are done. */
   close(): Promise<void>;
 }
 
-/** How results become records of a text file, and how a file is understood again. */
+/** How results become records of a text file, and are read back. */
 export interface RecordFormat<V extends object> {
   /** For messages, such as "CSV". */
   name: string;
-  /** What the file starts with; a file that starts otherwise is not touched. */
+  /** What the file starts with; a file that starts differently is not touched. */
   header: string;
   /** What the file ends with. */
   footer: string;
-  /** One record; ends with a line break and has none inside, but where `isWhole` tells. */
+  /** One record; ends with a line break, and has others inside only if there is an `isWhole`. */
   encode(outcome: Outcome<V>): string | Promise<string>;
-  /** What a record is about; undefined where it is none of this format. */
+  /** Reads a record; undefined if it is not of this format. */
   decode(record: string): DecodedRecord | undefined;
-  /** Whether lines read so far are a whole record; left out where each line is one. */
+  /** Whether the lines read so far are a whole record. Default: each line is one. */
   isWhole?(lines: string): boolean;
 }
 
-/** What a record of an earlier run says. */
+/** A record of an earlier run. */
 export interface DecodedRecord {
   key: string;
-  /** It tells of an error: it is taken out, and the subject tried again. */
+  /** Whether it is an error: it is removed, and the subject tried again. */
   failed: boolean;
 }

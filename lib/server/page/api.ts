@@ -1,4 +1,4 @@
-/** What the service answers where it cannot do what was asked. */
+/** An error that the service answered with. */
 export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
@@ -10,7 +10,7 @@ export class Refusal extends Error {
   }
 }
 
-/** A caption, as far as it is shown. */
+/** Captions of pictures; only what the page shows. */
 export interface CaptionsAnswer {
   captions: { text: string }[];
 }
@@ -24,7 +24,7 @@ export interface ClassificationsAnswer {
   classifications: { label: string; score: number }[][];
 }
 
-/** What the service tells of a model. */
+/** A model of the service; only what the page uses. */
 export interface ModelCapabilities {
   model: string;
   device?: string;
@@ -39,20 +39,20 @@ export interface CapabilitiesAnswer {
 }
 
 /**
- * Asks the service. The paths are relative: the page may stand below a prefix.
- * @throws Refusal; TypeError where the service cannot be reached; the reason of the signal
+ * Sends a request to the service. Paths are relative, because the page may be below a prefix.
+ * @throws Refusal; TypeError if the service cannot be reached; the signal's reason
  */
 export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
   const response = await fetch(path, { ...init, credentials: "same-origin" });
   const json = response.headers.get("content-type")?.includes("json") ?? false;
   const body = json ? await response.json() : undefined;
   if (response.ok) return body;
-  // A proxy in between has its own pages for errors.
+  // A proxy in between may answer with an error page of its own.
   const { code = "ERR_HTTP", message = `The service answered with status ${response.status}.` } = body?.error ?? {};
   throw new Refusal(response.status, code, message);
 }
 
-/** A request that sends one picture, with further fields; a list is a field for each of its values. */
+/** A request that sends one picture and other fields, each with one or more values. */
 export function form(file: Blob, name: string, fields: Record<string, string[]> = {}): RequestInit {
   const body = new FormData();
   body.append("image", file, name);

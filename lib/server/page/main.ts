@@ -12,7 +12,7 @@ const notice = byId("notice");
 
 const watch = new ServiceWatch(showState);
 const pool = new WorkerPool(() => watch.whenReady());
-/** In the order in which they were dropped. */
+/** In the order in which they were added. */
 let pictures: Picture[] = [];
 let query: { text: string; embedding: number[] } | undefined;
 let searching: AbortController | undefined;
@@ -24,7 +24,7 @@ function showState(state: ServiceState): void {
   if (state.kind === "ready") showTools(state.capabilities);
 }
 
-/** Offers what the models can do. */
+/** Shows the tools that the models support. */
 function showTools({ clip }: CapabilitiesAnswer): void {
   const both = clip !== undefined && embedsImages(clip) && (clip.embeds?.includes("text") ?? true);
   byId("search-field").hidden = !both;
@@ -52,7 +52,7 @@ async function describe(some: Picture[]): Promise<void> {
     }),
   );
   const failed = some.filter((picture) => picture.failed).length;
-  announce(`${some.length - failed} pictures described${failed ? `, ${failed} could not be read` : ""}.`);
+  announce(`Pictures described: ${some.length - failed}${failed ? `; could not be read: ${failed}` : ""}.`);
 }
 
 function remove(picture: Picture): void {
@@ -61,7 +61,7 @@ function remove(picture: Picture): void {
   pictures = pictures.filter((other) => other !== picture);
   announce(`${picture.name} removed.`);
   showCount();
-  // Whoever works with the keyboard goes on where they were.
+  // Keeps the position of keyboard users.
   if (next) (next as HTMLElement).focus();
   else files.focus();
 }
@@ -71,12 +71,12 @@ function showCount(): void {
   byId("tools").hidden = pictures.length === 0;
 }
 
-/** The best match first; the order in which they were dropped where nothing is searched for. */
+/** Sorts by match, best first; without a search, by the order in which the pictures were added. */
 function sort(): void {
   const ranked = pictures.map((picture, index) => ({ picture, index, cosine: picture.match(query?.embedding) }));
   if (query) ranked.sort((a, b) => (b.cosine ?? -2) - (a.cosine ?? -2) || a.index - b.index);
   const elements = ranked.map(({ picture }) => picture.card.element);
-  // Moving what is in its place already would cost it its focus.
+  // Moving an element that is already in place would take its focus.
   if (elements.some((element, index) => list.children[index] !== element)) list.replaceChildren(...elements);
 }
 
@@ -98,7 +98,7 @@ async function runSearch(): Promise<void> {
     query = { text, embedding: embeddings[0]! };
     sort();
     notice.hidden = true;
-    announce(`Sorted by how well they fit "${text}".`);
+    announce(`Pictures sorted by how well they match "${text}".`);
   } catch (error) {
     if (signal.aborted) return;
     notice.textContent = error instanceof Error ? error.message : String(error);
@@ -116,7 +116,7 @@ function announce(text: string): void {
 
 files.addEventListener("change", () => {
   add(files.files ?? []);
-  // The same file may be chosen again.
+  // Allows the same file to be chosen again.
   files.value = "";
 });
 
@@ -143,7 +143,7 @@ byId("clear").addEventListener("click", () => {
   files.focus();
 });
 
-// Anywhere on the page: a near miss would open the picture in the place of the page.
+// Drops count anywhere on the page: otherwise a near miss would open the picture instead of the page.
 let depth = 0;
 const dropping = (by: number) => {
   depth = by === 0 ? 0 : depth + by;

@@ -1,6 +1,6 @@
 import { fromTemplate, within } from "./dom.js";
 
-/** One picture on the page: what is shown of it, and nothing else. */
+/** What the page shows of one picture. */
 export class PictureCard {
   readonly element = fromTemplate("picture");
   readonly #url: string;
@@ -9,7 +9,7 @@ export class PictureCard {
   constructor(file: Blob, name: string, onRemove: () => void) {
     this.#url = URL.createObjectURL(file);
     const image = within<HTMLImageElement>(this.element, "preview");
-    // The caption beside it says what is to be seen, so the picture has no text of its own.
+    // The caption beside the picture describes it, so it needs no alternative text.
     image.addEventListener("error", () => {
       image.hidden = true;
       within(this.element, "no-preview").hidden = false;
@@ -27,7 +27,7 @@ export class PictureCard {
     this.#write(text, "done");
   }
 
-  /** Where there is no model for captions. */
+  /** For a service without a model for captions. */
   hideCaption(): void {
     within(this.element, "caption").hidden = true;
   }
@@ -37,7 +37,7 @@ export class PictureCard {
     this.#write(text, "failed");
   }
 
-  /** Scores of labels, best first; undefined: none were asked for. */
+  /** Shows scores of labels, best first; undefined: removes them. */
   showLabels(scores: { label: string; score: number }[] | undefined): void {
     const list = within<HTMLOListElement>(this.element, "labels");
     within(this.element, "labels-error").hidden = true;
@@ -52,7 +52,7 @@ export class PictureCard {
     paragraph.hidden = false;
   }
 
-  /** How well the picture fits what is searched for, from -1 to 1; undefined: nothing is searched for. */
+  /** Shows how well the picture matches the search, from -1 to 1; undefined: there is no search. */
   showMatch(cosine: number | undefined): void {
     const badge = within(this.element, "match");
     badge.hidden = cosine === undefined;

@@ -9,13 +9,13 @@ import {
 import { PictureCard } from "./picture-card.js";
 import type { WorkerPool } from "./worker-pool.js";
 
-/** A picture that was dropped: asks the service about itself and shows what it is told. */
+/** A picture on the page: asks the service about it and shows the answers. */
 export class Picture {
   readonly card: PictureCard;
   readonly name: string;
-  /** Of length 1, once the service has given it. */
+  /** Of length 1; undefined until the service has answered. */
   embedding: number[] | undefined;
-  /** Whether the service can do nothing with it. */
+  /** Whether the service could not process it. */
   failed = false;
   readonly #file: File;
   readonly #pool: WorkerPool;
@@ -29,7 +29,7 @@ export class Picture {
     this.card = new PictureCard(file, this.name, () => onRemove(this));
   }
 
-  /** Asks for the caption and the embedding. Resolves when both are there, or cannot be had. */
+  /** Requests the caption and the embedding. Resolves when both are there or have failed. */
   async describe({ clip, blip }: CapabilitiesAnswer): Promise<void> {
     if (!blip) this.card.hideCaption();
     try {
@@ -41,7 +41,7 @@ export class Picture {
     }
   }
 
-  /** Scores labels in the place of those before; none takes them off. */
+  /** Scores labels and shows them instead of earlier ones. Fewer than two remove them. */
   async label(labels: string[]): Promise<void> {
     this.#labelling?.abort();
     if (labels.length < 2 || this.failed) return this.card.showLabels(undefined);
@@ -55,13 +55,13 @@ export class Picture {
       );
       this.card.showLabels(classifications[0]);
     } catch (error) {
-      // Where the picture itself cannot be read, its caption says so.
+      // If the picture itself cannot be read, its caption says so.
       if (labelling.signal.aborted || this.#gone.signal.aborted || this.failed) return;
       this.card.showLabelsFailure(messageOf(error));
     }
   }
 
-  /** Shows how well it fits, and gives back the cosine to sort by; undefined while that is not known. */
+  /** Shows how well it matches. Returns the cosine to sort by, or undefined if that is not known. */
   match(query: number[] | undefined): number | undefined {
     const { embedding } = this;
     const cosine = query && embedding?.reduce((sum, value, index) => sum + value * query[index]!, 0);
@@ -90,7 +90,7 @@ export class Picture {
   }
 }
 
-/** Half a CLIP may embed only texts. */
+/** False for half a CLIP model that embeds only texts. */
 export function embedsImages({ embeds }: { embeds?: string[] }): boolean {
   return embeds?.includes("image") ?? true;
 }

@@ -1,15 +1,15 @@
 import { ask, type CapabilitiesAnswer, Refusal } from "./api.js";
 
-/** What the page knows of the service. */
+/** The state of the service, as far as the page knows it. */
 export type ServiceState =
   | { kind: "loading"; text: string }
   | { kind: "failed"; text: string }
   | { kind: "ready"; text: string; capabilities: CapabilitiesAnswer };
 
-/** Milliseconds between two looks while the service is not ready. */
+/** Milliseconds between two checks while the service is not ready. */
 const POLL = 1000;
 
-/** Looks after the service until it is ready, and again whenever a request has met one that is not. */
+/** Polls the service until it is ready, at first and after each request that found it not ready. */
 export class ServiceWatch {
   readonly #onChange: (state: ServiceState) => void;
   #looking: Promise<CapabilitiesAnswer> | undefined;
@@ -18,7 +18,7 @@ export class ServiceWatch {
     this.#onChange = onChange;
   }
 
-  /** Resolves when the service takes work; shared by all that wait. */
+  /** Resolves when the service is ready. All who wait share one poll. */
   whenReady(): Promise<CapabilitiesAnswer> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined;
@@ -41,10 +41,10 @@ export class ServiceWatch {
   }
 }
 
-/** Whether a request may succeed later, as it is. */
+/** Whether the same request may succeed later. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof Refusal) return error.status === 503 || error.status === 429 || error.status === 502;
-  // What fetch throws where there is no connection.
+  // What fetch throws if there is no connection.
   return error instanceof TypeError;
 }
 

@@ -1,13 +1,13 @@
 import type { CapabilitiesAnswer } from "./api.js";
 import { isPassing } from "./service-state.js";
 
-/** Requests at a time: enough for the service to make batches of, few enough to leave room for other clients. */
+/** Requests at a time: enough for the service to form batches, few enough to leave room for other clients. */
 const AT_A_TIME = 6;
 
-/** Milliseconds after which a request is tried again. */
+/** Milliseconds before a request is tried again. */
 const PAUSE = 500;
 
-/** Runs requests, a few at a time, when the service is ready; what it refuses for a while is tried again. */
+/** Runs requests, a few at a time. Those that fail temporarily are tried again once the service is ready. */
 export class WorkerPool {
   readonly #whenReady: () => Promise<CapabilitiesAnswer>;
   readonly #waiting: (() => Promise<void>)[] = [];
@@ -17,7 +17,7 @@ export class WorkerPool {
     this.#whenReady = whenReady;
   }
 
-  /** Resolves with what `work` gives; rejects with what cannot pass, or with the reason of the signal. */
+  /** Resolves with the result of `work`. Rejects with its lasting errors, or with the signal's reason. */
   run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => this.#persist(work, signal).then(resolve, reject));

@@ -8,7 +8,7 @@ const writing = {
   tokenIds: Type.Array(Type.Integer(), {
     description: "Start token, prompt, caption, and end token if it was reached.",
   }),
-  score: Type.Number({ description: "Log-probability, as the requested search scores it." }),
+  score: Type.Number({ description: "Log-probability, as scored by the requested search." }),
 };
 
 const captionsSchema = Type.Object({

@@ -8,7 +8,7 @@ const classificationsSchema = Type.Object({
     Type.Array(
       Type.Object({
         label: Type.String(),
-        score: Type.Number({ description: "From 0 to 1; those of a picture sum to 1." }),
+        score: Type.Number({ description: "From 0 to 1. The scores of a picture sum to 1, except with SigLIP." }),
       }),
       { description: "Best first." },
     ),
@@ -32,7 +32,7 @@ export const classificationRoutes: Routes = (app, service) => {
       template: Type.Optional(
         Type.Union([text, Type.Array(text, { minItems: 1, maxItems: 100 })], {
           description:
-            'Sentence for each label, which is put in at {}; with several, embeddings are averaged. Default "a photo of {}".',
+            'Sentence for each label, with {} in its place; embeddings of several are averaged. Default "a photo of {}".',
         }),
       ),
     },

@@ -1,7 +1,8 @@
 import { Type } from "@fastify/type-provider-typebox";
 import { ServiceError } from "../errors.js";
+import type { Metrics } from "../metrics.js";
 import { responses } from "../schemas/common.js";
-import type { Routes } from "../service.js";
+import type { App, Routes } from "../service.js";
 
 const statusSchema = Type.Object({ status: Type.Literal("ok") });
 
@@ -13,13 +14,13 @@ export const healthRoutes: Routes = (app, service) => {
       logLevel: "warn",
       schema: {
         tags: ["health"],
-        summary: "Whether the process works; if not, it must be restarted",
+        summary: "Tells whether the process works; if not, it must be restarted",
         response: responses({ 200: statusSchema }, 503),
       },
     },
     async () => {
       if (service.models.some((model) => model.lost)) {
-        throw new ServiceError(503, "ERR_DEVICE_LOST", "The device failed: the service must be restarted.");
+        throw new ServiceError(503, "ERR_DEVICE_LOST", "The device was lost: the service must be restarted.");
       }
       return { status: "ok" as const };
     },
@@ -31,7 +32,7 @@ export const healthRoutes: Routes = (app, service) => {
       logLevel: "warn",
       schema: {
         tags: ["health"],
-        summary: "Whether the service takes work: models loaded and warmed up, inference working, not shutting down",
+        summary: "Tells whether the service is ready: models warmed up, inference working, not shutting down",
         response: responses({ 200: statusSchema }, 503),
       },
     },
@@ -42,3 +43,15 @@ export const healthRoutes: Routes = (app, service) => {
     },
   );
 };
+
+/** GET /metrics, in the text format of Prometheus. */
+export function metricsRoute(app: App, { registry }: Metrics): void {
+  app.get(
+    "/metrics",
+    { logLevel: "warn", schema: { tags: ["health"], summary: "Metrics for Prometheus", produces: ["text/plain"] } },
+    async (_request, reply) => {
+      reply.type(registry.contentType);
+      return registry.metrics();
+    },
+  );
+}

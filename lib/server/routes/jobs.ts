@@ -24,7 +24,11 @@ export const jobRoutes: Routes = (app, service) => {
     },
     async ({ body }, reply) => {
       if (!jobs) {
-        throw new ServiceError(503, "ERR_NO_JOBS", "This service has no job queue: start it with Redis.");
+        throw new ServiceError(
+          503,
+          "ERR_NO_JOBS",
+          "This service has no job queue: start it with --redis, or with the option jobs.",
+        );
       }
       refuseForeignOptions(body);
       const images = body.images.map(named);
@@ -40,14 +44,14 @@ export const jobRoutes: Routes = (app, service) => {
     {
       schema: {
         tags: ["jobs"],
-        summary: "Progress of a job, and its results once it is completed",
+        summary: "Returns the progress of a job, and its results once it is completed",
         params: parameters,
         response: responses({ 200: status }, 401, 404, 500, 503),
       },
     },
     async ({ params }) => {
       const found = await jobs?.status(params.id);
-      if (!found) throw new ServiceError(404, "ERR_NOT_FOUND", "There is no job with this id.");
+      if (!found) throw new ServiceError(404, "ERR_NOT_FOUND", "There is no job with this id: it may have expired.");
       return found;
     },
   );
@@ -66,11 +70,11 @@ function refuseForeignOptions({ type, options = {} }: { type: JobRequest["type"]
 function refuseRemote(images: JobImage[]): void {
   const index = images.findIndex(({ uri }) => /^https?:/i.test(uri.trim()));
   if (index < 0) return;
-  const message = `Pictures by URL are not allowed here: send file: or data: URLs (item ${index}).`;
+  const message = `This service does not accept pictures by URL: send file: or data: URLs (item ${index}).`;
   throw new ServiceError(422, "ERR_INVALID_ARGUMENT", message, { index });
 }
 
-/** Results are told apart by their keys. */
+/** Results are identified by their keys, so no two pictures may have the same. */
 function refuseDuplicates(images: JobImage[]): void {
   const seen = new Set<string>();
   for (const [index, { key, uri }] of images.entries()) {

@@ -9,10 +9,10 @@ const modelSchema = Type.Object(
   {
     model: Type.String(),
     state: Type.Enum(["loading", "ready", "unloaded", "failed"], {
-      description: '"unloaded": the weights come back with the next request.',
+      description: '"unloaded": the next request loads the weights again.',
     }),
   },
-  { description: "With what the model tells of itself, once it is loaded: device, dtype, dimension, memory …" },
+  { description: "Once the model is loaded, also its device, dtype, dimension, memory and more." },
 );
 
 const capabilitiesSchema = Type.Object({
@@ -30,7 +30,7 @@ export const modelRoutes: Routes = (app, service) => {
     {
       schema: {
         tags,
-        summary: "The models, their devices, and the limits of a request",
+        summary: "Returns the models, their devices, and the limits of a request",
         response: responses({ 200: capabilitiesSchema }, 401),
       },
     },

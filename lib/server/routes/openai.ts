@@ -12,7 +12,7 @@ const embeddingSchema = Type.Object({
   object: Type.Literal("embedding"),
   index: Type.Integer(),
   embedding: Type.Union([Type.Array(Type.Number()), Type.String()], {
-    description: "Numbers; or base64 of little-endian float32.",
+    description: "Numbers, or base64 of little-endian float32.",
   }),
 });
 
@@ -22,7 +22,7 @@ const listSchema = Type.Object({
   model: Type.String(),
   usage: Type.Object(
     { prompt_tokens: Type.Integer(), total_tokens: Type.Integer() },
-    { description: "Tokens of the texts; pictures have none." },
+    { description: "Number of tokens of the texts; pictures count none." },
   ),
 });
 
@@ -37,10 +37,10 @@ export const openAiRoutes: Routes = (app, service) => {
       schema: {
         tags: ["OpenAI"],
         summary: "Embeds texts, and pictures as data: URLs",
-        description: "For clients of OpenAI's API. Properties that are not listed here are ignored.",
+        description: "For clients of OpenAI's API. Other properties are ignored.",
         body: Type.Object({
           input: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1, maxItems: texts })]),
-          model: Type.Optional(Type.String({ description: "Ignored: the model of this service answers." })),
+          model: Type.Optional(Type.String({ description: "Ignored: the service has one CLIP model." })),
           encoding_format: Type.Optional(Type.Enum(["float", "base64"], { description: "Default float." })),
           dimensions: Type.Optional(
             Type.Integer({ description: "Must be the model's own dimension: embeddings cannot be shortened." }),
@@ -69,7 +69,7 @@ export const openAiRoutes: Routes = (app, service) => {
   );
 };
 
-/** Embeds texts and pictures of one list, each with its own tower, and counts the tokens of the texts. */
+/** Embeds a list of texts and pictures, each with its tower, and counts the tokens of the texts. */
 async function embed(
   service: Service,
   clip: HostedModel<ServiceClip>,
@@ -79,9 +79,10 @@ async function embed(
   const { imagePixels, images, textLength } = service.options.limits;
   const positions = { text: [] as number[], picture: [] as number[] };
   for (const [index, input] of inputs.entries()) positions[isDataUrl(input) ? "picture" : "text"].push(index);
-  if (positions.picture.length > images) throw wrong(`There are more than ${images} pictures.`);
+  if (positions.picture.length > images) throw wrong(`There are more than ${images} pictures: send several requests.`);
   const tooLong = positions.text.find((index) => inputs[index]!.length > textLength);
-  if (tooLong !== undefined) throw wrong(`A text has more than ${textLength} characters (item ${tooLong}).`, tooLong);
+  if (tooLong !== undefined)
+    throw wrong(`A text has more than ${textLength} characters: shorten it (item ${tooLong}).`, tooLong);
 
   const texts = positions.text.map((index) => inputs[index]!);
   const pictures = await resolvePictures(

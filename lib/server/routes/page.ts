@@ -2,14 +2,14 @@ import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { App } from "../service.js";
 
-/** What the page loads; its modules are compiled into the folder of the others. */
+/** The files of the page; its modules are compiled into the same folder. */
 const FILES = [
   "style.css",
   "icon.svg",
   ...["api", "dom", "main", "picture", "picture-card", "service-state", "worker-pool"].map((name) => `${name}.js`),
 ];
 
-/** Nothing is loaded from elsewhere, nothing runs but the page's own modules, and no other page can frame it. */
+/** Loads nothing from elsewhere, runs only the page's own modules, and lets no other page frame it. */
 const SECURITY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -25,14 +25,14 @@ const SECURITY = [
 export async function addPage(app: App): Promise<void> {
   await app.register(fastifyStatic, {
     root: fileURLToPath(new URL("../page", import.meta.url)),
-    // No route for whatever lies there: each file has its own below.
+    // No wildcard route: each file has its own below.
     serve: false,
     cacheControl: false,
     setHeaders: (reply) => {
       reply.headers({
         "content-security-policy": SECURITY,
         "referrer-policy": "no-referrer",
-        // Asked for again each time, and answered with 304 where nothing changed.
+        // Revalidated each time, and answered with 304 if nothing has changed.
         "cache-control": "no-cache",
       });
     },
@@ -40,7 +40,7 @@ export async function addPage(app: App): Promise<void> {
   const options = { logLevel: "warn", schema: { hide: true } } as const;
   app.get("/", options, (request, reply) => {
     const path = request.url.split("?", 1)[0]!;
-    // Below a prefix: the page's addresses are relative, and have to begin in its own folder.
+    // Below a prefix the URL must end in a slash, because the page's own URLs are relative.
     if (!path.endsWith("/")) return reply.redirect(`${path.slice(path.lastIndexOf("/") + 1)}/`);
     return reply.sendFile("index.html");
   });

@@ -3,19 +3,19 @@ import type { Limits } from "../options.js";
 import { exact, normalizeProperty } from "./common.js";
 import { generationProperties, promptProperty } from "./generation.js";
 
-/** The schemas of jobs under some limits. */
+/** The schemas of jobs, with their limits. */
 export function jobSchemas(limits: Limits) {
   const { jobImages, uriLength, textLength } = limits;
   const uri = Type.String({
     minLength: 1,
     maxLength: uriLength,
-    description: "A file:, data: or, where the workers allow it, http(s): URL.",
+    description: "A file:, data: or, if the workers allow it, http(s): URL.",
   });
   const image = Type.Union([
     uri,
     exact({
       key: Type.Optional(
-        Type.String({ minLength: 1, maxLength: 1024, description: "Names the picture's result; else the URI does." }),
+        Type.String({ minLength: 1, maxLength: 1024, description: "Key of the picture's result. Default: the URI." }),
       ),
       uri,
     }),
@@ -28,7 +28,7 @@ export function jobSchemas(limits: Limits) {
       options: Type.Optional(
         exact(
           { normalize: normalizeProperty, prompt: promptProperty(textLength), ...generationProperties(limits) },
-          { description: "Of embeddings: normalize; of captions: all the others." },
+          { description: "normalize for embeddings, all others for captions." },
         ),
       ),
     }),
@@ -38,14 +38,14 @@ export function jobSchemas(limits: Limits) {
       id: Type.String(),
       state: Type.Enum(["waiting", "active", "completed", "failed"]),
       progress: Type.Object({
-        done: Type.Integer({ description: "Pictures with a result." }),
-        failed: Type.Integer({ description: "Pictures that have none for good." }),
+        done: Type.Integer({ description: "Number of pictures with a result." }),
+        failed: Type.Integer({ description: "Number of pictures that failed." }),
         total: Type.Integer(),
       }),
       results: Type.Optional(
         Type.Array(Type.Unknown(), {
           description:
-            'Of a completed job: {"key"} with "embedding", "caption" or "error", in the order of the request.',
+            'For a completed job: {"key"} with "embedding", "caption" or "error", in the order of the request.',
         }),
       ),
     }),
