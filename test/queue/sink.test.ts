@@ -111,7 +111,7 @@ describe("a sink", () => {
 
   it("has one writer at a time", async () => {
     const one = await open();
-    await assert.rejects(open(), { code: "ERR_INVALID_ARGUMENT", message: /give each worker a file of its own/ });
+    await assert.rejects(open(), { code: "ERR_INVALID_ARGUMENT", message: /give each worker its own file/ });
     await one.close();
     const two = await open();
     await two.close();

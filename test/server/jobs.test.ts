@@ -107,7 +107,7 @@ describe("the routes of jobs", () => {
     const without = await start({});
     const { status, body } = await post(without, { type: "embeddings", images: ["file:///a.jpg"] });
     assert.deepEqual([status, body.error.code], [503, "ERR_NO_JOBS"]);
-    assert.match(body.error.message, /Redis/);
+    assert.match(body.error.message, /--redis/);
     assert.equal((await without.inject("/api/v1/jobs/1")).statusCode, 404);
     await without.close();
   });

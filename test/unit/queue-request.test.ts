@@ -58,13 +58,13 @@ describe("the request of a job", () => {
         { key: "a", uri: "data:,a" },
         { key: "a", uri: "data:,b" },
       ]),
-      /key of an earlier picture/,
+      /key as an earlier picture/,
       1,
     ],
     [
       "a key that is the place of another",
       embeddings([{ key: "1", uri: "data:,a" }, { uri: "data:,b" }]),
-      /key of an earlier/,
+      /key as an earlier/,
       1,
     ],
     [
