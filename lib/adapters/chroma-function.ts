@@ -15,8 +15,8 @@ export interface ClipEmbeddingFunctionConfig {
 }
 
 /**
- * Chroma's EmbeddingFunction with a CLIP model, registered as "clip-blip". If it was created with a source and not with a
- * loaded model, `getCollection` recreates it from what is stored with the collection; import this module for that.
+ * Chroma's EmbeddingFunction with a CLIP model, registered as "clip-blip". If it was created with a source and not with
+ * a loaded model, `getCollection` recreates it from what is stored with the collection; import this module for that.
  * Pictures have vectors in the same space as texts.
  * @example
  * ```ts

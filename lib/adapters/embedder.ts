@@ -15,8 +15,8 @@ export interface EmbeddingModel {
 /** Options of every adapter. */
 export interface AdapterOptions {
   /**
-   * A loaded model, which the caller closes, or a source for `ClipModel.load`. A source is loaded on the first call, once
-   * for all adapters of the process with the same source and options.
+   * A loaded model, which the caller closes, or a source for `ClipModel.load`. A source is loaded on the first call,
+   * once for all adapters of the process with the same source and options.
    */
   model: EmbeddingModel | string;
   /** Options for loading a source. */

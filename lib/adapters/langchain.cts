@@ -12,8 +12,8 @@ const langchain = requirePeer(
 );
 
 /**
- * LangChain.js `Embeddings` with a CLIP model. Texts longer than the model's context, 77 tokens with OpenAI's models, are
- * truncated: split documents accordingly. Pictures have vectors in the same space: add those of `embedImages` with
+ * LangChain.js `Embeddings` with a CLIP model. Texts longer than the model's context, 77 tokens with OpenAI's models,
+ * are truncated: split documents accordingly. Pictures have vectors in the same space: add those of `embedImages` with
  * `vectorStore.addVectors`.
  * @example
  * ```ts

@@ -19,8 +19,8 @@ export interface ClipEmbeddingMethods {
 }
 
 /**
- * Makes the class over LlamaIndex's `MultiModalEmbedding`. LlamaIndex has an ESM and a CommonJS build, each with its own
- * class: `Base` is that of the build that the user loads.
+ * Makes the class over LlamaIndex's `MultiModalEmbedding`. LlamaIndex has an ESM and a CommonJS build, each with its
+ * own class: `Base` is that of the build that the user loads.
  */
 export function clipEmbedding<B>(Base: {
   prototype: B;

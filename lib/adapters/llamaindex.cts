@@ -12,8 +12,8 @@ const llamaindex = requirePeer(
 );
 
 /**
- * LlamaIndex.TS embedding of texts and pictures with a CLIP model. Texts longer than the model's context, 77 tokens with
- * OpenAI's models, are truncated.
+ * LlamaIndex.TS embedding of texts and pictures with a CLIP model. Texts longer than the model's context, 77 tokens
+ * with OpenAI's models, are truncated.
  * @example
  * ```ts
  * Settings.embedModel = new ClipEmbedding({ model: "openai/clip-vit-base-patch32" });

@@ -48,7 +48,7 @@ function addDeviceOptions(command: Command): Command {
   return command
     .option("--device <name>", "auto, cpu, cuda or cuda:<index> (default: auto)")
     .addOption(
-      new Option("--dtype <name>", "dtype of the model (default: auto)").choices([
+      new Option("--dtype <name>", "data type of the model (default: auto)").choices([
         "auto",
         "float32",
         "bfloat16",

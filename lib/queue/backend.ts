@@ -18,7 +18,9 @@ export interface JobBackendOptions extends QueueNames {
   maxImages?: number;
   /** Maximum total length of the `data:` URIs of a job, in characters. Default 64 Mi. */
   maxDataLength?: number;
-  /** Number of waiting chunks (of up to 16 pictures) at which new jobs are refused with ERR_QUEUE_FULL. Default 10,000. */
+  /**
+   * Number of waiting chunks (of up to 16 pictures) at which new jobs are refused with ERR_QUEUE_FULL. Default 10,000.
+   */
   maxQueue?: number;
   /** Maximum number of tries after temporary failures, such as a server that does not answer. Default 5. */
   attempts?: number;

@@ -6,8 +6,8 @@ export interface QueueNames {
   /** Default "clip-blip". */
   queue?: string;
   /**
-   * Prefix of the keys in Redis. Default "bull", which is BullMQ's own and where its dashboards look. On a Redis Cluster
-   * put it in braces, as in "{bull}", so that all keys are in one slot.
+   * Prefix of the keys in Redis. Default "bull", which is BullMQ's own and where its dashboards look. On a Redis
+   * Cluster put it in braces, as in "{bull}", so that all keys are in one slot.
    */
   prefix?: string;
 }

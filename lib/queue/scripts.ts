@@ -27,8 +27,8 @@ return redis.call("PEXPIRE", KEYS[1], ARGV[1])
 `,
   /**
    * Notes that a worker begins a chunk. KEYS: job, outcomes. ARGV: now, milliseconds until the job is forgotten, then
-   * keys of pictures. Returns the positions among these, from 0, of pictures without an outcome; nil if there is no such
-   * job.
+   * keys of pictures. Returns the positions among these, from 0, of pictures without an outcome; nil if there is no
+   * such job.
    */
   begin: `
 if redis.call("EXISTS", KEYS[1]) == 0 then return false end
@@ -76,15 +76,18 @@ count(KEYS[1], KEYS[2], KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 return 1
 `,
   /**
-   * Notes that a picture is processed alone. KEYS: suspects. ARGV: key, milliseconds until that is forgotten. Returns how
-   * often it has been.
+   * Notes that a picture is processed alone. KEYS: suspects. ARGV: key, milliseconds until that is forgotten. Returns
+   * how often it has been.
    */
   suspect: `
 local times = redis.call("HINCRBY", KEYS[1], ARGV[1], 1)
 redis.call("PEXPIRE", KEYS[1], ARGV[2])
 return times
 `,
-  /** Takes or extends the lease on a sink. KEYS: writer. ARGV: worker, milliseconds. Returns 1 if the worker has it, else 0. */
+  /**
+   * Takes or extends the lease on a sink. KEYS: writer. ARGV: worker, milliseconds. Returns 1 if the worker has it,
+   * else 0.
+   */
   lease: `
 local holder = redis.call("GET", KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end

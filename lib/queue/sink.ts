@@ -34,8 +34,8 @@ const POLL = 250;
 
 /**
  * A file that gets each outcome exactly once. Redis decides which sink a picture's line belongs to, and keeps the line
- * until it is known to be on disk. If a worker is killed in between, it finds the missing lines there when it is started
- * again with the same file.
+ * until it is known to be on disk. If a worker is killed in between, it finds the missing lines there when it is
+ * started again with the same file.
  */
 export class Sink {
   readonly #file: SinkFile;
@@ -59,8 +59,8 @@ export class Sink {
   }
 
   /**
-   * Takes the lease on the file, which may mean waiting until that of a killed worker ends, and writes the lines that the
-   * file lacks.
+   * Takes the lease on the file, which may mean waiting until that of a killed worker ends, and writes the lines that
+   * the file lacks.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT; `signal.reason`
    */
   static async open(options: SinkOptions): Promise<Sink> {

@@ -23,13 +23,13 @@ import { assertWorkerOptions, type WorkerOptions } from "./worker-options.js";
 /** A worker that takes jobs until it is closed. */
 export interface JobWorker {
   /**
-   * Resolves when the worker is closed. If it cannot continue, because the device was lost or the sink cannot be written,
-   * it closes itself and this rejects. A supervisor should then restart the process.
+   * Resolves when the worker is closed. If it cannot continue, because the device was lost or the sink cannot be
+   * written, it closes itself and this rejects. A supervisor should then restart the process.
    */
   readonly done: Promise<void>;
   /**
-   * Takes no more jobs, finishes its work, and ends. What is not finished within `timeout` milliseconds (default 20,000)
-   * goes back to the queue, except for pictures on the device, which finish. Never rejects.
+   * Takes no more jobs, finishes its work, and ends. What is not finished within `timeout` milliseconds (default
+   * 20,000) goes back to the queue, except for pictures on the device, which finish. Never rejects.
    */
   close(options?: { timeout?: number }): Promise<void>;
 }
@@ -41,8 +41,8 @@ const LAST_WORDS = 5_000;
 const POLL = 100;
 
 /**
- * Starts a worker, which processes jobs from the queue until it is closed. Any number of workers may run, on any number of
- * machines. If one is lost, the others do its jobs, and each picture still has exactly one outcome.
+ * Starts a worker, which processes jobs from the queue until it is closed. Any number of workers may run, on any number
+ * of machines. If one is lost, the others do its jobs, and each picture still has exactly one outcome.
  *
  * Resolves once Redis answers, however long that takes.
  * @example

@@ -38,8 +38,8 @@ export interface SearchOptions {
   /** Maximum number of results. Default 10. */
   top?: number;
   /**
-   * Compare with every picture. Default false: of more than 131,072 pictures, about that many are compared, those in the
-   * clusters nearest to the query.
+   * Compare with every picture. Default false: of more than 131,072 pictures, about that many are compared, those in
+   * the clusters nearest to the query.
    */
   exact?: boolean;
   signal?: AbortSignal;
@@ -49,7 +49,9 @@ export interface SearchOptions {
 export interface SearchResult {
   /** The folder as given to `open`, joined with the path of the file in it. */
   path: string;
-  /** Cosine similarity to the query, from -1 to 1. Between text and picture it is rarely above 0.35 with CLIP models. */
+  /**
+   * Cosine similarity to the query, from -1 to 1. Between text and picture it is rarely above 0.35 with CLIP models.
+   */
   score: number;
 }
 
@@ -58,8 +60,8 @@ export interface DuplicatesOptions {
   /** Minimum cosine similarity of duplicates, above 0 and at most 1. Default 0.97. */
   threshold?: number;
   /**
-   * Compare every picture with every other. Default false: with 10,000 pictures or more, each is compared with an eighth
-   * of the others, those in the clusters nearest to it.
+   * Compare every picture with every other. Default false: with 10,000 pictures or more, each is compared with an
+   * eighth of the others, those in the clusters nearest to it.
    */
   exact?: boolean;
   signal?: AbortSignal;
@@ -82,11 +84,11 @@ const NEAR_SHARE = 1 / 8;
 const SEARCHES = 4;
 
 /**
- * An index of the pictures in a folder, searchable by text, by picture, and for near-duplicates. It is stored in LanceDB
- * (`npm install @lancedb/lancedb`), with about 4 kB for a picture and a vector of 512 numbers.
+ * An index of the pictures in a folder, searchable by text, by picture, and for near-duplicates. It is stored in
+ * LanceDB (`npm install @lancedb/lancedb`), with about 4 kB for a picture and a vector of 512 numbers.
  *
- * A search of 100,000 pictures takes 15 ms on one core (test/bench/vector-stores.md), plus the model's time for the query.
- * Any number of processes may have the same index open; those that change it wait for each other.
+ * A search of 100,000 pictures takes 15 ms on one core (test/bench/vector-stores.md), plus the model's time for the
+ * query. Any number of processes may have the same index open; those that change it wait for each other.
  */
 export class ImageIndex {
   readonly #folder: string;
@@ -143,9 +145,9 @@ export class ImageIndex {
   }
 
   /**
-   * Updates the index from the folder and its subfolders: embeds files that are new or have changed (in size or time, and
-   * in content), keeps the vectors of files that have moved, and removes files that are gone. Progress is committed every
-   * few seconds, so that the next run continues one that ended early, even in a crash.
+   * Updates the index from the folder and its subfolders: embeds files that are new or have changed (in size or time,
+   * and in content), keeps the vectors of files that have moved, and removes files that are gone. Progress is committed
+   * every few seconds, so that the next run continues one that ended early, even in a crash.
    *
    * The result lists files that cannot be read as pictures. They are not tried again until they change.
    * @example
@@ -184,8 +186,8 @@ export class ImageIndex {
   }
 
   /**
-   * Removes files from the index, and resolves with how many were in it. `update` adds those again that are still in the
-   * folder.
+   * Removes files from the index, and resolves with how many were in it. `update` adds those again that are still in
+   * the folder.
    *
    * @param paths absolute, or relative to the folder
    * @throws ClipBlipError ERR_CLOSED, ERR_INVALID_ARGUMENT
@@ -232,7 +234,8 @@ export class ImageIndex {
   }
 
   /**
-   * Finds pairs of pictures that look alike, each pair once. It makes one search per picture: minutes for 100,000 pictures.
+   * Finds pairs of pictures that look alike, each pair once. It makes one search per picture: minutes for 100,000
+   * pictures.
    * @example
    * ```ts
    * for await (const { paths, score } of index.duplicates({ threshold: 0.95 })) console.log(score, ...paths);

@@ -27,8 +27,8 @@ export interface ModelIdentity {
 }
 
 /**
- * Minimum cosine of the vectors of one model: the demo model has 0.99997 between bfloat16 and float32, full ViT-B/32 and
- * ViT-L/14 have 0.9999. Different models are nowhere near.
+ * Minimum cosine of the vectors of one model: the demo model has 0.99997 between bfloat16 and float32, full ViT-B/32
+ * and ViT-L/14 have 0.9999. Different models are nowhere near.
  */
 const MIN_COSINE = 0.998;
 

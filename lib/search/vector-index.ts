@@ -14,9 +14,9 @@ const NAME = /^vector_ivf_(\d+)$/;
 /**
  * Creates the index of a table of files if it needs one, and rebuilds it if the table has outgrown it.
  *
- * It is LanceDB's IVF_FLAT, which keeps the vectors themselves: a search of all its partitions is exact, and with 100,000
- * vectors takes a sixth of the time of a search in the table. Indexes of quantized vectors are faster still but lose too
- * much: of the ten nearest for texts, which lie far from all pictures, they found 44 to 79 percent.
+ * It is LanceDB's IVF_FLAT, which keeps the vectors themselves: a search of all its partitions is exact, and with
+ * 100,000 vectors takes a sixth of the time of a search in the table. Indexes of quantized vectors are faster still but
+ * lose too much: of the ten nearest for texts, which lie far from all pictures, they found 44 to 79 percent.
  * test/bench/vector-stores.md has the measurements.
  */
 export async function fitVectorIndex({ Index }: typeof import("@lancedb/lancedb"), table: Table): Promise<void> {

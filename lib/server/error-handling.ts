@@ -40,8 +40,8 @@ interface ClientError extends Error {
 type Connection = Socket & { _httpMessage?: ServerResponse };
 
 /**
- * Answers what cannot be parsed as a request, in the shape of all other errors, and closes the connection. If a response
- * has already begun there is no answer, because it would be taken for a part of that.
+ * Answers what cannot be parsed as a request, in the shape of all other errors, and closes the connection. If a
+ * response has already begun there is no answer, because it would be taken for a part of that.
  */
 export function answerClientError(error: ClientError, socket: Connection): void {
   if (error.code !== "ECONNRESET" && socket.writable && !socket._httpMessage?.headersSent) {

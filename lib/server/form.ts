@@ -5,9 +5,9 @@ import { asServiceError, ServiceError } from "./errors.js";
 import type { Limits } from "./options.js";
 
 /**
- * Reads a multipart body. Every file is a picture, whatever its field is called; every other field is a property, as in a
- * JSON body. The bytes of the pictures go to `request.pictures`. In the body their names take their place, so that the
- * schema limits their number.
+ * Reads a multipart body. Every file is a picture, whatever its field is called; every other field is a property, as in
+ * a JSON body. The bytes of the pictures go to `request.pictures`. In the body their names take their place, so that
+ * the schema limits their number.
  */
 export function readForm(schema: TSchema, limits: Limits): preValidationAsyncHookHandler {
   return async (request) => {

@@ -1,8 +1,8 @@
 import { RETRY_SOON, ServiceError } from "./errors.js";
 
 /**
- * The places in one model's queue. A request takes one place when its headers arrive, so that a full queue refuses it before
- * its body is read. Once the body is known, it takes one place for each item.
+ * The places in one model's queue. A request takes one place when its headers arrive, so that a full queue refuses it
+ * before its body is read. Once the body is known, it takes one place for each item.
  */
 export class Gate {
   readonly #limit: number;

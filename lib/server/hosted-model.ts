@@ -88,8 +88,8 @@ export class HostedModel<M extends AnyServiceModel> {
   }
 
   /**
-   * Why the model is not ready; undefined if it is. After a failed inference this runs a small one, so that a load balancer
-   * that asks finds the service ready as soon as it works again.
+   * Why the model is not ready; undefined if it is. After a failed inference this runs a small one, so that a load
+   * balancer that asks finds the service ready as soon as it works again.
    */
   async notReady(): Promise<ServiceError | undefined> {
     const unavailable = this.unavailable();

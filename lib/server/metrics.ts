@@ -8,8 +8,8 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const ITEMS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 /**
- * The metrics for Prometheus. Those of the engine are for the whole process, including models outside the service, which
- * share its device.
+ * The metrics for Prometheus. Those of the engine are for the whole process, including models outside the service,
+ * which share its device.
  */
 export class Metrics {
   readonly registry = new Registry();

@@ -61,8 +61,8 @@ export const DEFAULT_LIMITS: Limits = {
 /** Options of `createServer`. */
 export interface ServerOptions {
   /**
-   * The CLIP model: a source for `ClipModel.load`, a function that loads a model, or a loaded one, which the caller closes.
-   * false: no model and none of its routes. Default: the environment variable CLIP_MODEL, else "demo".
+   * The CLIP model: a source for `ClipModel.load`, a function that loads a model, or a loaded one, which the caller
+   * closes. false: no model and none of its routes. Default: the environment variable CLIP_MODEL, else "demo".
    */
   clip?: ModelOption<ServiceClip>;
   /** The BLIP model, in the same way, with the environment variable BLIP_MODEL. */
@@ -77,8 +77,8 @@ export interface ServerOptions {
   /** Limits of a request. */
   limits?: Partial<Limits>;
   /**
-   * Token that clients must send as "Authorization: Bearer <token>" on every route but /health/…. In a browser it is the
-   * password of the login window. Default: none.
+   * Token that clients must send as "Authorization: Bearer <token>" on every route but /health/…. In a browser it is
+   * the password of the login window. Default: none.
    */
   token?: string;
   /** Maximum number of requests from a client address: { max: 100, timeWindow: "1 minute" }. Default: no limit. */
@@ -87,7 +87,9 @@ export interface ServerOptions {
   allowRemote?: boolean;
   /** Addresses or ranges that `allowRemote` includes although they are not public, such as "10.0.0.0/8". */
   allowedAddresses?: string[];
-  /** Milliseconds for running requests to finish when the server closes. Default 25,000; Kubernetes kills after 30,000. */
+  /**
+   * Milliseconds for running requests to finish when the server closes. Default 25,000; Kubernetes kills after 30,000.
+   */
   drainDeadline?: number;
   /** Called once, when a device is lost. Only a new process can use it again. */
   onDeviceLost?: () => void;

@@ -18,8 +18,8 @@ export function validationError(errors: FastifySchemaValidationError[], part: st
 }
 
 /**
- * The properties of one object that its schema does not have. Each is an error of its own, followed by one error for all
- * of them; with many properties, the list of errors ends before that one.
+ * The properties of one object that its schema does not have. Each is an error of its own, followed by one error for
+ * all of them; with many properties, the list of errors ends before that one.
  */
 function unknownProperties(errors: FastifySchemaValidationError[]): { path: string; names: string[] } | undefined {
   const summary = errors.find(({ keyword }) => keyword === "additionalProperties");

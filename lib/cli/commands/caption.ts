@@ -47,7 +47,7 @@ export function addCaption(program: Command, context: CliContext, done: (exitCod
     .argument("<images...>", "files, folders (searched recursively) and glob patterns");
   addModelOptions(command, "BLIP_MODEL", context)
     .option("-p, --prompt <words>", "text that every caption begins with")
-    .option("--num-beams <n>", "number of beams; more are better and slower (default: the model's)", wholeNumber(1))
+    .option("--num-beams <n>", "number of beams; more are better but slower (default: the model's)", wholeNumber(1))
     .option("--max-length <n>", "maximum tokens of a caption and its prompt (default: the model's)", wholeNumber(2))
     .option("--min-length <n>", "minimum tokens of a caption and its prompt (default: the model's)", wholeNumber(0))
     .option("-o, --out <file>", "output file; an interrupted run is continued")
@@ -57,9 +57,8 @@ export function addCaption(program: Command, context: CliContext, done: (exitCod
     .addHelpText(
       "after",
       `
-html is a page of thumbnails with their captions, in one file. The model and the options are
-recorded in <file>.meta.json, with parquet in the file itself: only a run with the same ones
-continues a file.
+html is a page of thumbnails with their captions, in one file. <file>.meta.json (with parquet, the
+file itself) records the model and the options; only a run with the same ones continues the file.
 
 Examples:
   $ clip-blip caption photos/ --out photos.html

@@ -66,9 +66,8 @@ export function addEmbed(program: Command, context: CliContext, done: (exitCode:
       "after",
       `
 npy is a NumPy array, float32 [rows, dimension]; <file>.jsonl names the input of each row. parquet
-and csv have the columns input, text, embedding and error. The model and the options are recorded
-in <file>.meta.json, with parquet in the file itself: only a run with the same ones continues a
-file.
+and csv have the columns input, text, embedding and error. <file>.meta.json (with parquet, the file
+itself) records the model and the options; only a run with the same ones continues the file.
 
 Examples:
   $ clip-blip embed photos/ --out photos.npy

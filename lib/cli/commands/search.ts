@@ -37,7 +37,7 @@ export function addSearch(program: Command, context: CliContext, done: (exitCode
     .option("--json", "print one JSON object per line");
   addModelOptions(command, "CLIP_MODEL", context)
     .option("--index <path>", "folder of the index (default: <folder>.clip-blip)")
-    .option("--no-update", "search the index as it is")
+    .option("--no-update", "search the index without updating it")
     .option("--rebuild", "replace an index of another model")
     .addHelpText(
       "after",

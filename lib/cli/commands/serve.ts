@@ -50,8 +50,8 @@ export function addServe(program: Command, context: CliContext, done: (exitCode:
     .command("serve")
     .summary("run the HTTP service")
     .description(
-      "Serves embeddings, captions and classifications over HTTP, also as OpenAI's embeddings API. A page to try it is at " +
-        "/, its documentation at /docs, and metrics for Prometheus at /metrics.",
+      "Serves embeddings, captions and classifications over HTTP, also as OpenAI's embeddings API. There is a page to try " +
+        "it at /, documentation at /docs, and metrics for Prometheus at /metrics.",
     )
     .option("--port <n>", "port; 0 for any free one", portNumber, 8001)
     .option("--host <address>", "address to listen on; 0.0.0.0 for all addresses of this machine", "127.0.0.1");
