@@ -50,7 +50,8 @@ export default defineConfig({
       suite("hostile"),
       suite("package"),
       suite("managers"),
-      suite("exit"),
+      // Its processes wait for each other: two run at a time. How long each may take is in the tests.
+      suite("exit", { testTimeout: 60 * MINUTE }),
       suite("properties"),
       suite("fuzz"),
       suite("sanitize"),
