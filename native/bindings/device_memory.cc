@@ -5,6 +5,7 @@
 #include "device/memory.h"
 
 namespace clip_blip {
+
 Napi::Value Memory(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   DeviceMemory memory = MemoryOf(ParseDevice(ToString(info[0], "device")));

@@ -1,4 +1,3 @@
-
 #include "device/device_turns.h"
 
 #include <list>

@@ -23,7 +23,6 @@ Napi::Value Throwing(const Napi::CallbackInfo& info) {
 
 /// The same for functions that return a promise: it rejects, also for what is wrong with the
 /// arguments.
-
 template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
 Napi::Value Rejecting(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();

@@ -1,4 +1,3 @@
-
 #include "image/preprocess.h"
 
 #include <limits>

@@ -1,5 +1,3 @@
-
-
 #include "device/test_seam.h"
 namespace clip_blip {
 

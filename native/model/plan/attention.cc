@@ -30,7 +30,7 @@ constexpr int64_t kFewScores = 1024;
 constexpr int64_t kFewQueries = 8;
 /// Queries whose scores are held at a time: with 577 keys they stay within a second-level cache.
 constexpr int64_t kBlock = 64;
-constexpr int64_t kWidest = 256;
+constexpr int64_t kMaxHeadWidth = 256;
 
 bool MultipliesBFloat16() {
 #ifdef CLIP_BLIP_X86_KERNELS
@@ -175,9 +175,10 @@ bool RowsAreContiguous(const at::Tensor& tensor) { return tensor.stride(3) == 1;
 
 bool HasKernels(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
   if (!query.is_cpu() || query.dim() != 4 || key.dim() != 4 || value.dim() != 4) return false;
-  if (query.numel() == 0 || key.numel() == 0 || query.size(3) % 2 != 0 || query.size(3) > kWidest ||
-      key.sizes() != value.sizes() || key.size(0) != query.size(0) ||
-      key.size(1) != query.size(1) || key.size(3) != query.size(3)) {
+  if (query.numel() == 0 || key.numel() == 0 || query.size(3) % 2 != 0 ||
+      query.size(3) > kMaxHeadWidth || key.sizes() != value.sizes() ||
+      key.size(0) != query.size(0) || key.size(1) != query.size(1) ||
+      key.size(3) != query.size(3)) {
     return false;
   }
   return RowsAreContiguous(query) && RowsAreContiguous(key) && RowsAreContiguous(value);

@@ -24,9 +24,9 @@ void ReplacePatchConvolution(torch::jit::Graph& graph, PackedWeights& packed,
 /// Whether a value is only read to be cut into patches, apart from its sizes.
 bool OnlyCutIntoPatches(const torch::jit::Value* value);
 
-/// Replaces every linear layer with constant weights, and the activation or the sum behind it, by
-/// oneDNN's fused one. Of what oneDNN cannot do, and of everything that is not on the CPU, only the
-/// factors of QuickGELU are put into the weights.
+/// Fuses every linear layer with constant weights with the activation or the sum behind it. On the
+/// CPU it becomes oneDNN's layer with packed weights. On CUDA only sums are fused. Everywhere
+/// the factors of QuickGELU are put into the weights.
 void PackLinears(torch::jit::Graph& graph, PackedWeights& packed);
 
 /// Replaces LibTorch's attention, where it has no mask, by `Attend`, which is faster on the CPU and

@@ -23,7 +23,7 @@ int64_t LanesFor(int64_t pictures) {
 }
 
 /// Lanes from which on fewer are no faster: a step is then as long as its kernels are many.
-constexpr int64_t kFewestLanes = 4;
+constexpr int64_t kMinLanes = 4;
 
 void Append(std::vector<int64_t>& key, const std::vector<int64_t>& numbers) {
   key.insert(key.end(), numbers.begin(), numbers.end());
@@ -190,7 +190,7 @@ std::vector<at::Tensor> RecordedSteps::Caches() const {
 }
 
 int64_t RecordedSteps::FewerLanes(size_t kept) const {
-  int64_t least = std::max(static_cast<int64_t>(kept), kFewestLanes), lanes = search_->lanes();
+  int64_t least = std::max(static_cast<int64_t>(kept), kMinLanes), lanes = search_->lanes();
   while (lanes % 2 == 0 && lanes / 2 >= least) lanes /= 2;
   return lanes;
 }

@@ -43,12 +43,12 @@ void Softmax(float* row, int64_t columns, int64_t padded, float scale) {
   for (int64_t i = columns; i < padded; ++i) row[i] = 0;
 }
 
-constexpr int64_t kWidest = 256;
+constexpr int64_t kMaxHeadWidth = 256;
 
 template <typename T>
 void Few(HeadRows<T> query, HeadRows<T> key, HeadRows<T> value, int64_t width, float scale,
          bool causal, float* scores, T* out, int64_t out_stride) {
-  float row[kWidest];
+  float row[kMaxHeadWidth];
   for (int64_t q = 0; q < query.count; ++q) {
     int64_t seen = causal && q + 1 < key.count ? q + 1 : key.count;
     const T* from = query.data + q * query.stride;
