@@ -1,4 +1,4 @@
-// What soak.test.ts runs in a process of its own: `child.ts <seconds> [leak]` makes calls of every kind, one after another,
+// What soak.test.ts runs in a process of its own: `child.ts <calls> [leak]` makes calls of every kind, one after another,
 // and prints how the memory in use grew, and what is left when the models are closed. With "leak" every call leaves 1 KB
 // behind, on purpose.
 import { readdirSync, readFileSync } from "node:fs";
@@ -18,10 +18,10 @@ export interface SoakReport {
 }
 
 const SAMPLES = 200;
-/** The part of the run in which caches fill, and heaps find their size. */
+/** The part of the calls in which caches fill and heaps find their size, which goes by calls and not by time. */
 const WARM_UP = 0.3;
 
-const [seconds, leak] = [Number(process.argv[2]), process.argv[3] === "leak"];
+const [calls, leak] = [Number(process.argv[2]), process.argv[3] === "leak"];
 
 const pictures = fileURLToPath(new URL("../../models/demo-pictures/", import.meta.url));
 const paths = readdirSync(pictures)
@@ -34,7 +34,7 @@ const clip = await ClipModel.load("demo", { device: "cpu", dtype: "float32", max
 const blip = await BlipModel.load("demo", { device: "cpu", dtype: "float32", maxBatchSize: 2 });
 
 /** One call a turn, over and over; a tenth of them fails or is given up. */
-const calls: ((turn: number) => Promise<unknown>)[] = [
+const kinds: ((turn: number) => Promise<unknown>)[] = [
   (turn) => clip.encodeTexts([`a red circle number ${turn}`]),
   () => clip.encodeImages([raw]),
   (turn) => clip.encodeImages([paths[turn % paths.length]!]),
@@ -52,7 +52,7 @@ const calls: ((turn: number) => Promise<unknown>)[] = [
 
 const leaked: Buffer[] = [];
 async function callOf(turn: number): Promise<void> {
-  await calls[turn % calls.length]!(Math.floor(turn / calls.length)).catch((error) => {
+  await kinds[turn % kinds.length]!(Math.floor(turn / kinds.length)).catch((error) => {
     if (error.code !== "ERR_IMAGE_DECODE" && error.name !== "TimeoutError") throw error;
   });
   // Filled, so that its pages are really there.
@@ -74,11 +74,9 @@ async function bytesInUse(): Promise<number> {
 }
 
 const samples: { call: number; bytes: number }[] = [];
-const started = performance.now();
-let call = 0;
-while (samples.length < SAMPLES) {
-  const end = started + ((samples.length + 1) / SAMPLES) * seconds * 1000;
-  while (performance.now() < end) await callOf(call++);
+for (let call = 0; samples.length < SAMPLES; ) {
+  const end = ((samples.length + 1) / SAMPLES) * calls;
+  while (call < end) await callOf(call++);
   samples.push({ call, bytes: await bytesInUse() });
 }
 const measured = samples.slice(SAMPLES * WARM_UP);
@@ -88,7 +86,7 @@ await blip.close();
 await bytesInUse();
 const { liveModules, liveJobs, memory } = native();
 const report: SoakReport = {
-  calls: call,
+  calls,
   samples: measured.length,
   slope: slopeOf(measured.map((one) => [one.call, one.bytes])),
   left: { modules: liveModules(), jobs: liveJobs(), bytes: memory("cpu").allocated },
