@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BlipModel, ClipModel, cosineSimilarity } from "clip-blip";
-import { afterAll, beforeAll, describe, it, type TestContext } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, it, type TestContext } from "vitest";
 // The addon that the library above uses: the sources under lib/ would be a second copy.
 import { native } from "../../dist/native/instance.js";
 import { demoPictures } from "../library/models.js";
@@ -17,12 +17,14 @@ import { rawPictures } from "./pictures.js";
 import { runWithin } from "./programs.js";
 
 const gpu = findGpu();
-const missing = "missing" in gpu ? `: ${gpu.missing}` : "";
+const missing = "missing" in gpu && gpu.missing;
 const { name: device, total } = "missing" in gpu ? { name: "cuda:0" as const, total: 0 } : gpu;
 const GIB = 1024 ** 3;
 const TEXTS = ["a red circle", "", "a large star on a green background"];
 
-describe(`on a CUDA device${missing}`, { skip: missing !== "" }, () => {
+describe("on a CUDA device", () => {
+  beforeEach((t) => t.skip(missing !== false, missing || undefined));
+
   let folder: string;
   /** ViT-B/32 in size, made without Python: twelve layers of width 768. */
   let checkpoint: string;

@@ -49,8 +49,8 @@ describe("inputs of the command line", () => {
     assert.deepEqual(paths, ["photo.raw", "photos/odd[1].png", "photos/a.png"]);
   });
 
-  // Root may read everything.
-  test("a folder that may not be read is not called empty", { skip: process.getuid?.() === 0 }, async () => {
+  test("a folder that may not be read is not called empty", async (t) => {
+    t.skip(process.getuid?.() === 0, "root may read every folder");
     mkdirSync("locked", { mode: 0o000 });
     const { missing } = await expandInputs(["locked"]);
     assert.match(missing[0]!.error.message, /^The folder locked cannot be read \(EACCES\); check its permissions\.$/);
@@ -68,7 +68,7 @@ describe("inputs of the command line", () => {
     assert.match(missing[1]!.error.message, /no pictures/);
   });
 
-  test("a link that leads back up does not go on for ever", { skip: process.platform === "win32" }, async () => {
+  test("a link that leads back up does not go on for ever", async () => {
     symlinkSync(join(folder, "photos"), "photos/2024/loop");
     const { paths } = await expandInputs(["photos"]);
     rmSync("photos/2024/loop");

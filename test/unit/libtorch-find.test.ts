@@ -38,8 +38,9 @@ function cached(name: string, version?: string): string {
 const isError = (code: string, pattern: RegExp) => (error: unknown) =>
   error instanceof ClipBlipError && error.code === code && pattern.test(error.message);
 
-// macOS has no variable for the cache folder, and a test does not write into the real one.
-describe("finding LibTorch", { skip: process.platform === "darwin" }, () => {
+describe("finding LibTorch", () => {
+  beforeEach((t) => t.skip(process.platform === "darwin", "macOS has no variable for the cache folder"));
+
   test("LIBTORCH may be the package, a folder that holds it, an unzipped libtorch, or the lib folder", () => {
     const root = torchPackage(join(machine, "torch"));
     const zip = join(machine, "zip", "libtorch");
@@ -121,7 +122,7 @@ describe("finding LibTorch", { skip: process.platform === "darwin" }, () => {
   });
 });
 
-describe("Python's torch", { skip: process.platform === "win32" }, () => {
+describe("Python's torch", () => {
   /** A python3 that answers as told. */
   function python(script: string): void {
     writeFileSync(join(machine, "python3"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
