@@ -70,7 +70,7 @@ async function assertDirectory(path: string): Promise<void> {
  * processor_config.json.
  * @throws ClipBlipError ERR_MODEL_INVALID if neither file exists
  */
-export async function readPreprocessorText(directory: string): Promise<string> {
+async function readPreprocessorText(directory: string): Promise<string> {
   const text = await readTextIfPresent(join(directory, "preprocessor_config.json"));
   if (text !== undefined) return text;
   const processor = await readTextIfPresent(join(directory, "processor_config.json"));

@@ -91,7 +91,7 @@ const HEAD_WIDTH = 64;
  * @param weights with OpenAI's names
  * @throws ClipBlipError ERR_MODEL_INVALID if the weights are not a CLIP's
  */
-export function openAiConfig(weights: WeightTable, options: OpenAiOptions): JsonObject {
+function openAiConfig(weights: WeightTable, options: OpenAiOptions): JsonObject {
   const { path } = weights;
   const shapeOf = (name: string, rank: number) => {
     const shape = weights.get(name)?.shape;

@@ -1,5 +1,6 @@
 import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { ClipBlipError } from "./errors.js";
 
 const POLL_MS = 500;
 
@@ -15,6 +16,7 @@ export interface LockOptions {
  *
  * The operating system locks the open file. So the lock ends with its process, however that ends, and no clock or
  * process id decides whether it is still held.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT if the file system has no locks; `signal.reason`; what `task` throws
  */
 export async function withLock<T>(path: string, task: () => Promise<T>, options: LockOptions = {}): Promise<T> {
   const file = await acquire(path, options);
@@ -31,19 +33,30 @@ async function acquire(path: string, { signal, onWait }: LockOptions): Promise<F
   // Loaded here, as most programs never lock anything, and it has a binary.
   const { tryLock } = await import("fs-native-extensions");
   for (let waited = false; ; ) {
+    signal?.throwIfAborted();
     const file = await open(path, "a");
-    const locked = tryLock(file.fd);
-    if (locked && (await isStillAt(path, file))) return file;
+    let locked = false;
+    try {
+      locked = tryLock(file.fd);
+      if (locked && (await isStillAt(path, file))) return file;
+    } catch (cause) {
+      await file.close();
+      throw noLocks(path, cause as NodeJS.ErrnoException);
+    }
     await file.close();
     if (locked) continue;
     if (!waited) onWait?.();
     waited = true;
     await delay(POLL_MS, undefined, { signal }).catch(() => {});
-    signal?.throwIfAborted();
   }
 }
 
 async function isStillAt(path: string, file: FileHandle): Promise<boolean> {
   const [own, found] = [await file.stat(), await stat(path).catch(() => undefined)];
   return own.ino === found?.ino && own.dev === found.dev;
+}
+
+function noLocks(path: string, cause: NodeJS.ErrnoException): ClipBlipError {
+  const message = `${path} cannot be locked (${cause.code ?? cause.message}): use a folder on a file system with locks`;
+  return new ClipBlipError("ERR_INVALID_ARGUMENT", message, { cause });
 }

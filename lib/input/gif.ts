@@ -41,7 +41,7 @@ export interface GifFrame {
  *
  * @returns undefined where the file ends early or has no frame; the decoder then says what is wrong
  */
-export function firstGifFrame(bytes: Uint8Array): GifFrame | undefined {
+function firstGifFrame(bytes: Uint8Array): GifFrame | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     return parse(bytes, view);

@@ -19,7 +19,7 @@ end
  * Changes that must be atomic, as Lua: Redis runs no other command during a script, and its append-only file has all of
  * it or nothing. All but `suspect` may be sent again if an answer was lost.
  */
-export const SCRIPTS = {
+const SCRIPTS = {
   /** Creates a job. KEYS: job. ARGV: milliseconds until it is forgotten, then fields and values. */
   create: `
 redis.call("HSET", KEYS[1], "done", 0, "failed", 0, unpack(ARGV, 2))

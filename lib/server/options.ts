@@ -43,7 +43,7 @@ export interface Limits {
 
 const MIB = 1024 * 1024;
 
-export const DEFAULT_LIMITS: Limits = {
+const DEFAULT_LIMITS: Limits = {
   bodyBytes: 64 * MIB,
   pendingBytes: 512 * MIB,
   imageBytes: 20 * MIB,

@@ -42,7 +42,7 @@ export function isDataUrl(text: string): boolean {
 }
 
 /** Whether a text is an http(s): URL. */
-export function isRemote(text: string): boolean {
+function isRemote(text: string): boolean {
   return /^https?:/i.test(text);
 }
 

@@ -7,7 +7,7 @@ const CPU_INDEX = "https://download.pytorch.org/whl/cpu";
 const CUDA_INDEX = "https://download.pytorch.org/whl/cu130";
 
 /** The command that starts Python on this platform. */
-export const PYTHON = process.platform === "win32" ? "python" : "python3";
+const PYTHON = process.platform === "win32" ? "python" : "python3";
 
 /** One way to ask pip for LibTorch. */
 export interface PipAttempt {

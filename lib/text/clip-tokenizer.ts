@@ -72,7 +72,7 @@ const MARGIN = 32;
  * a word, a merge depends on later text only through a chain of neighbouring merges of ever lower rank; `MARGIN` tokens
  * of maximum length between the last token kept and the cut are far more than such chains reach.
  */
-export function clipWindow(text: string, { longestToken, tokens }: WindowOptions): { text: string; cut: boolean } {
+function clipWindow(text: string, { longestToken, tokens }: WindowOptions): { text: string; cut: boolean } {
   const limit = (tokens + MARGIN) * (longestToken + 1);
   if (text.length <= limit) return { text, cut: false };
   const collapsed = text.normalize("NFC").replace(/\p{White_Space}+/gu, " ");

@@ -81,20 +81,20 @@ const PUNCTUATION = /[!-/:-@[-`{-~]/g;
  * A text in the form that SigLIP was trained on, as `canonicalize_text` of transformers' SiglipTokenizer: lowercase if
  * so configured, without punctuation, and with single spaces.
  */
-export function canonicalText(text: string, { lowerCase }: { lowerCase: boolean }): string {
+function canonicalText(text: string, { lowerCase }: { lowerCase: boolean }): string {
   const letters = lowerCase ? text.toLowerCase() : text;
   return strip(collapseSpace(letters.replace(PUNCTUATION, "")));
 }
 
 /** The character that SentencePiece writes for a space. */
-export const SPACE_SYMBOL = "\u2581";
+const SPACE_SYMBOL = "\u2581";
 
 /**
  * Normalizes a text as SentencePiece does with its usual options (`Normalizer::Normalize` with add_dummy_prefix,
  * remove_extra_whitespaces and escape_whitespaces): applies the replacements, collapses spaces, removes them at the
  * end, adds one at the front, and makes them visible.
  */
-export function normalizeForPieces(text: string, charsmap: Charsmap): string {
+function normalizeForPieces(text: string, charsmap: Charsmap): string {
   let normalized = "";
   let afterSpace = true;
   for (const piece of charsmap.replace(text)) {

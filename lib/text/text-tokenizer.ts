@@ -50,7 +50,7 @@ export function normaliseText(value: unknown, name = "text"): string {
 }
 
 /** @throws ERR_INVALID_ARGUMENT if the value is not a string */
-export function assertText(value: unknown, name = "text"): asserts value is string {
+function assertText(value: unknown, name = "text"): asserts value is string {
   if (typeof value === "string") return;
   const kind = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
   throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${name} is ${kind}; pass a string.`);

@@ -124,7 +124,7 @@ describe("clip-blip serve", () => {
         ended(start(["serve", "--port", "0", "--no-blip", "--no-clip"], {}, join(root, "dist/cli/main.js")));
       const missing = await run();
       assert.equal(missing.code, 1);
-      const command = /^npm install (.*)$/m.exec(missing.err)![1]!;
+      const command = /run npm install (.*)$/m.exec(missing.err)![1]!;
       const packages = command.split(" ").map((text) => text.slice(0, text.lastIndexOf("@")));
       for (const [index, text] of command.split(" ").entries()) {
         const name = packages[index]!;

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, test } from "vitest";
+import { afterAll, describe, onTestFinished, test, vi } from "vitest";
 import { withLock } from "../../lib/common/lock.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "clip-blip-lock-"));
@@ -63,6 +63,27 @@ describe("a lock", () => {
     assert.equal(waits, 1);
     await release();
     assert.equal(await withLock(path, async () => "in"), "in");
+  });
+
+  test("is not taken once the signal has aborted", async () => {
+    const task = () => assert.fail("it ran");
+    await assert.rejects(
+      withLock(join(scratch, "late"), task, { signal: AbortSignal.abort(new Error("late")) }),
+      /late/,
+    );
+  });
+
+  test("says so where the file system has no locks", async () => {
+    vi.doMock("fs-native-extensions", () => ({
+      tryLock: () => {
+        throw Object.assign(new Error("no locks available"), { code: "ENOLCK" });
+      },
+    }));
+    onTestFinished(() => void vi.doUnmock("fs-native-extensions"));
+    await assert.rejects(
+      withLock(join(scratch, "unlockable"), async () => assert.fail("it ran")),
+      { code: "ERR_INVALID_ARGUMENT", message: /unlockable cannot be locked \(ENOLCK\): use a folder/ },
+    );
   });
 
   test("has one holder among eight processes that are killed at random", async () => {

@@ -109,7 +109,7 @@ async function output(
  * Adds the parameters of BLIP's image tower; returns its methods (models/torchscript/blip_image.py) and constants.
  * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
-export async function addBlipVision(builder: ParameterBuilder, { vision, grid }: BlipConfig): Promise<ModulePart> {
+async function addBlipVision(builder: ParameterBuilder, { vision, grid }: BlipConfig): Promise<ModulePart> {
   const { width } = vision;
   const { patchSize, tokens } = grid;
   const embeddings = "vision_model.embeddings";

@@ -107,7 +107,7 @@ const VISION_DEFAULTS = {
 const SUMMARY_TOKENS = 1;
 
 /** @throws ClipBlipError ERR_MODEL_INVALID */
-export function readClipVision(config: JsonObject): ClipVision {
+function readClipVision(config: JsonObject): ClipVision {
   return { sizes: readTowerSizes(config, VISION_DEFAULTS.sizes), grid: readPatchGrid(config, VISION_DEFAULTS.grid) };
 }
 
@@ -116,7 +116,7 @@ export function readClipVision(config: JsonObject): ClipVision {
  * @param dimension of an embedding
  * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
-export async function addClipVision(
+async function addClipVision(
   builder: ParameterBuilder,
   { sizes, grid }: ClipVision,
   dimension: number,
@@ -162,7 +162,7 @@ const TEXT_DEFAULTS = {
 const LEGACY_END_TOKEN_ID = 2;
 
 /** @throws ClipBlipError ERR_MODEL_INVALID */
-export function readClipText(config: JsonObject, tokens: SpecialTokens): ClipText {
+function readClipText(config: JsonObject, tokens: SpecialTokens): ClipText {
   const vocabularySize = config.integer("vocab_size", { fallback: TEXT_DEFAULTS.vocabulary, min: 1 });
   const special = (role: TokenRole) => tokens.id(role, vocabularySize);
   const configured = (key: string, fallback: number) => config.integer(key, { fallback, max: vocabularySize - 1 });
@@ -187,7 +187,7 @@ export function readClipText(config: JsonObject, tokens: SpecialTokens): ClipTex
  * @param dimension of an embedding
  * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
-export async function addClipText(
+async function addClipText(
   builder: ParameterBuilder,
   { sizes, fields, endIsLargestId }: ClipText,
   dimension: number,

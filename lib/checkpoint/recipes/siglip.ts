@@ -123,7 +123,7 @@ const VISION_DEFAULTS = {
 };
 
 /** @throws ClipBlipError ERR_MODEL_INVALID */
-export function readSiglipVision(config: JsonObject): SiglipVision {
+function readSiglipVision(config: JsonObject): SiglipVision {
   if (!config.boolean("vision_use_head", true)) {
     throw invalidModel(`${config.where}: vision_use_head is false, so this image tower cannot embed pictures`);
   }
@@ -135,7 +135,7 @@ export function readSiglipVision(config: JsonObject): SiglipVision {
  * @param prefix of the names of its tensors
  * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
-export async function addSiglipVision(
+async function addSiglipVision(
   builder: ParameterBuilder,
   { sizes, grid }: SiglipVision,
   prefix: string,
@@ -189,7 +189,7 @@ const TEXT_DEFAULTS = {
 };
 
 /** @throws ClipBlipError ERR_MODEL_INVALID */
-export function readSiglipText(config: JsonObject, tokens: SpecialTokens): SiglipText {
+function readSiglipText(config: JsonObject, tokens: SpecialTokens): SiglipText {
   const sizes = readTowerSizes(config, TEXT_DEFAULTS.sizes);
   const vocabularySize = config.integer("vocab_size", { fallback: TEXT_DEFAULTS.vocabulary, min: 1 });
   // The ids in config.json are known to be wrong: they belong to another model's tokenizer.
@@ -216,7 +216,7 @@ export function readSiglipText(config: JsonObject, tokens: SpecialTokens): Sigli
  * @param prefix of the names of its tensors
  * @throws ClipBlipError ERR_MODEL_INVALID if a tensor is missing or has another shape
  */
-export async function addSiglipText(
+async function addSiglipText(
   builder: ParameterBuilder,
   { sizes, fields, dimension }: SiglipText,
   prefix: string,

@@ -4,8 +4,8 @@ import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { FastifyInstance } from "fastify";
-import { ClipBlipError } from "../../common/errors.js";
 import { packagePath } from "../../common/package-path.js";
+import { importPeer } from "../../common/peer.js";
 import type { LoadOptions } from "../../models/load-options.js";
 import type { ServerOptions } from "../../server/index.js";
 import type { CliContext } from "../context.js";
@@ -147,21 +147,14 @@ function serverOptions(flags: ServeFlags): ServerOptions {
 
 /** @throws ClipBlipError ERR_MODULE_NOT_FOUND with the command that installs what is missing */
 async function loadServer(): Promise<typeof import("../../server/index.js")> {
-  try {
+  const { peerDependencies } = JSON.parse(readFileSync(packagePath("package.json"), "utf8"));
+  const packages = PEERS.map((name) => `${name}@${peerDependencies[name]}`).join(" ");
+  const load = async () => {
     const { tuneSharp } = await import("../../input/sharp.js");
     await tuneSharp();
-    return await import("../../server/index.js");
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code !== "ERR_MODULE_NOT_FOUND" || !PEERS.some((name) => message.includes(`'${name}`))) throw cause;
-    const { peerDependencies } = JSON.parse(readFileSync(packagePath("package.json"), "utf8"));
-    const packages = PEERS.map((name) => `${name}@${peerDependencies[name]}`).join(" ");
-    throw new ClipBlipError(
-      "ERR_MODULE_NOT_FOUND",
-      `serve needs packages that are not installed with clip-blip. Run:\nnpm install ${packages}`,
-      { cause },
-    );
-  }
+    return import("../../server/index.js");
+  };
+  return importPeer(load, packages, "serve");
 }
 
 async function listen(server: FastifyInstance, port: number, host: string): Promise<string> {

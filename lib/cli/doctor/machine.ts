@@ -12,7 +12,7 @@ export function checkMachine(): Check[] {
 }
 
 /** Whether a version of Node is new enough. */
-export function checkNode(version: string): Check {
+function checkNode(version: string): Check {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const recent = major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1]);
   return {

@@ -176,7 +176,7 @@ const TAIL_BYTES = 8;
 const CHUNK_BYTES = 1 << 20;
 
 /** The last whole footer of a Parquet file; anything after it was cut short when a process ended. */
-export async function findFooter(
+async function findFooter(
   file: FileHandle,
   size: number,
 ): Promise<{ metadata: FileMetaData; end: number } | undefined> {

@@ -11,7 +11,7 @@ export const normalizeProperty = Type.Optional(
 );
 
 /** The body of every response that is not a success. */
-export const errorSchema = Type.Object(
+const errorSchema = Type.Object(
   {
     error: Type.Object({
       code: Type.String({ description: 'A stable code, such as "ERR_IMAGE_DECODE".' }),
