@@ -88,8 +88,6 @@ std::optional<RecordedSteps> RecordedSteps::Find(const LoadedModule& module,
                                                  const at::Tensor& states,
                                                  const std::vector<Prompt>& prompts,
                                                  const GenerationSettings& options) {
-  GraphCache* graphs = &module.graphs();
-  if (graphs == nullptr) return std::nullopt;
   int64_t lanes = LanesFor(states.size(0));
   int64_t texts = std::max(options.num_beams, options.num_return_sequences);
   std::vector<int64_t> kind{lanes, states.size(1)}, bounds = Prompts::BoundsOf(prompts);
@@ -97,7 +95,8 @@ std::optional<RecordedSteps> RecordedSteps::Find(const LoadedModule& module,
   Append(kind, KeyOf(options));
   // The last token of a text is never read.
   std::vector<int64_t> cache = CacheShape(module, lanes * texts, bounds.back() - 1);
-  GraphPlace* place = graphs->PlaceFor(kind, BytesOf(module, states, cache, lanes));
+  GraphCache& graphs = module.graphs();
+  GraphPlace* place = graphs.PlaceFor(kind, BytesOf(module, states, cache, lanes));
   if (place == nullptr) return std::nullopt;
 
   std::vector<Prompt> filled_up = prompts;
@@ -105,14 +104,14 @@ std::optional<RecordedSteps> RecordedSteps::Find(const LoadedModule& module,
   std::unique_ptr<Search> search = MakeSearch(filled_up, options, module.device());
   if (place->owner == nullptr) {
     std::optional<Failure> failure = Attempt([&] {
-      graphs->Allocate([&] {
+      graphs.Allocate([&] {
         for (at::Tensor* tensor : search->State()) *tensor = tensor->clone();
         place->tensors = {at::zeros(cache, states.options()), at::zeros(cache, states.options())};
       });
     });
     if (failure) {
       // The texts can be written without.
-      graphs->Release();
+      graphs.Release();
       if (failure->code() == ErrorCode::kDeviceLost) throw *failure;
       return std::nullopt;
     }
