@@ -8,7 +8,7 @@ import { JsonObject } from "./json.js";
 import { isOpenClip, openOpenClip } from "./open-clip.js";
 import { chooseRecipe } from "./recipes/recipes.js";
 import { SpecialTokens } from "./tokenizers/special-tokens.js";
-import { readTokenizerText } from "./tokenizers/tokenizer-text.js";
+import { readTokenizer } from "./tokenizers/tokenizer.js";
 import { openWeights, WEIGHT_FORMATS } from "./weights/weights.js";
 
 /**
@@ -28,22 +28,19 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   const configJson = JsonObject.parse(config, "config.json");
   const recipe = chooseRecipe(configJson);
   const preprocessor = recipe.readsImages ? await readPreprocessorText(directory) : undefined;
-  const tokenizer = recipe.tokenizer && (await readTokenizerText(directory, recipe.tokenizer));
-  const tokenizerConfig = recipe.tokenizer
-    ? await readTextIfPresent(join(directory, "tokenizer_config.json"))
-    : undefined;
+  const tokenizer = recipe.tokenizer && (await readTokenizer(directory, recipe.tokenizer));
   const generation = await readTextIfPresent(join(directory, "generation_config.json"));
 
   const output = await recipe.build({
     config: configJson,
     generation: generation === undefined ? undefined : JsonObject.parse(generation, "generation_config.json"),
     weights: await openWeights(directory),
-    tokens: new SpecialTokens(tokenizer ?? "{}", tokenizerConfig),
+    tokens: new SpecialTokens(tokenizer?.tokenizer ?? "{}", tokenizer?.config),
   });
   return toCheckpoint(output, {
     "preprocessor_config.json": preprocessor,
-    "tokenizer.json": tokenizer,
-    "tokenizer_config.json": tokenizerConfig,
+    "tokenizer.json": tokenizer?.tokenizer,
+    "tokenizer_config.json": tokenizer?.config,
     "generation_config.json": generation,
   });
 }

@@ -14,6 +14,8 @@ const SMALL_FILES = [
   "generation_config.json",
   "tokenizer.json",
   "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
   "spiece.model",
 ];
 

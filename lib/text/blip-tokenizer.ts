@@ -1,7 +1,9 @@
+import { toUSVString } from "node:util";
 import { ClipBlipError } from "../common/errors.js";
-import { loadTokenizer } from "./load-tokenizer.js";
-import { lowerSigma, separateIdeographs } from "./python-parity.js";
+import { type Cut, Encoder } from "./encoder.js";
+import { makeTokenizer, parseTokenizerFile } from "./load-tokenizer.js";
 import { normaliseText } from "./text-tokenizer.js";
+import { TokenLimit } from "./token-limit.js";
 
 /** What the tokenizer needs to know about the model. */
 export interface BlipTokenizerOptions {
@@ -50,42 +52,52 @@ export function createBlipTokenizer(
   tokenizerConfigJson: string,
   { startTokenId, maxTokens = 512 }: BlipTokenizerOptions,
 ): BlipTokenizer {
-  const tokenizer = loadTokenizer(tokenizerJson, tokenizerConfigJson);
-  const { clean_up_tokenization_spaces: cleanUp } = JSON.parse(tokenizerConfigJson) as Record<string, unknown>;
+  const json = parseTokenizerFile(tokenizerJson, "tokenizer.json");
+  const config = parseTokenizerFile(tokenizerConfigJson, "tokenizer_config.json");
+  const encoder = new Encoder(json);
+  const limit = new TokenLimit(maxTokens, config, encoder.ends);
+  const decoder = makeTokenizer({ ...json, added_tokens: encoder.added.decoded }, config);
   // Default false, as in transformers 5; the JavaScript tokenizer's default is true.
-  const decodeOptions = { skip_special_tokens: true, clean_up_tokenization_spaces: cleanUp === true };
+  const decodeOptions = {
+    skip_special_tokens: true,
+    clean_up_tokenization_spaces: config.clean_up_tokenization_spaces === true,
+  };
+  const whole = (text: string) => ({ text, cut: false });
 
-  function encode(text: string, special: boolean): number[] {
-    return tokenizer.encode(separateIdeographs(lowerSigma(text)), { add_special_tokens: special }).ids;
+  /** To the tokenizer, a run of whitespace is a single space. */
+  function shorten(text: string): Cut {
+    const window = (limit.tokens + 1) * CHARACTERS_PER_TOKEN;
+    if (text.length <= window) return whole(text);
+    return { text: toUSVString(text.replace(/\s+/g, " ").slice(0, window)), cut: true };
   }
 
   function encodeWords(value: string): number[] {
-    return encode(normaliseText(value, "word"), false);
+    return encoder.encode(normaliseText(value, "word"), Number.POSITIVE_INFINITY, whole).ids;
   }
 
   function encodeText(value: string, { truncate = true }: { truncate?: boolean } = {}): number[] {
     const text = normaliseText(value);
-    const window = maxTokens * CHARACTERS_PER_TOKEN;
-    if (!truncate && text.length > window) throw textTooLong(`${text.length} characters`, maxTokens);
-    // To the tokenizer, a run of whitespace is a single space.
-    const ids = encode(text.length > window ? text.replace(/\s+/g, " ").slice(0, window) : text, true);
-    if (ids.length <= maxTokens) return ids;
-    if (!truncate) throw textTooLong(`${ids.length} tokens`, maxTokens);
-    return [...ids.slice(0, maxTokens - 1), ids.at(-1)!];
+    const window = limit.tokens * CHARACTERS_PER_TOKEN;
+    if (!truncate && text.length > window) throw textTooLong(`${text.length} characters`, limit.tokens);
+    const body = limit.encode(encoder, text, shorten);
+    const { before, after } = encoder.ends;
+    const length = body.ids.length + before.length + after.length;
+    if (length > limit.tokens && !truncate) throw textTooLong(`${length} tokens`, limit.tokens);
+    return limit.apply(body, { truncate: true });
   }
 
   function encodePrompt(value: string): number[] {
     const text = normaliseText(value, "prompt");
     if (text.length > maxTokens * CHARACTERS_PER_TOKEN) throw tooLong(`${text.length} characters`, maxTokens);
-    const ids = encode(text, false);
+    const { ids } = encoder.encode(text, Number.POSITIVE_INFINITY, whole);
     if (ids.length >= maxTokens) throw tooLong(`${ids.length} tokens`, maxTokens);
     return [startTokenId, ...ids];
   }
 
   function decode(ids: readonly number[]): string {
     // For an id outside the vocabulary, the JavaScript tokenizer writes [UNK]; Python's omits it.
-    const known = ids.filter((id) => id !== startTokenId && tokenizer.id_to_token(id) !== undefined);
-    return known.length === 0 ? "" : tokenizer.decode(known, decodeOptions);
+    const known = ids.filter((id) => id !== startTokenId && decoder.id_to_token(id) !== undefined);
+    return known.length === 0 ? "" : decoder.decode(known, decodeOptions);
   }
 
   return { encodePrompt, encodeText, encodeWords, decode };

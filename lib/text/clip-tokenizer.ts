@@ -1,7 +1,8 @@
 import { toUSVString } from "node:util";
-import { loadTokenizer, tokenId } from "./load-tokenizer.js";
-import { guardLookalikes, lowerSigma } from "./python-parity.js";
-import { normaliseText, padRows, type TextTokenizer, tooLong } from "./text-tokenizer.js";
+import { type Cut, Encoder } from "./encoder.js";
+import { parseTokenizerFile } from "./load-tokenizer.js";
+import { normaliseText, padRows, type TextTokenizer } from "./text-tokenizer.js";
+import { TokenLimit } from "./token-limit.js";
 
 /** What the tokenizer needs to know about the model. */
 export interface ClipTokenizerOptions {
@@ -10,8 +11,6 @@ export interface ClipTokenizerOptions {
   /** The token that pads shorter rows of a batch. */
   padTokenId: number;
 }
-
-const END = "<|endoftext|>";
 
 /**
  * Creates transformers' CLIPTokenizer from the contents of tokenizer.json and tokenizer_config.json. Rows are padded to
@@ -25,30 +24,19 @@ export function createClipTokenizer(
   tokenizerConfigJson: string,
   { contextLength, padTokenId }: ClipTokenizerOptions,
 ): TextTokenizer {
-  const tokenizer = loadTokenizer(tokenizerJson, tokenizerConfigJson);
-  const endTokenId = tokenId(tokenizer, END);
-  const added = [...tokenizer.get_added_tokens_decoder().values()];
-  const special = added.filter((token) => !token.normalized).map((token) => token.content);
-  const window = { longestToken: longestToken(tokenizer.get_vocab(false).keys()), tokens: contextLength };
+  const encoder = new Encoder(parseTokenizerFile(tokenizerJson, "tokenizer.json"));
+  const config = parseTokenizerFile(tokenizerConfigJson, "tokenizer_config.json");
+  const limit = new TokenLimit(contextLength, config, encoder.ends);
+  const window = { longestToken: encoder.longestToken, tokens: limit.tokens };
 
   function encode(value: string, { truncate = true }: { truncate?: boolean } = {}): number[] {
-    const { text, cut } = clipWindow(normaliseText(value), window);
-    const { ids } = tokenizer.encode(guardLookalikes(lowerSigma(text), special));
-    if (ids.length <= contextLength) return ids;
-    if (!truncate) throw tooLong(ids.length, contextLength, cut);
-    return [...ids.slice(0, contextLength - 1), endTokenId];
+    const body = limit.encode(encoder, normaliseText(value), (text) => clipWindow(text, window));
+    return limit.apply(body, { truncate });
   }
 
   const pad = (rows: readonly number[][]) => padRows(rows, Math.max(0, ...rows.map((row) => row.length)), padTokenId);
 
   return { encode, pad };
-}
-
-/** In bytes: a token of a byte-level vocabulary has one character for each byte, besides the end-of-word mark. */
-function longestToken(vocabulary: Iterable<string | undefined>): number {
-  let longest = 1;
-  for (const token of vocabulary) longest = Math.max(longest, (token ?? "").replace("</w>", "").length);
-  return longest;
 }
 
 /** What the size of the window depends on. */
@@ -72,7 +60,7 @@ const MARGIN = 32;
  * a word, a merge depends on later text only through a chain of neighbouring merges of ever lower rank; `MARGIN` tokens
  * of maximum length between the last token kept and the cut are far more than such chains reach.
  */
-function clipWindow(text: string, { longestToken, tokens }: WindowOptions): { text: string; cut: boolean } {
+function clipWindow(text: string, { longestToken, tokens }: WindowOptions): Cut {
   const limit = (tokens + MARGIN) * (longestToken + 1);
   if (text.length <= limit) return { text, cut: false };
   const collapsed = text.normalize("NFC").replace(/\p{White_Space}+/gu, " ");

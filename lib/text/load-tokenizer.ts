@@ -5,18 +5,6 @@ import { splitByteLevel } from "./python-parity.js";
 /** tokenizer.json, or a part of it. */
 export type JsonPart = Record<string, unknown>;
 
-/**
- * Builds a tokenizer from the two files of a checkpoint.
- *
- * @throws ERR_MODEL_INVALID if they are not JSON or do not describe a tokenizer
- */
-export function loadTokenizer(tokenizerJson: string, tokenizerConfigJson: string): Tokenizer {
-  return makeTokenizer(
-    parseTokenizerFile(tokenizerJson, "tokenizer.json"),
-    parseTokenizerFile(tokenizerConfigJson, "tokenizer_config.json"),
-  );
-}
-
 /** @throws ERR_MODEL_INVALID if the tokenizer is of an unsupported kind */
 export function makeTokenizer(tokenizer: JsonPart, config: JsonPart): Tokenizer {
   try {
@@ -24,13 +12,6 @@ export function makeTokenizer(tokenizer: JsonPart, config: JsonPart): Tokenizer 
   } catch (cause) {
     throw invalidTokenizer("tokenizer.json describes a tokenizer that is not supported", cause);
   }
-}
-
-/** @throws ERR_MODEL_INVALID if the tokenizer lacks the token */
-export function tokenId(tokenizer: Tokenizer, token: string): number {
-  const id = tokenizer.token_to_id(token);
-  if (id === undefined) throw invalidTokenizer(`tokenizer.json has no token ${token}`);
-  return id;
 }
 
 /** @throws ERR_MODEL_INVALID if the text is not a JSON object */

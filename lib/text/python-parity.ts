@@ -42,24 +42,6 @@ export function splitByteLevel(preTokenizer: unknown): unknown {
   return { type: "Sequence", pretokenizers: [split, { ...part, use_regex: false }] };
 }
 
-/**
- * Keeps a text such as "<|ENDOFTEXT|>" from becoming a special token once it is lowercased: the JavaScript tokenizer
- * matches special tokens against normalized text between special tokens, or a text on its own. A space appended to it
- * prevents the match and adds no token.
- *
- * @param special contents of the special tokens that are matched before normalization
- */
-export function guardLookalikes(text: string, special: readonly string[]): string {
-  if (!special.some((token) => text.toLowerCase().includes(token))) return text;
-  const exact = new RegExp(`(${special.map((token) => token.replace(/[^\w\s]/g, "\\$&")).join("|")})`);
-  const parts = text.split(exact);
-  return parts.map((part) => (isLookalike(part, special) ? `${part} ` : part)).join("");
-}
-
-function isLookalike(part: string, special: readonly string[]): boolean {
-  return !special.includes(part) && special.includes(part.toLowerCase());
-}
-
 /** What Python treats as whitespace (`str.isspace`); JavaScript omits the first five and adds U+FEFF. */
 const SPACE = "[\\x1c-\\x1f\\x85\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const SPACES = new RegExp(`${SPACE}+`, "g");

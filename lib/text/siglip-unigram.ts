@@ -1,4 +1,4 @@
-import { type AddedToken, splitAtTokens } from "./added-tokens.js";
+import { type AddedToken, splitInPython } from "./added-tokens.js";
 import { Charsmap } from "./charsmap.js";
 import { invalidTokenizer, type JsonPart } from "./load-tokenizer.js";
 import { collapseSpace, strip } from "./python-parity.js";
@@ -34,7 +34,7 @@ export function unigramEncoder(
     throw invalidTokenizer("tokenizer.json has no unigram vocabulary with an unknown token");
   }
   const unknown = vocab[unknownId][0];
-  const unigram = new Unigram(vocab, unknownId, new Set([unknownId, ...addedTokens.map(({ id }) => id)]));
+  const unigram = new Unigram(vocab, unknownId, new Set([unknownId, ...controls(addedTokens)]));
   const charsmap = readCharsmap(tokenizer.normalizer);
   const encodePieces = (text: string) => unigram.encode(normalizeForPieces(text, charsmap).slice(0, window));
   const markLength = encodePieces(unknown).length;
@@ -50,16 +50,21 @@ export function unigramEncoder(
 
   const spaceId = vocab.findIndex(([piece]) => piece === SPACE_SYMBOL);
   return (text) => {
-    const parts = splitAtTokens(SPACE_SYMBOL + text.replaceAll(SPACE_SYMBOL, " "), addedTokens);
+    const parts = splitInPython(SPACE_SYMBOL + text.replaceAll(SPACE_SYMBOL, " "), addedTokens);
     const ids: number[] = [];
     for (const part of parts) {
       if (typeof part === "string") ids.push(...encodePart(part));
-      else if (ids.length === 1 && ids[0] === spaceId) ids[0] = part.id;
+      else if (part.special && ids.length === 1 && ids[0] === spaceId) ids[0] = part.id;
       else ids.push(part.id);
       if (ids.length > window) break;
     }
     return ids;
   };
+}
+
+/** SentencePiece never finds its control pieces, such as the end token, in a text. */
+function controls(tokens: readonly AddedToken[]): number[] {
+  return tokens.filter(({ special }) => special).map(({ id }) => id);
 }
 
 /** The table of the first normalizer that has one, otherwise an empty table. */

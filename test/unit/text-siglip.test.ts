@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "vitest";
-import { buildSiglipTokenizer } from "../../lib/checkpoint/tokenizers/siglip.js";
+import { readTokenizer } from "../../lib/checkpoint/tokenizers/tokenizer.js";
 import { Charsmap } from "../../lib/text/charsmap.js";
 import { createSiglipTokenizer } from "../../lib/text/siglip-tokenizer.js";
 import { Unigram } from "../../lib/text/unigram.js";
@@ -15,8 +15,7 @@ const reference: Record<"siglip" | "siglip2" | "siglip2OwnClass", { ids: number[
   JSON.parse(read("reference.json"));
 
 const contextLength = 64;
-const siglipConfig = read("siglip/tokenizer_config.json");
-const siglipJson = buildSiglipTokenizer(readFileSync(path("siglip/spiece.model")), siglipConfig);
+const { tokenizer: siglipJson, config: siglipConfig } = await readTokenizer(path("siglip"), "siglip");
 const siglip2Json = read("siglip2/tokenizer.json");
 const siglip2Config = JSON.parse(read("siglip2/tokenizer_config.json"));
 
@@ -57,19 +56,35 @@ test("texts are always filled up to the whole context, on the side that the toke
   }
 });
 
-test("tokens around the text are those of tokenizer_config.json, or else of tokenizer.json", () => {
+test("tokens around the text are those of tokenizer.json", () => {
   const [plain] = [siglip2.encode("two dogs").slice(0, -1)];
   const [bos, eos] = [2, 1];
-  assert.deepEqual(siglip2With({ add_bos_token: true, add_eos_token: true }).encode("two dogs"), [bos, ...plain, eos]);
-  assert.deepEqual(siglip2With({ add_bos_token: false, add_eos_token: true }).encode("two dogs"), [...plain, eos]);
-  assert.deepEqual(siglip2With({ add_eos_token: false }).encode("two dogs"), plain);
   const json = JSON.parse(siglip2Json);
-  assert.deepEqual(siglip2With({}, JSON.stringify({ ...json, post_processor: null })).encode("two dogs"), plain);
-  assert.throws(() => siglip2With({}, JSON.stringify({ ...json, post_processor: { type: "ByteLevel" } })), {
+  const withProcessor = (processor: unknown) =>
+    siglip2With({}, JSON.stringify({ ...json, post_processor: processor })).encode("two dogs");
+  const sequence = { Sequence: { id: "A", type_id: 0 } };
+  const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+  const template = { type: "TemplateProcessing", single: [special("<bos>"), sequence, special("<eos>")] };
+  assert.deepEqual(withProcessor(template), [bos, ...plain, eos]);
+  assert.deepEqual(withProcessor({ type: "RobertaProcessing", cls: ["<bos>", 2], sep: ["<eos>", 1] }), [
+    bos,
+    ...plain,
+    eos,
+  ]);
+  assert.deepEqual(withProcessor({ type: "Sequence", processors: [{ type: "ByteLevel" }, template] }), [
+    bos,
+    ...plain,
+    eos,
+  ]);
+  assert.deepEqual(withProcessor(null), plain);
+  assert.throws(() => withProcessor({ type: "Other" }), {
     code: "ERR_MODEL_INVALID",
-    message: /unsupported post_processor of type "ByteLevel"/,
+    message: /unsupported post_processor of type "Other"/,
   });
-  assert.throws(() => siglip2With({ add_eos_token: true, eos_token: "<nowhere>" }), { code: "ERR_MODEL_INVALID" });
+  assert.throws(() => withProcessor({ type: "BertProcessing", cls: ["<nowhere>", 2], sep: ["<eos>", 1] }), {
+    code: "ERR_MODEL_INVALID",
+    message: /lacks the token "<nowhere>"/,
+  });
 });
 
 test("a text that does not fit is refused where it is not to be cut, and a huge one is cut in no time", () => {

@@ -2,7 +2,7 @@ import type { ModuleSpec } from "../../native/types.js";
 import type { ModelDescription } from "../description.js";
 import type { JsonObject } from "../json.js";
 import type { SpecialTokens } from "../tokenizers/special-tokens.js";
-import type { TokenizerKind } from "../tokenizers/tokenizer-text.js";
+import type { TokenizerKind } from "../tokenizers/tokenizer.js";
 import type { WeightTable } from "../weights/weights.js";
 
 /** What a recipe reads from a checkpoint. */

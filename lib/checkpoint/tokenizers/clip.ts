@@ -1,41 +1,38 @@
 import { invalidModel, quote } from "../invalid.js";
 import { JsonObject } from "../json.js";
+import { type ClassInput, type ClassParts, roleToken } from "./class-parts.js";
+import { specialToken } from "./declared-tokens.js";
+import { tokenizerJson } from "./tokenizer-json.js";
 
 const START = "<|startoftext|>";
 const END = "<|endoftext|>";
 
 /**
- * Builds CLIP's tokenizer.json from the older vocab.json and merges.txt, with the same normalization, splitting and
- * byte-pair encoding as transformers.
- * @param vocabulary contents of vocab.json
- * @param merges contents of merges.txt: a line with the version, then two symbols on each line
+ * Builds the tokenizer.json of OpenAI's CLIP from its merges alone. The vocabulary follows from them: the byte symbols,
+ * the same at the end of a word, the result of each merge, and the two special tokens.
+ * @param text contents of merges.txt
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
-export function buildClipTokenizer(vocabulary: string, merges: string): string {
-  return tokenizerJson(JsonObject.parse(vocabulary, "vocab.json"), readMerges(merges));
-}
-
-/**
- * Builds CLIP's tokenizer.json from its merges alone. The vocabulary follows from them: the byte symbols, the same at
- * the end of a word, the result of each merge, and the two special tokens.
- * @param merges contents of merges.txt
- * @throws ClipBlipError ERR_MODEL_INVALID
- */
-export function buildClipTokenizerFromMerges(merges: string): string {
-  const pairs = readMerges(merges);
+export function buildClipTokenizerFromMerges(text: string): string {
+  const merges = readMerges(text);
   const symbols = byteSymbols();
-  const words = [...symbols, ...symbols.map((symbol) => `${symbol}</w>`), ...pairs.map((pair) => pair.join(""))];
-  const ids = Object.fromEntries([...words, START, END].map((word, id) => [word, id]));
-  return tokenizerJson(new JsonObject(ids, "merges.txt"), pairs);
+  const words = [...symbols, ...symbols.map((symbol) => `${symbol}</w>`), ...merges.map((pair) => pair.join(""))];
+  const vocabulary = new Map([...words, START, END].map((word, id) => [word, id]));
+  const [start, end] = [START, END].map((content) => ({ id: vocabulary.get(content)!, ...specialToken(content) }));
+  const roles = new Map([
+    ["bos_token", start!],
+    ["eos_token", end!],
+    ["unk_token", end!],
+  ]);
+  const config = new JsonObject({}, "tokenizer_config.json");
+  const parts = clipParts({ vocabulary, merges, config, roles, tokenizer: undefined });
+  return tokenizerJson(parts, [start!, end!]);
 }
 
-function tokenizerJson(vocab: JsonObject, merges: string[][]): string {
-  const id = (token: string) => vocab.integer(token);
-  return JSON.stringify({
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: [START, END].map((content) => specialToken(content, id(content))),
+/** transformers' CLIPTokenizer. */
+export function clipParts(input: ClassInput): ClassParts {
+  const [start, end] = [roleToken(input, "bos_token"), roleToken(input, "eos_token")];
+  return {
     normalizer: {
       type: "Sequence",
       normalizers: [
@@ -61,8 +58,8 @@ function tokenizerJson(vocab: JsonObject, merges: string[][]): string {
     },
     post_processor: {
       type: "RobertaProcessing",
-      sep: [END, id(END)],
-      cls: [START, id(START)],
+      sep: [end.content, end.id],
+      cls: [start.content, start.id],
       trim_offsets: false,
       add_prefix_space: false,
     },
@@ -70,16 +67,16 @@ function tokenizerJson(vocab: JsonObject, merges: string[][]): string {
     model: {
       type: "BPE",
       dropout: null,
-      unk_token: END,
+      unk_token: roleToken(input, "unk_token").content,
       continuing_subword_prefix: "",
       end_of_word_suffix: "</w>",
       fuse_unk: false,
       byte_fallback: false,
       ignore_merges: false,
-      vocab: Object.fromEntries(vocab.entries()),
-      merges,
+      vocab: Object.fromEntries(input.vocabulary),
+      merges: input.merges,
     },
-  });
+  };
 }
 
 /**
@@ -95,7 +92,11 @@ function byteSymbols(): string[] {
   );
 }
 
-function readMerges(text: string): string[][] {
+/**
+ * Reads merges.txt: perhaps a line with the version, then two symbols on each line.
+ * @throws ClipBlipError ERR_MODEL_INVALID
+ */
+export function readMerges(text: string): string[][] {
   const lines = text.split("\n").map((line) => line.trimEnd());
   return lines
     .filter((line, index) => line !== "" && !(index === 0 && line.startsWith("#version")))
@@ -104,8 +105,4 @@ function readMerges(text: string): string[][] {
       if (pair.length !== 2) throw invalidModel(`merges.txt: expected two symbols in the line ${quote(line)}`);
       return pair;
     });
-}
-
-function specialToken(content: string, id: number) {
-  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
 }

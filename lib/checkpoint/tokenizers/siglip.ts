@@ -1,21 +1,26 @@
 import { invalidModel } from "../invalid.js";
-import { JsonObject } from "../json.js";
-import { PIECE_TYPES, readSentencePiece } from "./sentencepiece.js";
+import type { Vocabulary } from "./added-tokens.js";
+import { type ClassInput, type ClassParts, roleToken } from "./class-parts.js";
+import { PIECE_TYPES, readSentencePiece, type SentencePieceModel } from "./sentencepiece.js";
 
 const UNIGRAM = 1;
 
 /** The ASCII punctuation that SigLIP removes from texts: `string.punctuation` in Python. */
 const PUNCTUATION = String.raw`[!-/:-@\[-${"`"}{-~]`;
 
+/** SigLIP's SentencePiece vocabulary. */
+export interface SiglipVocabulary {
+  model: SentencePieceModel;
+  /** Ids by piece. */
+  vocabulary: Vocabulary;
+}
+
 /**
- * Builds SigLIP's tokenizer.json from its SentencePiece vocabulary. Its normalizer does what SiglipTokenizer and
- * SentencePiece do in sequence.
- * @param vocabulary contents of spiece.model
- * @param config contents of tokenizer_config.json
+ * Reads spiece.model.
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
-export function buildSiglipTokenizer(vocabulary: Uint8Array, config: string): string {
-  const model = readSentencePiece(vocabulary);
+export function readSiglipVocabulary(bytes: Uint8Array): SiglipVocabulary {
+  const model = readSentencePiece(bytes);
   const usual = model.addDummyPrefix && model.removeExtraWhitespaces && model.escapeWhitespaces;
   const special: number[] = [PIECE_TYPES.unknown, PIECE_TYPES.control];
   const plain = model.pieces.every(({ type }) => type === PIECE_TYPES.normal || special.includes(type));
@@ -24,28 +29,23 @@ export function buildSiglipTokenizer(vocabulary: Uint8Array, config: string): st
       "spiece.model is not of SigLIP's kind (unigram, SentencePiece's default whitespace handling, no byte pieces): save the tokenizer as tokenizer.json next to it with Python's transformers",
     );
   }
+  return { model, vocabulary: new Map(model.pieces.map(({ text }, id) => [text, id])) };
+}
+
+/**
+ * transformers' SiglipTokenizer. The normalizer does what it and SentencePiece do in sequence.
+ * @throws ClipBlipError ERR_MODEL_INVALID
+ */
+export function siglipParts({ model }: SiglipVocabulary, input: ClassInput): ClassParts {
   const unknown = model.pieces.findIndex(({ type }) => type === PIECE_TYPES.unknown);
   if (unknown < 0) throw invalidModel("spiece.model has no unknown token");
-  const end = JsonObject.parse(config, "tokenizer_config.json").text("eos_token", "</s>");
-  const endId = model.pieces.findIndex(({ text }) => text === end);
-  if (endId < 0) throw invalidModel(`spiece.model lacks the end token ${JSON.stringify(end)}`);
-  return JSON.stringify({
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: [endId, unknown].map((id) => ({
-      id,
-      content: model.pieces[id]!.text,
-      single_word: false,
-      lstrip: true,
-      rstrip: true,
-      normalized: false,
-      special: true,
-    })),
+  const { id: endId, content: end } = roleToken(input, "eos_token");
+  const lowers = input.config.boolean("do_lower_case", true);
+  return {
     normalizer: {
       type: "Sequence",
       normalizers: [
-        { type: "Lowercase" },
+        ...(lowers ? [{ type: "Lowercase" }] : []),
         { type: "Replace", pattern: { Regex: PUNCTUATION }, content: "" },
         { type: "Replace", pattern: { Regex: "\\s+" }, content: " " },
         { type: "Strip", strip_left: true, strip_right: true },
@@ -66,5 +66,5 @@ export function buildSiglipTokenizer(vocabulary: Uint8Array, config: string): st
     },
     decoder: { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true },
     model: { type: "Unigram", unk_id: unknown, vocab: model.pieces.map(({ text, score }) => [text, score]) },
-  });
+  };
 }
