@@ -9,7 +9,11 @@ const FORMAT_VERSION = 1;
 export interface GenerationDefaults {
   /** Maximum number of tokens of the whole sequence, prompt and start token included. */
   maxLength: number;
+  /** Maximum number of tokens after the prompt; takes precedence over `maxLength`. */
+  maxNewTokens?: number;
   minLength: number;
+  /** Takes precedence over `minLength`. */
+  minNewTokens?: number;
   numBeams: number;
   numReturnSequences: number;
   repetitionPenalty: number;
@@ -176,7 +180,9 @@ function parseTextFields(json: JsonObject): TextFields {
 function parseGeneration(json: JsonObject): GenerationDefaults {
   return {
     maxLength: json.integer("maxLength", { min: 1 }),
+    ...(json.raw("maxNewTokens") === undefined ? {} : { maxNewTokens: json.integer("maxNewTokens", { min: 1 }) }),
     minLength: json.integer("minLength"),
+    ...(json.raw("minNewTokens") === undefined ? {} : { minNewTokens: json.integer("minNewTokens") }),
     numBeams: json.integer("numBeams", { min: 1 }),
     numReturnSequences: json.integer("numReturnSequences", { min: 1 }),
     repetitionPenalty: json.number("repetitionPenalty", { min: Number.MIN_VALUE }),

@@ -7,6 +7,7 @@ import { invalidModel } from "./invalid.js";
 import { JsonObject } from "./json.js";
 import { isOpenClip, openOpenClip } from "./open-clip.js";
 import { chooseRecipe } from "./recipes/recipes.js";
+import { modelDirectory } from "./sentence-transformers.js";
 import { SpecialTokens } from "./tokenizers/special-tokens.js";
 import { readTokenizer } from "./tokenizers/tokenizer.js";
 import { openWeights, WEIGHT_FORMATS } from "./weights/weights.js";
@@ -18,10 +19,12 @@ import { openWeights, WEIGHT_FORMATS } from "./weights/weights.js";
  *
  * @throws ClipBlipError ERR_MODEL_NOT_FOUND if the directory does not exist, otherwise ERR_MODEL_INVALID
  */
-export async function openCheckpoint(directory: string): Promise<Checkpoint> {
-  await assertDirectory(directory);
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  await assertDirectory(path);
+  const directory = await modelDirectory(path);
   if ((await isOpenClip(directory)) && !(await isTransformers(directory))) return openOpenClip(directory);
   const config = await readTextIfPresent(join(directory, "config.json"));
+  if (await isAdapter(directory)) throw adapterAlone(directory);
   if (config === undefined) {
     throw invalidModel(`${directory} has no config.json: pass a checkpoint directory of Hugging Face transformers`);
   }
@@ -31,25 +34,48 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   const tokenizer = recipe.tokenizer && (await readTokenizer(directory, recipe.tokenizer));
   const generation = await readTextIfPresent(join(directory, "generation_config.json"));
 
+  const weights = await openWeights(directory);
   const output = await recipe.build({
     config: configJson,
     generation: generation === undefined ? undefined : JsonObject.parse(generation, "generation_config.json"),
-    weights: await openWeights(directory),
+    weights,
     tokens: new SpecialTokens(tokenizer?.tokenizer ?? "{}", tokenizer?.config),
   });
-  return toCheckpoint(output, {
-    "preprocessor_config.json": preprocessor,
-    "tokenizer.json": tokenizer?.tokenizer,
-    "tokenizer_config.json": tokenizer?.config,
-    "generation_config.json": generation,
-  });
+  const warnings = [...weights.warnings, ...output.warnings];
+  return toCheckpoint(
+    { ...output, warnings },
+    {
+      "preprocessor_config.json": preprocessor,
+      "tokenizer.json": tokenizer?.tokenizer,
+      "tokenizer_config.json": tokenizer?.config,
+      "generation_config.json": generation,
+    },
+  );
+}
+
+/** The configuration of an adapter, as PEFT (LoRA and the like) saves it. */
+export const ADAPTER_CONFIG = "adapter_config.json";
+
+/** The error for an adapter without the model that it changes. */
+export function adapterAlone(where: string): ClipBlipError {
+  return invalidModel(
+    `${where} has an adapter (${ADAPTER_CONFIG}) but no weights of a model: merge it into its base model first, in Python with merge_and_unload() and save_pretrained()`,
+  );
+}
+
+async function isAdapter(directory: string): Promise<boolean> {
+  if ((await fileSize(join(directory, ADAPTER_CONFIG))) === undefined) return false;
+  return !(await hasWeights(directory));
 }
 
 /** Whether transformers can read the directory; many repositories contain a model in both formats. */
 async function isTransformers(directory: string): Promise<boolean> {
-  const has = async (file: string) => (await fileSize(join(directory, file))) !== undefined;
-  if (!(await has("config.json"))) return false;
-  return (await Promise.all(WEIGHT_FORMATS.map(({ file }) => has(file)))).includes(true);
+  return (await fileSize(join(directory, "config.json"))) !== undefined && hasWeights(directory);
+}
+
+async function hasWeights(directory: string): Promise<boolean> {
+  const sizes = await Promise.all(WEIGHT_FORMATS.map(({ file }) => fileSize(join(directory, file))));
+  return sizes.some((size) => size !== undefined);
 }
 
 async function assertDirectory(path: string): Promise<void> {
@@ -64,16 +90,16 @@ async function assertDirectory(path: string): Promise<void> {
 
 /**
  * Contents of preprocessor_config.json. transformers 5 stores the same values under `image_processor` in
- * processor_config.json.
+ * processor_config.json, and prefers them.
  * @throws ClipBlipError ERR_MODEL_INVALID if neither file exists
  */
 async function readPreprocessorText(directory: string): Promise<string> {
-  const text = await readTextIfPresent(join(directory, "preprocessor_config.json"));
-  if (text !== undefined) return text;
   const processor = await readTextIfPresent(join(directory, "processor_config.json"));
   if (processor !== undefined) {
     const image = JsonObject.parse(processor, "processor_config.json").object("image_processor");
     if (image !== undefined) return `${JSON.stringify(Object.fromEntries(image.entries()), null, 2)}\n`;
   }
+  const text = await readTextIfPresent(join(directory, "preprocessor_config.json"));
+  if (text !== undefined) return text;
   throw invalidModel(`${directory} has no preprocessor_config.json: copy it from the model's repository`);
 }

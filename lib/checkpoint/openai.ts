@@ -38,10 +38,11 @@ export async function openOpenAiCheckpoint(
   const config = openAiConfig(new WeightTable(tensors, path), options);
   const tokenizer = await shippedTokenizer();
   const tokenizerConfig = `${JSON.stringify(TOKENIZER_CONFIG, null, 2)}\n`;
+  const weights = new OpenAiWeights(tensors, path, "the shape of another tensor");
   const output = await clipRecipe.build({
     config,
     generation: undefined,
-    weights: new OpenAiWeights(tensors, path, "the shape of another tensor"),
+    weights,
     tokens: new SpecialTokens(tokenizer, tokenizerConfig),
   });
   const { vocabularySize, imageSize } = output.description;
@@ -50,11 +51,14 @@ export async function openOpenAiCheckpoint(
       `${path} has a vocabulary of ${vocabularySize} tokens, but CLIP's tokenizer has ${VOCABULARY}: convert it to a transformers checkpoint with its own tokenizer`,
     );
   }
-  return toCheckpoint(output, {
-    "preprocessor_config.json": preprocessorText(imageSize!, preprocessor(imageSize!)),
-    "tokenizer.json": tokenizer,
-    "tokenizer_config.json": tokenizerConfig,
-  });
+  return toCheckpoint(
+    { ...output, warnings: [...weights.warnings, ...output.warnings] },
+    {
+      "preprocessor_config.json": preprocessorText(imageSize!, preprocessor(imageSize!)),
+      "tokenizer.json": tokenizer,
+      "tokenizer_config.json": tokenizerConfig,
+    },
+  );
 }
 
 function preprocessorText(imageSize: number, more: object): string {

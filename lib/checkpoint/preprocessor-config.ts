@@ -17,7 +17,7 @@ export interface PreprocessPlan {
 type Channels = [number, number, number];
 
 /** In pixels. */
-type Size = { height: number; width: number } | { shortestEdge: number };
+type Size = NonNullable<ResizePlan["resize"]>;
 
 /** What a transformers image processor does by default. */
 interface Defaults {
@@ -47,8 +47,15 @@ const FILE = "preprocessor_config.json";
 const CROP = { height: 224, width: 224 };
 const BICUBIC = 3;
 
-/** Pillow's numbers of the resamplers. The addon has no 4 (box) and 5 (hamming). */
-const RESAMPLE: Record<string, ResizePlan["resample"]> = { 0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic" };
+/** By Pillow's numbers. */
+const RESAMPLE: Record<string, ResizePlan["resample"]> = {
+  0: "nearest",
+  1: "lanczos",
+  2: "bilinear",
+  3: "bicubic",
+  4: "box",
+  5: "hamming",
+};
 
 /**
  * Reads preprocessor_config.json as transformers' CLIPImageProcessor, SiglipImageProcessor and BlipImageProcessor do,
@@ -84,10 +91,18 @@ export function resizePreprocessorConfig(text: string, architecture: Architectur
   const scaled = (side: number) => Math.max(1, Math.round((side * to) / from));
   const config: Record<string, unknown> = JSON.parse(text);
   if (resize !== null) {
-    config.size = "shortestEdge" in resize ? { shortest_edge: scaled(resize.shortestEdge) } : { height: to, width: to };
+    config.size = "shortestEdge" in resize ? scaledEdges(resize, scaled) : { height: to, width: to };
   }
   if (crop !== null) config.crop_size = { height: to, width: to };
   return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+function scaledEdges(
+  { shortestEdge, longestEdge }: Extract<Size, { shortestEdge: number }>,
+  scaled: (side: number) => number,
+): object {
+  const longest = longestEdge === undefined ? {} : { longest_edge: scaled(longestEdge) };
+  return { shortest_edge: scaled(shortestEdge), ...longest };
 }
 
 /**
@@ -115,7 +130,10 @@ export function isModelInput(plan: PreprocessPlan, width: number, height: number
   // A crop always has the size of the model's input; other files were rejected.
   const { resize } = plan.resize;
   if (resize === null) return true;
-  if ("shortestEdge" in resize) return resize.shortestEdge === Math.min(width, height);
+  if ("shortestEdge" in resize) {
+    const { shortestEdge, longestEdge = Number.POSITIVE_INFINITY } = resize;
+    return shortestEdge === Math.min(width, height) && Math.max(width, height) <= longestEdge;
+  }
   return resize.width === width && resize.height === height;
 }
 
@@ -179,8 +197,8 @@ function readChannels(fields: JsonObject, key: string, byDefault: Channels): Cha
 }
 
 /**
- * A size in any form that a version of transformers writes: a number, [height, width], {height, width} or
- * {shortest_edge}.
+ * A size in any form that a version of transformers writes: a number, [height, width], {height, width},
+ * {shortest_edge} or {shortest_edge, longest_edge}.
  * @param square whether a single number means both sides or the shorter one
  */
 function readSize(fields: JsonObject, key: string, byDefault: Size, square: boolean): Size {
@@ -189,12 +207,21 @@ function readSize(fields: JsonObject, key: string, byDefault: Size, square: bool
   if (isSide(value)) return square ? { height: value, width: value } : { shortestEdge: value };
   const sides = Array.isArray(value) && value.length === 2 ? { height: value[0], width: value[1] } : value;
   if (typeof sides === "object" && !Array.isArray(sides)) {
-    const { shortest_edge, height, width, ...rest } = sides as Record<string, unknown>;
+    const { shortest_edge, longest_edge, height, width, ...rest } = sides as Record<string, unknown>;
     const others = Object.values(rest).some((other) => other !== null);
-    if (!others && isSide(shortest_edge) && height == null && width == null) return { shortestEdge: shortest_edge };
-    if (!others && shortest_edge == null && isSide(height) && isSide(width)) return { height, width };
+    if (!others && isSide(shortest_edge) && height == null && width == null) {
+      if (longest_edge == null) return { shortestEdge: shortest_edge };
+      if (isSide(longest_edge)) return { shortestEdge: shortest_edge, longestEdge: longest_edge };
+    }
+    if (!others && shortest_edge == null && longest_edge == null && isSide(height) && isSide(width)) {
+      return { height, width };
+    }
   }
-  throw fields.wrong(key, "a side in pixels, [height, width], {height, width} or {shortest_edge}", value);
+  throw fields.wrong(
+    key,
+    "a side in pixels, [height, width], {height, width}, {shortest_edge} or {shortest_edge, longest_edge}",
+    value,
+  );
 }
 
 function isSide(value: unknown): value is number {

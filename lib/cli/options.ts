@@ -11,8 +11,14 @@ export interface DeviceFlags {
 }
 
 /** The options of every command that loads a model. */
-export interface ModelFlags extends DeviceFlags {
+export interface ModelFlags extends DeviceFlags, HubFlags {
   model: string;
+}
+
+/** Which model of a hub repository. */
+export interface HubFlags {
+  revision?: string;
+  subfolder?: string;
 }
 
 /** The options of every command that loads a CLIP and a BLIP model. */
@@ -25,7 +31,14 @@ type Variable = "CLIP_MODEL" | "BLIP_MODEL";
 
 /** Adds the options of a command that loads a model; `variable` names the model that is the default. */
 export function addModelOptions(command: Command, variable: Variable, context: CliContext): Command {
-  return addDeviceOptions(command.addOption(sourceOption("-m, --model <source>", variable, context)));
+  return addDeviceOptions(addHubOptions(command.addOption(sourceOption("-m, --model <source>", variable, context))));
+}
+
+/** Adds the options that say which model of a hub repository is meant. */
+export function addHubOptions(command: Command): Command {
+  return command
+    .option("--revision <name>", "branch, tag or commit of a model on the hub (default: main)")
+    .option("--subfolder <path>", "folder of the repository or directory that has the model (default: its root)");
 }
 
 /** Adds the options of a command that loads a CLIP and a BLIP model. */
@@ -70,6 +83,8 @@ export function loadModel<M>(
       device: (flags.device ?? "auto") as LoadOptions["device"],
       dtype: (flags.dtype ?? "auto") as LoadOptions["dtype"],
       maxBatchSize: flags.batchSize ?? "auto",
+      revision: flags.revision,
+      subfolder: flags.subfolder,
       signal: context.signal,
       onProgress,
     }),

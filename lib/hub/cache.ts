@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileSize } from "../checkpoint/files.js";
+import { modelDirectory } from "../checkpoint/sentence-transformers.js";
 import { missingFile } from "./files.js";
 
 /** A commit of a repository: 40 hexadecimal digits. */
@@ -53,11 +54,13 @@ export class CachedRepository {
     await rename(draft, path);
   }
 
-  /** The snapshot directory of a revision; undefined unless every file that the model needs is in the cache. */
-  async completeSnapshot(revision: string): Promise<string | undefined> {
+  /**
+   * The directory of a model in the snapshot of a revision; undefined unless every file that it needs is in the cache.
+   */
+  async completeSnapshot(revision: string, subfolder: string): Promise<string | undefined> {
     const commit = await this.commitOf(revision);
     if (commit === undefined) return undefined;
-    const directory = this.snapshot(commit);
+    const directory = await modelDirectory(join(this.snapshot(commit), subfolder));
     return (await missingFile(directory)) === undefined ? directory : undefined;
   }
 

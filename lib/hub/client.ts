@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { HubApiError, listFiles, modelInfo } from "@huggingface/hub";
 import { invalidModel } from "../checkpoint/invalid.js";
 import { ClipBlipError } from "../common/errors.js";
@@ -71,20 +71,21 @@ export class HubClient {
     return sha;
   }
 
-  /** The files in the root of the repository at a commit, by name. */
-  async files(commit: string): Promise<Map<string, HubFile>> {
+  /** The files in a folder of the repository at a commit, by name; "" is its root. */
+  async files(commit: string, folder: string): Promise<Map<string, HubFile>> {
     const files = new Map<string, HubFile>();
     await this.#ask(async () => {
       for await (const { type, path, size, oid, lfs } of listFiles({
         repo: this.#id,
         revision: commit,
+        path: folder || undefined,
         hubUrl: this.#settings.endpoint,
         fetch: this.#fetch,
       })) {
         const hash = lfs?.oid ?? oid;
         // The hash becomes a file name in the cache.
         if (type !== "file" || hash === undefined || !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) continue;
-        files.set(path, { path, size: lfs?.size ?? size, hash, hashKind: lfs ? "sha256" : "git" });
+        files.set(posix.basename(path), { path, size: lfs?.size ?? size, hash, hashKind: lfs ? "sha256" : "git" });
       }
     });
     return files;
@@ -92,7 +93,7 @@ export class HubClient {
 
   /** The contents of a file from byte `start` on. The status is 206, or 200 if the whole file is sent. */
   async open(commit: string, file: string, start: number): Promise<Response> {
-    const url = `${this.#settings.endpoint}/${this.#id}/resolve/${commit}/${encodeURIComponent(file)}`;
+    const url = `${this.#settings.endpoint}/${this.#id}/resolve/${commit}/${file.split("/").map(encodeURIComponent).join("/")}`;
     const response = await this.#fetch(url, start === 0 ? {} : { headers: { Range: `bytes=${start}-` } });
     if (response.ok) return response;
     await response.body?.cancel();

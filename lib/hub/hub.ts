@@ -1,8 +1,11 @@
-import { join } from "node:path";
+import { join, posix, relative } from "node:path";
+import { ADAPTER_CONFIG, adapterAlone } from "../checkpoint/directory.js";
 import { fileSize, isFileError } from "../checkpoint/files.js";
 import { invalidModel } from "../checkpoint/invalid.js";
+import { MODULES_FILE, modelDirectory } from "../checkpoint/sentence-transformers.js";
 import { shardNames } from "../checkpoint/weights/sharded.js";
 import { ClipBlipError } from "../common/errors.js";
+import { invalidArgument } from "../common/validate.js";
 import { CachedRepository } from "./cache.js";
 import { HubClient, type HubFile, type HubSettings, readHubSettings } from "./client.js";
 import { type DownloadProgress, downloadFile } from "./download.js";
@@ -14,6 +17,8 @@ export interface HubOptions {
   onProgress?: (progress: DownloadProgress) => void;
   /** A branch, tag or commit. Default "main". */
   revision?: string;
+  /** The folder of the repository that contains the model, such as "onnx/clip". Default: its root. */
+  subfolder?: string;
 }
 
 /**
@@ -25,7 +30,7 @@ export function isHubId(text: string): boolean {
 }
 
 /**
- * Downloads a model from the Hugging Face hub into the cache shared with Python, and returns the directory of its
+ * Downloads a model from the Hugging Face hub into the cache shared with Python, and returns its directory in the
  * snapshot. Downloads only what is needed: configuration, tokenizer, and one kind of weights. Files in the cache are
  * not downloaded again. Without a network, or with HF_HUB_OFFLINE=1, only the cache is used.
  *
@@ -33,13 +38,13 @@ export function isHubId(text: string): boolean {
  * be reached and the cache lacks it, ERR_MODEL_INVALID if it contains no supported model; `signal.reason`
  */
 export async function fetchFromHub(id: string, options: HubOptions = {}): Promise<string> {
-  const { signal, revision = "main" } = options;
+  const { signal, revision = "main", subfolder = "" } = options;
   signal?.throwIfAborted();
-  assertNames(id, revision);
+  assertNames(id, revision, subfolder);
   const settings = readHubSettings();
   const cache = new CachedRepository(settings.cacheDirectory, id);
   if (settings.offline) {
-    const snapshot = await cache.completeSnapshot(revision);
+    const snapshot = await cache.completeSnapshot(revision, subfolder);
     if (snapshot !== undefined) return snapshot;
     throw new ClipBlipError(
       "ERR_OFFLINE",
@@ -47,12 +52,12 @@ export async function fetchFromHub(id: string, options: HubOptions = {}): Promis
     );
   }
   try {
-    return await download(new HubClient(settings, id, signal), cache, revision, id, options);
+    return await download(new HubClient(settings, id, signal), cache, id, { ...options, revision, subfolder });
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof ClipBlipError && error.code !== "ERR_MODEL_NOT_FOUND") throw error;
     // A downloaded model stays usable, whatever happens to the network or the repository.
-    const snapshot = await cache.completeSnapshot(revision);
+    const snapshot = await cache.completeSnapshot(revision, subfolder);
     if (snapshot !== undefined) return snapshot;
     throw explain(error, id, settings);
   }
@@ -74,22 +79,34 @@ function explain(error: unknown, id: string, { cacheDirectory, endpoint }: HubSe
 async function download(
   client: HubClient,
   cache: CachedRepository,
-  revision: string,
   id: string,
-  options: HubOptions,
+  options: HubOptions & { revision: string; subfolder: string },
 ): Promise<string> {
+  const { revision } = options;
   const commit = await client.commitOf(revision);
-  const files = await client.files(commit);
-  const { small, weights } = neededFiles(new Set(files.keys()));
+  const snapshot = cache.snapshot(commit);
+  const open = async (folder: string) => {
+    const files = await client.files(commit, folder);
+    const take = (name: string) => takeFile(client, cache, commit, files.get(name), posix.join(folder, name), options);
+    return { folder, names: new Set(files.keys()), take };
+  };
+  let { folder, names, take } = await open(options.subfolder);
+  if (names.has(MODULES_FILE)) {
+    await take(MODULES_FILE);
+    const directory = relative(snapshot, await modelDirectory(join(snapshot, folder)));
+    if (directory !== folder) ({ folder, names, take } = await open(directory));
+  }
+  const { small, weights } = neededFiles(names);
   if (weights === undefined) {
+    const where = `"${id}"${folder === "" ? "" : ` (${folder})`} on the hub`;
+    if (names.has(ADAPTER_CONFIG)) throw adapterAlone(where);
     throw invalidModel(
-      `"${id}" on the hub has ${small.includes("config.json") ? "no PyTorch weights" : "no config.json"}: choose a model in the format of transformers or open_clip`,
+      `${where} has ${small.includes("config.json") ? "no PyTorch weights" : "no config.json"}: choose a model in the format of transformers or open_clip`,
     );
   }
-  const take = (name: string) => takeFile(client, cache, commit, files.get(name), name, options);
   for (const name of small) await take(name);
   await take(weights.file);
-  const directory = cache.snapshot(commit);
+  const directory = join(snapshot, folder);
   for (const shard of weights.index ? await shardNames(join(directory, weights.file)) : []) await take(shard);
   // Last, so that the cache never points to an incomplete commit.
   await cache.rememberCommit(revision, commit);
@@ -114,13 +131,24 @@ async function takeFile(
 }
 
 /** Checks the names, which become parts of paths and URLs. */
-function assertNames(id: string, revision: string): void {
+function assertNames(id: string, revision: string, subfolder: string): void {
   if (!isHubId(id)) {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Expected a hub id such as "openai/clip-vit-base-patch32"`);
   }
   if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(revision) || revision.includes("..")) {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", "Expected a branch, tag or commit for revision");
   }
+  assertSubfolder(subfolder);
+}
+
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT for a path that is absolute or leaves the model's directory */
+export function assertSubfolder(subfolder: string): void {
+  if (/^([\w-][\w. -]*(\/[\w-][\w. -]*)*)?$/.test(subfolder) && !subfolder.includes("..")) return;
+  throw invalidArgument(
+    "options.subfolder",
+    'the path of a folder in the model\'s directory, such as "clip"',
+    subfolder,
+  );
 }
 
 /** The message of an error with its cause: `fetch` itself says only "fetch failed". */

@@ -8,12 +8,16 @@ import { locateModel } from "../hub/source.js";
 import { fromNative } from "../native/errors.js";
 import { native } from "../native/instance.js";
 import { withImageSize } from "./image-size.js";
-import { assertImageSize, type LoadProgress } from "./load-options.js";
+import { assertImageSize, assertNames, type LoadProgress } from "./load-options.js";
 
 /** Options of `exportCheckpoint`. */
 export interface ExportOptions {
   /** Side of the model's square input, in pixels; CLIP only, see `ClipLoadOptions`. Default: the checkpoint's own. */
   imageSize?: number;
+  /** A branch, tag or commit of a model on the hub. Default "main". */
+  revision?: string;
+  /** The folder that contains the model, in a hub repository or in a directory. Default: its root. */
+  subfolder?: string;
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -34,16 +38,17 @@ export interface ExportOptions {
 export async function exportCheckpoint(source: string, path: string, options: ExportOptions = {}): Promise<void> {
   if (typeof source !== "string" || source === "") throw invalidArgument("source", "a path or a hub id", source);
   if (typeof path !== "string" || path === "") throw invalidArgument("path", "a path for the archive", path);
-  assertOptions(options, "options", ["imageSize", "signal", "onProgress"]);
+  assertOptions(options, "options", ["imageSize", "revision", "subfolder", "signal", "onProgress"]);
   assertImageSize(options.imageSize);
+  assertNames(options);
   assertSignal(options.signal, "options.signal");
   assertFunction(options.onProgress, "options.onProgress");
-  const { imageSize, signal, onProgress } = options;
+  const { imageSize, revision, subfolder, signal, onProgress } = options;
   signal?.throwIfAborted();
 
   // Fail before the download, not after it.
   await assertWritable(path);
-  const location = await locateModel(source, { signal, onProgress });
+  const location = await locateModel(source, { revision, subfolder, signal, onProgress });
   if (location.kind === "archive") {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${location.path} is already an archive: load it directly`);
   }

@@ -87,6 +87,16 @@ export interface LoadOptions {
    * ERR_MODEL_HASH before any of the file is loaded.
    */
   sha256?: string;
+  /**
+   * A branch, tag or commit of a model on the hub. Default "main".
+   * @example
+   * ```ts
+   * const clip = await ClipModel.load("org/model", { revision: "v1.0", subfolder: "clip" });
+   * ```
+   */
+  revision?: string;
+  /** The folder that contains the model, in a hub repository or in a directory. Default: its root. */
+  subfolder?: string;
   /** Cancels the load, which rejects with `signal.reason`. */
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
@@ -112,6 +122,8 @@ const KEYS = [
   "maxQueue",
   "idleUnload",
   "sha256",
+  "revision",
+  "subfolder",
   "signal",
   "onProgress",
 ] as const satisfies (keyof LoadOptions)[];
@@ -140,8 +152,20 @@ export function assertLoadOptions(options: LoadOptions, family: "clip" | "blip")
   if (sha256 !== undefined && !(typeof sha256 === "string" && /^[0-9a-f]{64}$/i.test(sha256))) {
     throw invalidArgument("options.sha256", "64 hexadecimal digits", sha256);
   }
+  assertNames(options);
   assertSignal(options.signal, "options.signal");
   assertFunction(options.onProgress, "options.onProgress");
+}
+
+/**
+ * Checks that the options are texts; which ones are valid depends on the source.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT
+ */
+export function assertNames(options: Pick<LoadOptions, "revision" | "subfolder">): void {
+  for (const name of ["revision", "subfolder"] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== "string") throw invalidArgument(`options.${name}`, "a string", value);
+  }
 }
 
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT */

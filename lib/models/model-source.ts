@@ -47,7 +47,7 @@ export async function openModel<Family extends keyof Descriptions>(
   binding: NativeBinding,
   source: string,
   family: Family,
-  options: Pick<ClipLoadOptions, "imageSize" | "sha256" | "signal" | "onProgress">,
+  options: Pick<ClipLoadOptions, "imageSize" | "sha256" | "revision" | "subfolder" | "signal" | "onProgress">,
 ): Promise<OpenedModel<Descriptions[Family]>> {
   if (typeof source !== "string" || source === "")
     throw invalidArgument("source", 'a path, a hub id or "demo"', source);
@@ -76,10 +76,11 @@ function isOfFamily<Family extends keyof Descriptions>(
 async function locate(
   source: string,
   family: keyof Descriptions,
-  { signal, onProgress }: Pick<ClipLoadOptions, "signal" | "onProgress">,
+  options: Pick<ClipLoadOptions, "revision" | "subfolder" | "signal" | "onProgress">,
 ): Promise<ModelLocation> {
-  if (source === "demo") return { kind: "directory", path: packagePath(DEMO_DIRECTORIES[family]) };
-  return locateModel(source, { signal, onProgress });
+  const { revision, subfolder, signal, onProgress } = options;
+  const path = source === "demo" ? packagePath(DEMO_DIRECTORIES[family]) : source;
+  return locateModel(path, { revision, subfolder, signal, onProgress });
 }
 
 async function openArchive(binding: NativeBinding, path: string): Promise<OpenedModel> {

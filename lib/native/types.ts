@@ -70,10 +70,13 @@ export interface Columns {
 
 /** How decoded pixels are brought to the model's input size, from preprocessor_config.json. */
 export interface ResizePlan {
-  /** The new length of the shorter side, keeping proportions; or an exact size; or null for no resize. */
-  resize: { shortestEdge: number } | { height: number; width: number } | null;
+  /**
+   * The new length of the shorter side, keeping proportions, or less if the longer side would exceed `longestEdge`; or
+   * an exact size; or null for no resize.
+   */
+  resize: { shortestEdge: number; longestEdge?: number } | { height: number; width: number } | null;
   /** Pillow's names. */
-  resample: "nearest" | "bilinear" | "bicubic" | "lanczos";
+  resample: "nearest" | "box" | "bilinear" | "hamming" | "bicubic" | "lanczos";
   /** A centre crop after the resize, padded with black if the picture is smaller; or null. */
   crop: { height: number; width: number } | null;
 }

@@ -15,10 +15,12 @@ constexpr int64_t kMaxSide = std::numeric_limits<int32_t>::max();
 Resample ToResample(const Napi::Value& value) {
   std::string name = ToString(value, "plan.resample");
   if (name == "nearest") return Resample::kNearest;
+  if (name == "box") return Resample::kBox;
   if (name == "bilinear") return Resample::kBilinear;
+  if (name == "hamming") return Resample::kHamming;
   if (name == "bicubic") return Resample::kBicubic;
   if (name == "lanczos") return Resample::kLanczos;
-  RefuseValue("plan.resample", "nearest, bilinear, bicubic or lanczos");
+  RefuseValue("plan.resample", "nearest, box, bilinear, hamming, bicubic or lanczos");
 }
 
 PictureSize ToSize(const Napi::Object& object, const std::string& name) {
@@ -50,6 +52,10 @@ ResizePlan ToPlan(const Napi::Value& value) {
       plan.exact = ToSize(resize, "plan.resize");
     } else {
       plan.shortest_edge = ToInt(edge, "plan.resize.shortestEdge", 1, kMaxSide);
+      Napi::Value longest = resize.Get("longestEdge");
+      if (!IsAbsent(longest)) {
+        plan.longest_edge = ToInt(longest, "plan.resize.longestEdge", 1, kMaxSide);
+      }
     }
   }
   Napi::Value crop = object.Get("crop");

@@ -6,7 +6,7 @@
 
 namespace clip_blip {
 
-enum class Resample { kNearest, kBilinear, kBicubic, kLanczos };
+enum class Resample { kNearest, kBox, kBilinear, kHamming, kBicubic, kLanczos };
 
 struct PictureSize {
   int64_t height = 0;
@@ -14,8 +14,9 @@ struct PictureSize {
 };
 
 struct ResizePlan {
-  /// At most one of the two is set.
+  /// At most one of shortest_edge and exact is set; longest_edge only with shortest_edge.
   std::optional<int64_t> shortest_edge;
+  std::optional<int64_t> longest_edge;
   std::optional<PictureSize> exact;
   Resample resample = Resample::kBicubic;
   std::optional<PictureSize> crop;

@@ -1,6 +1,7 @@
 #include "image/preprocess.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -45,6 +46,18 @@ PictureSize ResizedSize(PictureSize input, const ResizePlan& plan) {
   int64_t longer = std::max(input.height, input.width);
   // Python's int(edge * long / short): a true division, then towards zero.
   double scaled = static_cast<double>(edge * longer) / static_cast<double>(shorter);
+  if (plan.longest_edge) {
+    // transformers' get_size_with_aspect_ratio, with its order of operations.
+    auto small = static_cast<double>(shorter);
+    auto large = static_cast<double>(longer);
+    auto limit = static_cast<double>(*plan.longest_edge);
+    if (large / small * static_cast<double>(edge) > limit) {
+      double raw = limit * small / large;
+      edge = static_cast<int64_t>(std::nearbyint(raw));
+      scaled = raw * large / small;
+    }
+    if (shorter == edge) return input;
+  }
   if (scaled >= static_cast<double>(kMaxSide)) {
     throw Failure(ErrorCode::kInvalidArgument, "A picture of " + std::to_string(input.width) + "x" +
                                                    std::to_string(input.height) +

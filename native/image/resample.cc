@@ -20,10 +20,14 @@ double Sinc(double x) {
 }
 
 double Weigh(Resample filter, double x) {
+  // The box is open on its left side, so that a pixel on the border of two counts once.
+  if (filter == Resample::kBox) return x > -0.5 && x <= 0.5 ? 1 : 0;
   x = std::fabs(x);
   switch (filter) {
     case Resample::kBilinear:
       return x < 1 ? 1 - x : 0;
+    case Resample::kHamming:
+      return x < 1 ? Sinc(x) * (0.54 + 0.46 * std::cos(x * M_PI)) : 0;
     case Resample::kBicubic: {
       constexpr double a = -0.5;
       if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
@@ -32,6 +36,7 @@ double Weigh(Resample filter, double x) {
     }
     case Resample::kLanczos:
       return x < 3 ? Sinc(x) * Sinc(x / 3) : 0;
+    case Resample::kBox:
     case Resample::kNearest:
       break;
   }
@@ -40,7 +45,10 @@ double Weigh(Resample filter, double x) {
 
 double Support(Resample filter) {
   switch (filter) {
+    case Resample::kBox:
+      return 0.5;
     case Resample::kBilinear:
+    case Resample::kHamming:
       return 1;
     case Resample::kBicubic:
       return 2;

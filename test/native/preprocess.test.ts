@@ -84,7 +84,7 @@ test("refuses what does not fit together", async () => {
   await rejects(preprocess(new Uint8Array(0), 0, 2, plan), "INVALID_ARGUMENT");
   await rejects(preprocess(new Uint8Array(12), 2.5, 2, plan), "INVALID_ARGUMENT");
   await rejects(preprocess("pixels" as never, 2, 2, plan), "INVALID_ARGUMENT");
-  await rejects(preprocess(new Uint8Array(12), 2, 2, { ...plan, resample: "box" as never }), "INVALID_ARGUMENT");
+  await rejects(preprocess(new Uint8Array(12), 2, 2, { ...plan, resample: "gaussian" as never }), "INVALID_ARGUMENT");
   await rejects(
     preprocess(new Uint8Array(12), 2, 2, { ...plan, resize: { shortestEdge: 2 ** 30 } }),
     "INVALID_ARGUMENT",

@@ -116,6 +116,12 @@ test("generation_config.json goes before the text part of config.json", async (t
   writeFileSync(join(directory, "generation_config.json"), JSON.stringify({ max_length: 9, top_p: 0.5 }));
   const { generation } = (await openBlip(directory)).description;
   assert.deepEqual([generation.maxLength, generation.minLength, generation.topP], [9, 2, 0.5]);
+  const config = { max_new_tokens: 5, min_new_tokens: 3, num_beam_groups: 1, bad_words_ids: [], suppress_tokens: [7] };
+  writeFileSync(join(directory, "generation_config.json"), JSON.stringify(config));
+  const { description, warnings } = await openBlip(directory);
+  assert.deepEqual([description.generation.maxNewTokens, description.generation.minNewTokens], [5, 3]);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]!, /^generation_config\.json sets suppress_tokens, which this package does not apply/);
   writeFileSync(join(directory, "generation_config.json"), JSON.stringify({ max_length: "long" }));
   await rejectsInvalid(openCheckpoint(directory), /generation_config\.json.*"max_length".*"\\"long\\""/);
 });
@@ -165,8 +171,15 @@ test("the second copy of a tower's configuration replaces the first", async (t) 
 test("kinds of activation", async (t) => {
   const directory = copyOf(t, "clip-legacy");
   for (const [name, expected] of [
-    ["gelu_new", "torch.tanh(0.7978845608028654"],
+    ["gelu_new", 'approximate="tanh"'],
+    ["gelu_fast", 'approximate="tanh"'],
+    ["gelu_accurate", 'approximate="tanh"'],
+    ["gelu_python_tanh", 'approximate="tanh"'],
     ["gelu_pytorch_tanh", 'approximate="tanh"'],
+    ["gelu_python", "torch.gelu(x)"],
+    ["gelu", "torch.gelu(x)"],
+    ["swish", "torch.silu(x)"],
+    ["silu", "torch.silu(x)"],
   ] as const) {
     edit(directory, (config) => {
       config.vision_config.hidden_act = name;

@@ -8,7 +8,14 @@ import { openCheckpoint } from "../../lib/checkpoint/directory.js";
 import { readPreprocessorConfig } from "../../lib/checkpoint/preprocessor-config.js";
 import { readSentencePiece } from "../../lib/checkpoint/tokenizers/sentencepiece.js";
 import { readSiglipVocabulary } from "../../lib/checkpoint/tokenizers/siglip.js";
-import { editJson, openClip, rejectsInvalid, survivesDamage, temporaryDirectory } from "./support/checkpoint.js";
+import {
+  editJson,
+  openClip,
+  rejectsInvalid,
+  renameTensors,
+  survivesDamage,
+  temporaryDirectory,
+} from "./support/checkpoint.js";
 
 const siglip = (name: string) => fileURLToPath(new URL(`../fixtures/siglip/${name}`, import.meta.url));
 
@@ -65,22 +72,10 @@ test("the halves, with the names of transformers 4 and of 5", async (t) => {
     assert.equal(description.logitScale, undefined);
     assert.equal(description.imageSize, name === "siglip-vision" ? 20 : undefined);
     assert.equal(description.contextLength, name === "siglip-vision" ? undefined : 64);
-    addPrefix(join(directory, "model.safetensors"), prefix);
+    renameTensors(join(directory, "model.safetensors"), (name) => prefix + name);
     assert.deepEqual((await openClip(directory)).description, description);
   }
 });
-
-/** Renames every tensor of a safetensors file. */
-function addPrefix(path: string, prefix: string): void {
-  const bytes = readFileSync(path);
-  const length = Number(bytes.readBigUInt64LE());
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
-  const entries = Object.entries(header).map(([name, value]) => [name.startsWith("__") ? name : prefix + name, value]);
-  const text = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(text.length));
-  writeFileSync(path, Buffer.concat([size, text, bytes.subarray(8 + length)]));
-}
 
 test("what cannot be run is refused with a sentence", async (t) => {
   const directory = copyOf(t, "siglip");

@@ -59,6 +59,72 @@ test("asks only for what is needed", async (t) => {
   ]);
 });
 
+/** The files of a fixture in a folder of the repository. */
+const inFolder = (name: string, folder: string) =>
+  new Map([...filesOf(fixture(name))].map(([file, bytes]) => [`${folder}/${file}`, bytes]));
+
+test("a model in a folder of the repository, and at a revision", async (t) => {
+  const hub = await startHub(t, new Map([["README.md", Buffer.from("a repository of two models")]]));
+  for (const [file, bytes] of [...inFolder("blip", "models/blip"), ...inFolder("clip-sharded", "clip v2")]) {
+    hub.behaviour.files.set(file, bytes);
+  }
+  const snapshot = join(repository(hub.cache), "snapshots", COMMIT);
+  const blip = await fetchFromHub(ID, { subfolder: "models/blip", revision: "v1.0" });
+  assert.equal(blip, join(snapshot, "models/blip"));
+  assert.equal((await openCheckpoint(blip)).description.architecture, "blip");
+  assert.deepEqual(hub.requests.slice(0, 2), ["info", "tree models/blip/"]);
+  assert.equal(readFileSync(join(repository(hub.cache), "refs", "v1.0"), "utf8"), COMMIT);
+  const clip = await fetchFromHub(ID, { subfolder: "clip v2" });
+  assert.equal((await openCheckpoint(clip)).description.architecture, "clip");
+
+  await rejectsWith("ERR_MODEL_INVALID", fetchFromHub(ID), /"org\/model" on the hub has no config\.json/);
+  await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID, { subfolder: "nowhere" }), /org\/model/);
+  for (const subfolder of ["../other", "/etc", "a/../b", "a//b", "a/", "."]) {
+    await rejectsWith("ERR_INVALID_ARGUMENT", fetchFromHub(ID, { subfolder }), /options\.subfolder/);
+  }
+  // Without a network, the cache has both.
+  process.env.HF_HUB_OFFLINE = "1";
+  assert.equal(await fetchFromHub(ID, { subfolder: "models/blip", revision: "v1.0" }), blip);
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID, { subfolder: "nowhere" }), /not complete/);
+});
+
+test("a repository of sentence-transformers", async (t) => {
+  const hub = await startHub(t, inFolder("clip-sharded", "0_CLIPModel"));
+  hub.behaviour.files.set("README.md", Buffer.from(""));
+  hub.behaviour.files.set(
+    "modules.json",
+    Buffer.from('[{"idx": 0, "name": "0", "path": "0_CLIPModel", "type": "sentence_transformers.models.CLIPModel"}]'),
+  );
+  const directory = await fetchFromHub(ID);
+  assert.equal((await openCheckpoint(directory)).description.architecture, "clip");
+  process.env.HF_HUB_OFFLINE = "1";
+  assert.equal(await fetchFromHub(ID), directory);
+});
+
+test("a repository with an adapter alone", async (t) => {
+  await startHub(
+    t,
+    new Map([
+      ["adapter_config.json", Buffer.from("{}")],
+      ["adapter_model.safetensors", Buffer.from("")],
+    ]),
+  );
+  await rejectsWith("ERR_MODEL_INVALID", fetchFromHub(ID), /merge it into its base model first/);
+});
+
+test("a folder of a local directory", async () => {
+  const here = fixture("");
+  assert.equal((await locateModel(here, { subfolder: "blip" })).path, join(here, "blip"));
+  await rejectsWith(
+    "ERR_INVALID_ARGUMENT",
+    locateModel(here, { revision: "main" }),
+    /options\.revision is for models of the hub/,
+  );
+  await rejectsWith("ERR_INVALID_ARGUMENT", locateModel(here, { subfolder: "../x" }), /options\.subfolder/);
+  const file = fixture("blip/model.safetensors");
+  await rejectsWith("ERR_INVALID_ARGUMENT", locateModel(file, { subfolder: "x" }), /options\.subfolder is for folders/);
+});
+
 test("vocabulary files are not needed where tokenizer.json is", async (t) => {
   const files = filesOf(fixture("clip-legacy"));
   files.set("tokenizer.json", Buffer.from("{}"));

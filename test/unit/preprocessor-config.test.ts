@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { assertModelSize, isModelInput, readPreprocessorConfig } from "../../lib/checkpoint/preprocessor-config.js";
+import {
+  assertModelSize,
+  isModelInput,
+  readPreprocessorConfig,
+  resizePreprocessorConfig,
+} from "../../lib/checkpoint/preprocessor-config.js";
 
 const MEAN = [0.48145466, 0.4578275, 0.40821073];
 const STD = [0.26862954, 0.26130258, 0.27577711];
@@ -92,12 +97,22 @@ test("every form of a size", () => {
   assert.deepEqual(read({ size: { shortest_edge: 256, longest_edge: null } }).resize.resize, { shortestEdge: 256 });
 });
 
+test("the longer side can have a limit", () => {
+  const size = { shortest_edge: 224, longest_edge: 300 };
+  const plan = read({ size });
+  assert.deepEqual(plan.resize.resize, { shortestEdge: 224, longestEdge: 300 });
+  assert.ok(isModelInput(plan, 224, 224));
+  assert.ok(!isModelInput(read({ size: { shortest_edge: 224, longest_edge: 200 } }), 224, 224));
+  const resized = JSON.parse(resizePreprocessorConfig(JSON.stringify({ size }), "clip", 224, 336));
+  assert.deepEqual(resized.size, { shortest_edge: 336, longest_edge: 450 });
+});
+
 test("resamplers are Pillow's numbers", () => {
-  for (const [number, name] of ["nearest", "lanczos", "bilinear", "bicubic"].entries()) {
+  for (const [number, name] of ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"].entries()) {
     assert.equal(read({ resample: number }).resize.resample, name);
   }
-  for (const resample of [4, 5, 6, -1, 1.5, "3", "toString"]) {
-    assert.throws(() => read({ resample }), invalid(/expected one of 0, 1, 2, 3 for "resample"/));
+  for (const resample of [6, -1, 1.5, "3", "toString"]) {
+    assert.throws(() => read({ resample }), invalid(/expected one of 0, 1, 2, 3, 4, 5 for "resample"/));
   }
 });
 
@@ -163,7 +178,9 @@ test("malformed files are refused", () => {
     { size: 22.4 },
     { size: "224" },
     { size: {} },
-    { size: { shortest_edge: 224, longest_edge: 300 } },
+    { size: { shortest_edge: 224, longest_edge: "300" } },
+    { size: { shortest_edge: 224, longest_edge: 0 } },
+    { size: { height: 224, width: 224, longest_edge: 300 } },
     { size: { longest_edge: 224 } },
     { size: { height: 224 } },
     { size: { height: 224, width: "224" } },

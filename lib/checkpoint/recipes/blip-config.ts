@@ -68,9 +68,16 @@ function headWarnings({ width, heads }: TowerSizes): string[] {
  */
 export function readGenerationDefaults(generation: JsonObject | undefined, textConfig: JsonObject): GenerationDefaults {
   const source = (key: string) => (generation?.raw(key) === undefined ? textConfig : generation);
+  const [newTokens, leastNewTokens] = [source("max_new_tokens"), source("min_new_tokens")];
   return {
     maxLength: source("max_length").integer("max_length", { fallback: 20, min: 1 }),
+    ...(newTokens.raw("max_new_tokens") === undefined
+      ? {}
+      : { maxNewTokens: newTokens.integer("max_new_tokens", { min: 1 }) }),
     minLength: source("min_length").integer("min_length", { fallback: 0 }),
+    ...(leastNewTokens.raw("min_new_tokens") === undefined
+      ? {}
+      : { minNewTokens: leastNewTokens.integer("min_new_tokens") }),
     numBeams: source("num_beams").integer("num_beams", { fallback: 1, min: 1 }),
     numReturnSequences: source("num_return_sequences").integer("num_return_sequences", { fallback: 1, min: 1 }),
     repetitionPenalty: source("repetition_penalty").number("repetition_penalty", {
@@ -85,4 +92,45 @@ export function readGenerationDefaults(generation: JsonObject | undefined, textC
     topK: source("top_k").integer("top_k", { fallback: 50 }),
     topP: source("top_p").number("top_p", { fallback: 1, min: 0, max: 1 }),
   };
+}
+
+/** Keys of generation_config.json that change texts, are not supported, and the values with which they do nothing. */
+const UNSUPPORTED: Readonly<Record<string, readonly unknown[]>> = {
+  bad_words_ids: [],
+  begin_suppress_tokens: [],
+  constraints: [],
+  diversity_penalty: [0],
+  encoder_no_repeat_ngram_size: [0],
+  encoder_repetition_penalty: [1],
+  epsilon_cutoff: [0],
+  eta_cutoff: [0],
+  exponential_decay_length_penalty: [],
+  force_words_ids: [],
+  forced_bos_token_id: [],
+  forced_eos_token_id: [],
+  guidance_scale: [1],
+  min_p: [0],
+  num_beam_groups: [1],
+  penalty_alpha: [0],
+  remove_invalid_values: [false],
+  renormalize_logits: [false],
+  sequence_bias: [],
+  stop_strings: [],
+  suppress_tokens: [],
+  top_h: [],
+  typical_p: [1],
+  watermarking_config: [],
+};
+
+/** A sentence about the options of generation_config.json that are not applied; none if there are none. */
+export function generationWarnings(generation: JsonObject | undefined): string[] {
+  const ignored = Object.entries(UNSUPPORTED).flatMap(([key, neutral]) => {
+    const value = generation?.raw(key);
+    const isEmpty = Array.isArray(value) && value.length === 0;
+    return value === undefined || isEmpty || neutral.includes(value) ? [] : [key];
+  });
+  if (ignored.length === 0) return [];
+  return [
+    `generation_config.json sets ${ignored.join(", ")}, which this package does not apply: texts can differ from what was intended. Remove them, or pass badWords and the like with the call.`,
+  ];
 }

@@ -1,7 +1,7 @@
 import type { BlipDescription, BlipTask, WriterFields } from "../description.js";
 import { invalidModel } from "../invalid.js";
 import type { JsonObject } from "../json.js";
-import { type BlipConfig, readBlipConfig, readGenerationDefaults } from "./blip-config.js";
+import { type BlipConfig, generationWarnings, readBlipConfig, readGenerationDefaults } from "./blip-config.js";
 import { addBert, addBlipDecoder } from "./blip-text.js";
 import { encoderPart, joinParts, type ModulePart, torchscriptSource } from "./module-part.js";
 import { ParameterBuilder } from "./parameters.js";
@@ -64,8 +64,10 @@ export const blipMatchingRecipe: Recipe = {
   },
 };
 
-function open({ config, weights }: RecipeInput) {
-  return { blip: readBlipConfig(config), builder: new ParameterBuilder(weights) };
+function open({ config, weights, generation }: RecipeInput) {
+  const blip = readBlipConfig(config);
+  blip.warnings.push(...generationWarnings(generation));
+  return { blip, builder: new ParameterBuilder(weights) };
 }
 
 /** BLIP's text encoder, which reads a text together with a picture: models/torchscript/blip_reader.py. */

@@ -48,9 +48,18 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
   gelu: "torch.gelu(x)",
   quick_gelu: "x * torch.sigmoid(1.702 * x)",
   gelu_pytorch_tanh: 'torch.gelu(x, approximate="tanh")',
-  gelu_new: "0.5 * x * (1.0 + torch.tanh(0.7978845608028654 * (x + 0.044715 * torch.pow(x, 3.0))))",
   relu: "torch.relu(x)",
   silu: "torch.silu(x)",
+};
+
+/** Other names that transformers has for the same functions. */
+const ACTIVATION_ALIASES: Readonly<Record<string, string>> = {
+  gelu_python: "gelu",
+  gelu_python_tanh: "gelu_pytorch_tanh",
+  gelu_new: "gelu_pytorch_tanh",
+  gelu_accurate: "gelu_pytorch_tanh",
+  gelu_fast: "gelu_pytorch_tanh",
+  swish: "silu",
 };
 
 /**
@@ -58,12 +67,12 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
  * @throws ClipBlipError ERR_MODEL_INVALID for an unknown function
  */
 export function activationMethod(method: string, activation: string): string {
-  if (!Object.hasOwn(ACTIVATIONS, activation)) {
-    throw invalidModel(
-      `config.json: hidden_act ${quote(activation)} is not supported; supported are ${Object.keys(ACTIVATIONS).join(", ")}`,
-    );
+  const name = Object.hasOwn(ACTIVATION_ALIASES, activation) ? ACTIVATION_ALIASES[activation]! : activation;
+  if (!Object.hasOwn(ACTIVATIONS, name)) {
+    const supported = Object.keys({ ...ACTIVATIONS, ...ACTIVATION_ALIASES }).join(", ");
+    throw invalidModel(`config.json: hidden_act ${quote(activation)} is not supported; supported are ${supported}`);
   }
-  return `def ${method}(self, x: Tensor) -> Tensor:\n    return ${ACTIVATIONS[activation]}\n`;
+  return `def ${method}(self, x: Tensor) -> Tensor:\n    return ${ACTIVATIONS[name]}\n`;
 }
 
 /** TorchScript source from the named files of this package, followed by a recipe's own methods. */

@@ -21,11 +21,18 @@ export class WeightTable {
   readonly #tensors: ReadonlyMap<string, TensorSlice>;
   /** The weights file, or the index of several. */
   readonly path: string;
+  /** Sentences about possible problems. */
+  readonly warnings: string[];
   readonly #configuration: string;
 
   /** @param configuration what determines the tensors' shapes, in messages */
   constructor(tensors: ReadonlyMap<string, TensorSlice>, path: string, configuration = "config.json") {
-    this.#tensors = tensors;
+    const prefix = wrapperOf([...tensors.keys()]);
+    this.#tensors = new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+    this.warnings =
+      prefix === ""
+        ? []
+        : [`All tensors in ${path} have the prefix ${quote(prefix)}, which was left out. Save the model without it.`];
     this.path = path;
     this.#configuration = configuration;
   }
@@ -90,6 +97,27 @@ export class WeightTable {
     }
     return true;
   }
+}
+
+/** First parts of the tensors' names in CLIP, SigLIP and BLIP, as transformers, OpenAI and open_clip name them. */
+const PARTS = new Set(
+  `vision_model text_model text_decoder text_encoder vision_proj text_proj itm_head visual_projection text_projection
+  logit_scale logit_bias visual transformer token_embedding positional_embedding ln_final
+  embeddings encoder pre_layrnorm post_layernorm final_layer_norm head`.split(/\s+/),
+);
+
+/**
+ * The names of modules around a model that its tensors were saved with, such as "module." (DataParallel) or
+ * "model.clip.": what all names have in common, up to the first part that belongs to the model itself.
+ */
+function wrapperOf(names: readonly string[]): string {
+  const parts = (names[0] ?? "").split(".");
+  let prefix = "";
+  for (const part of parts.slice(0, -1)) {
+    if (PARTS.has(part) || !names.every((name) => name.startsWith(`${prefix}${part}.`))) break;
+    prefix += `${part}.`;
+  }
+  return prefix;
 }
 
 /**

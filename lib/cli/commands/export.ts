@@ -1,13 +1,12 @@
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import type { CliContext } from "../context.js";
-import { wholeNumber } from "../options.js";
+import { addHubOptions, type HubFlags, wholeNumber } from "../options.js";
 import { formatBytes, whileLoading } from "../progress.js";
 
 /** `clip-blip export`: a checkpoint to one file. */
 export function addExport(program: Command, context: CliContext, done: (exitCode: number) => void): void {
-  program
-    .command("export")
+  addHubOptions(program.command("export"))
     .summary("write a checkpoint as a single file")
     .description(
       "Writes the weights, code, tokenizer and preprocessing of a CLIP, SigLIP or BLIP checkpoint into one TorchScript " +
@@ -28,11 +27,12 @@ Examples:
   $ clip-blip export ./my-finetuned-blip blip.pt
   $ CLIP_MODEL=clip.pt clip-blip embed photos/`,
     )
-    .action(async (checkpoint: string, out: string, { imageSize }: { imageSize?: number }) => {
+    .action(async (checkpoint: string, out: string, flags: { imageSize?: number } & HubFlags) => {
       const { exportCheckpoint } = await context.library();
       const start = performance.now();
-      const { signal } = context;
-      await whileLoading(context, (onProgress) => exportCheckpoint(checkpoint, out, { imageSize, signal, onProgress }));
+      const { imageSize, revision, subfolder } = flags;
+      const options = { imageSize, revision, subfolder, signal: context.signal };
+      await whileLoading(context, (onProgress) => exportCheckpoint(checkpoint, out, { ...options, onProgress }));
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       context.stdout.write(`${out}: ${formatBytes((await stat(out)).size)}, written in ${seconds} s\n`);
       done(0);

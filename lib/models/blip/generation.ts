@@ -152,15 +152,20 @@ function lengths(
 ): Pick<Prompt, "maxLength" | "minLength"> {
   const longest =
     maxNewTokens === undefined
-      ? (maxLength ?? Math.min(defaults.maxLength, contextLength))
+      ? (maxLength ?? Math.min(defaultLength(defaults, promptLength), contextLength))
       : promptLength + maxNewTokens;
   if (promptLength >= longest) throw promptTooLong(promptLength, `maxLength is ${longest}`, "raise maxLength");
   if (longest > contextLength) {
     const problem = `maxNewTokens is ${maxNewTokens}, but the model takes only ${contextLength} tokens in total`;
     throw promptTooLong(promptLength, problem, "lower maxNewTokens");
   }
-  const shortest = minNewTokens === undefined ? (minLength ?? defaults.minLength) : promptLength + minNewTokens;
+  const leastNew = minNewTokens ?? (minLength === undefined ? defaults.minNewTokens : undefined);
+  const shortest = leastNew === undefined ? (minLength ?? defaults.minLength) : promptLength + leastNew;
   return { maxLength: longest, minLength: shortest };
+}
+
+function defaultLength({ maxLength, maxNewTokens }: GenerationDefaults, promptLength: number): number {
+  return maxNewTokens === undefined ? maxLength : promptLength + maxNewTokens;
 }
 
 function promptTooLong(tokens: number, problem: string, remedy: string): ClipBlipError {

@@ -52,6 +52,18 @@ export function fileOf(t: TestContext, bytes: Uint8Array | string, name = "model
   return path;
 }
 
+/** Renames the tensors of a safetensors file. */
+export function renameTensors(path: string, rename: (name: string) => string): void {
+  const bytes = readFileSync(path);
+  const length = Number(bytes.readBigUInt64LE());
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
+  const entries = Object.entries(header).map(([name, value]) => [name.startsWith("__") ? name : rename(name), value]);
+  const text = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(text.length));
+  writeFileSync(path, Buffer.concat([size, text, bytes.subarray(8 + length)]));
+}
+
 /** Changes a JSON file. */
 export function editJson(path: string, edit: (value: Record<string, unknown>) => void): void {
   const value = JSON.parse(readFileSync(path, "utf8"));

@@ -78,13 +78,18 @@ function answer(request: IncomingMessage, response: ServerResponse, behaviour: H
     else json({ _id: "1", id: "org/model", sha: COMMIT, lastModified: "2025-01-01T00:00:00Z" });
     return;
   }
-  if (pathname === `/api/models/org/model/tree/${COMMIT}`) {
-    requests.push("tree");
-    json([...behaviour.files].map(([path, bytes]) => treeEntry(path, bytes)));
+  const tree = /^\/api\/models\/org\/model\/tree\/([^/]+)(?:\/(.+))?$/.exec(pathname);
+  if (tree?.[1] === COMMIT) {
+    const folder = tree[2] === undefined ? "" : `${decodeURIComponent(tree[2])}/`;
+    requests.push(folder === "" ? "tree" : `tree ${folder}`);
+    const entries = entriesOf(behaviour.files, folder);
+    if (entries.length === 0) json({ error: "Entry not found" }, 404);
+    else json(entries);
     return;
   }
-  const name = /^\/org\/model\/resolve\/([^/]+)\/([^/]+)$/.exec(pathname)?.[2];
-  const bytes = name === undefined ? undefined : behaviour.files.get(decodeURIComponent(name));
+  const path = /^\/org\/model\/resolve\/[^/]+\/(.+)$/.exec(pathname)?.[1];
+  const name = path === undefined ? undefined : path.split("/").map(decodeURIComponent).join("/");
+  const bytes = name === undefined ? undefined : behaviour.files.get(name);
   if (name === undefined || bytes === undefined) {
     json({ error: "Not found" }, behaviour.status ?? 404);
     return;
@@ -93,6 +98,16 @@ function answer(request: IncomingMessage, response: ServerResponse, behaviour: H
   const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
   if (behaviour.beforeFile?.(name, response, start)) return;
   response.writeHead(start > 0 ? 206 : 200, { "Content-Length": bytes.length - start }).end(bytes.subarray(start));
+}
+
+/** The files in a folder, and the folders in it. */
+function entriesOf(files: ReadonlyMap<string, Buffer>, folder: string): object[] {
+  const inside = [...files].filter(([path]) => path.startsWith(folder));
+  const names = new Set(inside.map(([path]) => path.slice(folder.length).split("/")[0]!));
+  return [...names].map((name) => {
+    const bytes = files.get(folder + name);
+    return bytes === undefined ? { type: "directory", path: folder + name, oid: "0" } : treeEntry(folder + name, bytes);
+  });
 }
 
 /** Large files are named by their SHA-256, small ones as Git does. */
