@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "vitest";
 import { native } from "../../lib/native/instance.js";
 import type { Columns, ResizePlan } from "../../lib/native/types.js";
+import { draw } from "../fixtures/drawing.js";
 import { rejects } from "./helpers.js";
 
 interface Case {
@@ -15,23 +16,6 @@ interface Case {
 const folder = new URL("../fixtures/preprocess/", import.meta.url);
 const cases = JSON.parse(readFileSync(new URL("cases.json", folder), "utf8")) as Case[];
 const expected = readFileSync(new URL("pixels.bin", folder));
-
-/** The picture that test/fixtures/make_preprocess.py draws. */
-function draw(width: number, height: number): Uint8Array {
-  const pixels = new Uint8Array(width * height * 3);
-  let at = 0;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      for (let c = 0; c < 3; c++) {
-        const seed = Number(BigInt.asUintN(32, BigInt(x) * 374761393n + BigInt(y) * 668265263n + BigInt(c) * 974711n));
-        const noise = Math.imul(seed, 2246822519) >>> 0;
-        const edges = ((Math.floor(x / 7) + Math.floor(y / 5) + c) % 3) * 100;
-        pixels[at++] = Math.min(255, ((noise >>> 24) >> 2) + edges + ((x * 3 + y * 2) % 40));
-      }
-    }
-  }
-  return pixels;
-}
 
 /** Some columns of each row. */
 function cut(pixels: Uint8Array, width: number, { begin, length }: Columns): Uint8Array {
