@@ -1,16 +1,21 @@
 import type { Metadata, Sharp } from "sharp";
-
-/** Whether a picture is stored as it is to be seen. */
-export function isUpright({ orientation, xmp }: Metadata): boolean {
-  return (orientation ?? xmpOrientation(xmp)) === 1;
-}
+import { exifOfText, pngExif } from "./png.js";
+import { readTiffTags, TIFF_TAGS } from "./tiff-tags.js";
 
 /**
- * Turns a picture upright. sharp reads the orientation from EXIF; as Pillow does, XMP is asked where EXIF says nothing.
+ * How a picture is to be turned, from 1 (not at all) to 8, as EXIF counts. As in Pillow, EXIF is asked first, in a PNG
+ * also where libvips does not find it, and XMP where EXIF says nothing.
  */
-export function turnUpright(image: Sharp, metadata: Metadata): Sharp {
-  if (metadata.orientation) return image.autoOrient();
-  switch (xmpOrientation(metadata.xmp)) {
+export function orientationOf(bytes: Uint8Array, { format, orientation, comments, xmp }: Metadata): number {
+  if (orientation) return orientation;
+  const exif = format === "png" ? (pngExif(bytes) ?? exifOfText(comments)) : undefined;
+  const turned = exif && readTiffTags(exif).get(TIFF_TAGS.orientation)?.[0];
+  return turned ?? xmpOrientation(xmp);
+}
+
+/** Turns a picture upright. */
+export function turnUpright(image: Sharp, orientation: number): Sharp {
+  switch (orientation) {
     case 2:
       return image.flop();
     case 3:

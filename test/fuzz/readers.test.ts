@@ -1,5 +1,5 @@
-// Coverage-guided fuzzing of the readers of weights that nobody vouches for: whatever a file holds, it is read, or refused
-// with ERR_MODEL_INVALID. The readers are instrumented; what they try begins with corpus/, and what reaches further code
+// Coverage-guided fuzzing of the readers of files that nobody vouches for: whatever one holds, it is read, or refused with
+// a coded error. The readers are instrumented; what they try begins with corpus/, and what reaches further code
 // is kept and changed again. The JavaScript fuzzer with a binary on npm needs a newer glibc than Debian 12 has.
 // CLIP_BLIP_FUZZ_KEEP=1 writes the least that reaches the same back into corpus/.
 import assert from "node:assert/strict";
@@ -36,6 +36,7 @@ describe(`${SECONDS} s of coverage-guided fuzzing each`, () => {
     "torch-file",
     "torch-pickle",
     "shard-index",
+    "picture",
   ] as const) {
     it(target, async (t) => {
       const kept = repositoryPath(`test/fuzz/corpus/${target}`);

@@ -37,12 +37,24 @@ test("what is no picture is refused with the name of the source", async () => {
   await fails("data:image/png;base64", "ERR_IMAGE_DECODE", /no comma/);
 });
 
-test("formats outside the list never reach a decoder", async () => {
-  await fails(Buffer.from(SVG), "ERR_IMAGE_DECODE", /not a picture in a supported format/);
-  await fails(Buffer.from(`<?xml version="1.0"?>${SVG}`), "ERR_IMAGE_DECODE", /not a picture in a supported format/);
-  await fails(Buffer.from("%PDF-1.7\n"), "ERR_IMAGE_DECODE", /not a picture in a supported format/);
-  await fails(Buffer.from("P6 1 1 255\nabc"), "ERR_IMAGE_DECODE", /not a picture in a supported format/);
-  await fails(Buffer.from("BM6\0\0\0"), "ERR_IMAGE_DECODE", /not a picture in a supported format/);
+test("formats outside the list never reach a decoder, and are refused by name", async () => {
+  for (const [start, message] of [
+    [SVG, /is an SVG or another XML file, which is not supported: convert it to one of JPEG, PNG/],
+    [`<?xml version="1.0"?>${SVG}`, /is an SVG or another XML file/],
+    ["<!DOCTYPE html><html>", /is a web page/],
+    ["%PDF-1.7\n", /is a PDF/],
+    ["P6 1 1 255\nabc", /is a PNM picture/],
+    ["BM6\0\0\0", /is a BMP of an unknown kind/],
+    ["\0\0\0\x18ftypheic\0\0\0\0mif1heic", /is a HEIC picture/],
+    ["\0\0\0\x18ftypisom", /is a video/],
+    ["\0\0\0\x0cjP  \r\n\x87\n", /is a JPEG 2000 picture/],
+    ["\xff\n\0", /is a JPEG XL picture/],
+    ["\0\0\x01\0\x01\0 ", /is an icon/],
+    ["8BPS\0\x01", /is a Photoshop document/],
+    ["no picture at all", /is not a picture in a supported format: JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP\.$/],
+  ] as const) {
+    await fails(Buffer.from(start, "latin1"), "ERR_IMAGE_DECODE", message);
+  }
 });
 
 test("paths that cannot be read say why", async () => {

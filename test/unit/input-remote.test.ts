@@ -55,7 +55,7 @@ test("a picture is fetched, redirects followed", async () => {
 test("failures name the URL without its query", async () => {
   const expected: [string, RegExp][] = [
     ["/none?token=secret", /^"http:[^?]*\/none" could not be fetched: the server answered 404/],
-    ["/page", /\/page" is not a picture/],
+    ["/page", /\/page" is a web page, not a picture/],
     ["/nothing", /\/nothing" is empty/],
     ["/broken", /\/broken" (?:broke off|could not be fetched|cannot be decoded)/],
     ["/elsewhere", /\/elsewhere" could not be fetched/],

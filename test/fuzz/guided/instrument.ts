@@ -5,7 +5,7 @@ import { createInstrumenter } from "istanbul-lib-instrument";
 
 /** The readers, the library that they read zip files with, and the reader with a bug on purpose. */
 const INSTRUMENTED =
-  /\/lib\/checkpoint\/(weights\/)?[\w-]+\.ts$|\/node_modules\/yauzl\/[\w-]+\.js$|\/fuzz\/guided\/seeded-bug\.ts$/;
+  /\/lib\/checkpoint\/(weights\/)?[\w-]+\.ts$|\/lib\/input\/(avif|bmp|png|tiff|tiff-tags)\.ts$|\/node_modules\/yauzl\/[\w-]+\.js$|\/fuzz\/guided\/seeded-bug\.ts$/;
 
 /**
  * Bundles a program of which the readers count how often each statement, branch and function runs. V8 can count by itself

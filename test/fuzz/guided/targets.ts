@@ -7,6 +7,11 @@ import { readSharded } from "../../../lib/checkpoint/weights/sharded.js";
 import { DTYPE_BYTES } from "../../../lib/checkpoint/weights/tensors.js";
 import { readTorchBin } from "../../../lib/checkpoint/weights/torch-bin.js";
 import { ClipBlipError } from "../../../lib/common/errors.js";
+import { hasPremultipliedAlpha } from "../../../lib/input/avif.js";
+import { decodeBmp } from "../../../lib/input/bmp.js";
+import { pngExif, withRightChecksums } from "../../../lib/input/png.js";
+import { tiffKind } from "../../../lib/input/tiff.js";
+import { readTiffTags } from "../../../lib/input/tiff-tags.js";
 import type { TensorSlice } from "../../../lib/native/types.js";
 import { zip } from "../../unit/support/zip.js";
 import type { Target } from "./fuzzer.js";
@@ -41,6 +46,7 @@ export function makeTargets(folder: string) {
         return fromFile(bytes, (index) => readSharded(index, readSafetensors));
       },
     },
+    picture: { ...PICTURE, read: readPicture },
     "seeded-bug": { ...NOTHING, read: readWithBug },
     "seeded-hang": { ...NOTHING, read: hang },
     "seeded-swelling": { ...NOTHING, read: swell },
@@ -60,6 +66,23 @@ async function isRefused(read: () => unknown): Promise<boolean> {
     assert.doesNotMatch(error.message, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     assert.ok(error.message.length < 4000, `a message of ${error.message.length} characters`);
     return true;
+  }
+}
+
+/** Whether a BMP is refused; the readers of other formats' headers refuse nothing, and get the same bytes. */
+async function readPicture(bytes: Buffer): Promise<boolean> {
+  readTiffTags(bytes);
+  tiffKind(bytes);
+  pngExif(bytes);
+  withRightChecksums(bytes);
+  hasPremultipliedAlpha(bytes);
+  try {
+    const { data, width, height } = await decodeBmp(bytes, "picture", 1_000_000);
+    assert.equal(data.length, width * height * 3);
+    return false;
+  } catch (error) {
+    if (error instanceof ClipBlipError && ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE"].includes(error.code)) return true;
+    throw error;
   }
 }
 
@@ -142,6 +165,41 @@ const HEADER: Dictionary = {
     ),
   ],
   pairs: pairs(["[", "]"], ['{"":', "}"], ['"', '"'], ['{"dtype":', "}"]),
+};
+
+const PICTURE: Dictionary = {
+  tokens: [
+    ...words(
+      "BM",
+      "\x28\0\0\0",
+      "\x0c\0\0\0",
+      "\x7c\0\0\0",
+      "\x01\0",
+      "\x04\0",
+      "\x08\0",
+      "\x10\0",
+      "\x18\0",
+      "\x20\0",
+    ),
+    ...words("\0\0", "\0\x01", "\0\x02\x01\x01", "\0\x05abcde\0", "\xff\xff\xff\x7f", "\xff\xff\xff\xff"),
+    ...words(
+      "\x89PNG\r\n\x1a\n",
+      "\0\0\0\x04eXIf",
+      "\0\0\0\x04IDAT",
+      "II*\0\x08\0\0\0",
+      "MM\0*\0\0\0\x08",
+      "II+\0\x08\0\0\0",
+    ),
+    ...words("\x12\x01\x03\0\x01\0\0\0", "\x06\x01\x03\0\x01\0\0\0\x06\0\0\0", "\x12\x02\x03\0\x02\0\0\0"),
+    ...words(
+      "\0\0\0\x18ftypavif",
+      "\0\0\0\x20meta\0\0\0\0",
+      "\0\0\0\x14iref\0\0\0\0",
+      "\0\0\0\x08prem",
+      "\0\0\0\x01meta",
+    ),
+  ],
+  pairs: [],
 };
 
 const text = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
