@@ -25,7 +25,13 @@ export {
   type LabelScore,
   type SimilarityOptions,
 } from "./models/clip/model.js";
-export { cosineSimilarity, similarityMatrix } from "./models/clip/similarity.js";
+export {
+  cosineSimilarity,
+  type NearestOptions,
+  type Neighbor,
+  nearest,
+  similarityMatrix,
+} from "./models/clip/similarity.js";
 export { type Device, devices, type MemoryInfo } from "./models/devices.js";
 export { type ExportOptions, exportCheckpoint } from "./models/export.js";
 export type { ClipLoadOptions, LoadOptions, LoadProgress } from "./models/load-options.js";

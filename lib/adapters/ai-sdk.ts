@@ -1,5 +1,5 @@
 import type { EmbeddingModelV3, EmbeddingModelV4 } from "@ai-sdk/provider";
-import { type AdapterOptions, Embedder } from "./embedder.js";
+import { type AdapterInput, type AdapterOptions, adapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `clipEmbeddingModel`. */
 export interface ClipEmbeddingModelOptions extends AdapterOptions {
@@ -23,7 +23,10 @@ interface CallOptions {
  * An embedding model for the AI SDK. Values that are `data:image/…` URLs are embedded as pictures, all others as texts.
  * @example
  * ```ts
- * const model = clipEmbeddingModel({ model: "openai/clip-vit-base-patch32" });
+ * import { embedMany } from "ai";
+ * import { clipEmbeddingModel } from "clip-blip/ai-sdk";
+ *
+ * const model = clipEmbeddingModel("openai/clip-vit-base-patch32");
  * const { embeddings } = await embedMany({ model, values: ["a red car", "a dog on a beach"] });
  * ```
  */
@@ -31,9 +34,12 @@ export function clipEmbeddingModel(
   options: ClipEmbeddingModelOptions & { specificationVersion: "v3" },
 ): EmbeddingModelV3;
 export function clipEmbeddingModel(
-  options: ClipEmbeddingModelOptions & { specificationVersion?: "v4" },
+  options: (ClipEmbeddingModelOptions & { specificationVersion?: "v4" }) | AdapterOptions["model"],
 ): EmbeddingModelV4;
-export function clipEmbeddingModel(options: ClipEmbeddingModelOptions): EmbeddingModelV3 | EmbeddingModelV4 {
+export function clipEmbeddingModel(
+  input: AdapterInput<ClipEmbeddingModelOptions>,
+): EmbeddingModelV3 | EmbeddingModelV4 {
+  const options = adapterOptions<ClipEmbeddingModelOptions>(input);
   const embedder = new Embedder(options);
   const { model, modelId = typeof model === "string" ? model : "clip", specificationVersion = "v4" } = options;
   const common = {

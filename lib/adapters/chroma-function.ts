@@ -2,7 +2,7 @@ import type { EmbeddingFunction, EmbeddingFunctionSpace } from "chromadb";
 import { invalidArgument } from "../common/validate.js";
 import type { ImageInput } from "../input/types.js";
 import type { LoadOptions } from "../models/load-options.js";
-import { type AdapterOptions, Embedder } from "./embedder.js";
+import { type AdapterInput, adapterOptions, Embedder } from "./embedder.js";
 
 /** Name of the function in Chroma. */
 export const NAME = "clip-blip";
@@ -31,8 +31,9 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
   readonly #embedder: Embedder;
   readonly #config: ClipEmbeddingFunctionConfig;
 
-  constructor(options: AdapterOptions) {
-    const { model, load: { device, dtype } = {} } = options;
+  constructor(input: AdapterInput) {
+    const options = adapterOptions(input);
+    const { model, load: { device, dtype } = {} } = options ?? {};
     this.#embedder = new Embedder(options);
     this.#config = typeof model === "string" ? { model, load: { device, dtype } } : {};
   }

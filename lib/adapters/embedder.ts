@@ -25,6 +25,15 @@ export interface AdapterOptions {
   allowRemote?: boolean;
 }
 
+/** A model or its source, alone or with further options. */
+export type AdapterInput<Options extends AdapterOptions = AdapterOptions> = Options | AdapterOptions["model"];
+
+/** The options of an adapter that was given a model, its source, or options. */
+export function adapterOptions<Options extends AdapterOptions>(input: AdapterInput<Options>): Options {
+  const isModel = typeof input === "string" || typeof (input as Partial<EmbeddingModel>)?.encodeTexts === "function";
+  return (isModel ? { model: input } : input) as Options;
+}
+
 /** Models loaded for adapters, by source and options. */
 const loaded = new Map<string, Promise<EmbeddingModel>>();
 

@@ -1,6 +1,6 @@
 import type { Embeddings, EmbeddingsParams } from "@langchain/core/embeddings";
 import type { ImageInput } from "../input/types.js";
-import { type AdapterOptions, Embedder } from "./embedder.js";
+import { type AdapterInput, type AdapterOptions, adapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `ClipEmbeddings`: the adapter's, and LangChain's own. */
 export type ClipEmbeddingsOptions = AdapterOptions & EmbeddingsParams;
@@ -24,14 +24,15 @@ export interface ClipEmbeddingsMethods {
 export function clipEmbeddings<B>(Base: {
   prototype: B;
 }): new (
-  options: ClipEmbeddingsOptions,
+  options: AdapterInput<ClipEmbeddingsOptions>,
 ) => B & ClipEmbeddingsMethods {
   // The classes are the same, but to TypeScript classes with private members are different types.
   const Parent = Base as unknown as typeof Embeddings;
   class OfClip extends Parent implements ClipEmbeddingsMethods {
     readonly #embedder: Embedder;
 
-    constructor(options: ClipEmbeddingsOptions) {
+    constructor(input: AdapterInput<ClipEmbeddingsOptions>) {
+      const options = adapterOptions<ClipEmbeddingsOptions>(input);
       super(options);
       this.#embedder = new Embedder(options);
     }
@@ -55,6 +56,6 @@ export function clipEmbeddings<B>(Base: {
     }
   }
   return OfClip as unknown as new (
-    options: ClipEmbeddingsOptions,
+    options: AdapterInput<ClipEmbeddingsOptions>,
   ) => B & ClipEmbeddingsMethods;
 }

@@ -1,6 +1,6 @@
 import type { MultiModalEmbedding } from "@llamaindex/core/embeddings";
 import type { ImageType } from "@llamaindex/core/schema";
-import { type AdapterOptions, Embedder } from "./embedder.js";
+import { type AdapterInput, type AdapterOptions, adapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `ClipEmbedding`. */
 export interface ClipEmbeddingOptions extends AdapterOptions {
@@ -25,14 +25,15 @@ export interface ClipEmbeddingMethods {
 export function clipEmbedding<B>(Base: {
   prototype: B;
 }): new (
-  options: ClipEmbeddingOptions,
+  options: AdapterInput<ClipEmbeddingOptions>,
 ) => B & ClipEmbeddingMethods {
   // The classes are the same, but to TypeScript classes with private members are different types.
   const Parent = Base as unknown as typeof MultiModalEmbedding;
   class OfClip extends Parent implements ClipEmbeddingMethods {
     readonly #embedder: Embedder;
 
-    constructor(options: ClipEmbeddingOptions) {
+    constructor(input: AdapterInput<ClipEmbeddingOptions>) {
+      const options = adapterOptions<ClipEmbeddingOptions>(input);
       super();
       this.#embedder = new Embedder(options);
       this.embedBatchSize = options.embedBatchSize ?? 64;
@@ -55,6 +56,6 @@ export function clipEmbedding<B>(Base: {
     }
   }
   return OfClip as unknown as new (
-    options: ClipEmbeddingOptions,
+    options: AdapterInput<ClipEmbeddingOptions>,
   ) => B & ClipEmbeddingMethods;
 }

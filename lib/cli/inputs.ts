@@ -19,7 +19,7 @@ export async function expandInputs(inputs: string[]): Promise<ExpandedInputs> {
   const missing: ExpandedInputs["missing"] = [];
   for (const input of inputs) {
     const found = await expand(input);
-    if (typeof found === "string") missing.push({ input, error: { code: "ERR_IMAGE_DECODE", message: found } });
+    if (typeof found === "string") missing.push({ input, error: { code: "ERR_IMAGE_NOT_FOUND", message: found } });
     else for (const path of found) paths.add(path);
   }
   return { paths: [...paths], missing };

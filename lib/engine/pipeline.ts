@@ -84,7 +84,7 @@ export class Pipeline<Input, Item, R> {
           const index = next;
           this.#runItem(inputs[index]!, call, cancel.signal)
             .then((value) => finish(index, value))
-            .catch((error) => fail(inputs.length > 1 ? blame(error, index) : error));
+            .catch((error) => fail(blame(error, index, inputs.length)));
         }
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -124,7 +124,7 @@ export class Pipeline<Input, Item, R> {
         try {
           return { index, input, value: await this.#runItem(input, call, cancel.signal) };
         } catch (error) {
-          return { index, input, error: blame(error, index) };
+          return { index, input, error: blame(error, index, Number.POSITIVE_INFINITY) };
         } finally {
           if (!cancel.signal.aborted) {
             unfinished -= 1;
@@ -173,14 +173,17 @@ export class Pipeline<Input, Item, R> {
 }
 
 /** Adds the item's index to its error; errors of the whole call (closed, lost device, abort) stay as they are. */
-function blame(error: unknown, index: number): ClipBlipError {
-  const isOfItem = error instanceof ClipBlipError && ITEM_ERRORS.has(error.code);
-  return isOfItem ? error.at(index) : (error as ClipBlipError);
+function blame(error: unknown, index: number, items: number): ClipBlipError {
+  if (!(error instanceof ClipBlipError) || !ITEM_ERRORS.has(error.code)) return error as ClipBlipError;
+  if (items > 1) return error.at(index);
+  // The message of a call with one item need not say which.
+  return new ClipBlipError(error.code, error.message, { cause: error.cause, index });
 }
 
 const ITEM_ERRORS = new Set([
   "ERR_INVALID_ARGUMENT",
   "ERR_IMAGE_DECODE",
+  "ERR_IMAGE_NOT_FOUND",
   "ERR_IMAGE_TOO_LARGE",
   "ERR_TEXT_TOO_LONG",
   "ERR_OUT_OF_MEMORY",

@@ -1,6 +1,16 @@
 import { ClipBlipError } from "../common/errors.js";
 import { assertBoolean, assertInteger, assertSignal, invalidArgument } from "../common/validate.js";
-import { asBytes, isBinary, isBlob, isBytes, isRawPixels, isReadable, isSharp, isWebStream } from "./kinds.js";
+import {
+  asBytes,
+  channelsOf,
+  isBinary,
+  isBlob,
+  isBytes,
+  isRawPixels,
+  isReadable,
+  isSharp,
+  isWebStream,
+} from "./kinds.js";
 import { locate } from "./location.js";
 import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";
 
@@ -56,18 +66,22 @@ export function assertDecodeOptions(options: unknown): asserts options is Decode
   assertSignal(signal, "options.signal");
 }
 
-function assertRawPixels({ data, width, height, channels }: RawPixels, name: string): void {
+function assertRawPixels(pixels: RawPixels, name: string): void {
+  const { data, width, height, channels } = pixels;
   for (const [field, value] of [["width", width] as const, ["height", height] as const]) {
     if (!isCount(value)) throw invalidArgument(`${name}.${field}`, "a whole number of at least 1", value);
   }
-  if (channels !== 1 && channels !== 3 && channels !== 4) {
+  if (channels !== undefined && ![1, 3, 4].includes(channels)) {
     throw invalidArgument(`${name}.channels`, "1 (grey), 3 (RGB) or 4 (RGB and alpha)", channels);
   }
   if (!isBytes(data)) throw invalidArgument(`${name}.data`, "a Uint8Array, Uint8ClampedArray or ArrayBuffer", data);
   const { byteLength } = asBytes(data);
-  if (byteLength !== width * height * channels) {
+  if (![1, 3, 4].includes(channelsOf(pixels)) || byteLength !== width * height * channelsOf(pixels)) {
     const reason = byteLength === 0 ? " It is empty: was its memory transferred to another thread?" : "";
-    const expected = `width * height * channels = ${width * height * channels}`;
+    const expected =
+      channels === undefined
+        ? `1, 3 or 4 for each of the ${width * height} pixels`
+        : `width * height * channels = ${width * height * channels}`;
     throw invalid(`${name}.data has ${byteLength} bytes, not ${expected}.${reason}`);
   }
 }

@@ -8,7 +8,7 @@ import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
  * one, and no format is opened before it is checked.
  *
  * @param name of the file in error messages
- * @throws ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE
+ * @throws ERR_IMAGE_NOT_FOUND, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE
  */
 export async function readImageFile(path: string, name: string): Promise<Uint8Array> {
   try {
@@ -39,5 +39,5 @@ function unreadable(name: string, cause: unknown): ClipBlipError {
   const message = missing
     ? `There is no file ${name}; check the path, which is relative to the working directory.`
     : `${name} cannot be read (${code ?? "unknown error"}); check its permissions.`;
-  return new ClipBlipError("ERR_IMAGE_DECODE", message, { cause });
+  return new ClipBlipError(missing ? "ERR_IMAGE_NOT_FOUND" : "ERR_IMAGE_DECODE", message, { cause });
 }

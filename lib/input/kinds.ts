@@ -49,6 +49,11 @@ export function isRawPixels(value: object): value is RawPixels {
   return "data" in value && "width" in value && "height" in value;
 }
 
+/** Samples of a pixel: those that are given, or what the length of the data says; not a whole number for wrong data. */
+export function channelsOf({ data, width, height, channels }: RawPixels): number {
+  return channels ?? asBytes(data).byteLength / (width * height);
+}
+
 /** Raw pixels, and none of what may have their fields beside its own. */
 export function isPixels(value: ImageInput): value is RawPixels {
   if (typeof value !== "object" || value instanceof URL || isBinary(value)) return false;

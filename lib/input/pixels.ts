@@ -1,7 +1,7 @@
 import type { Sharp, SharpOptions } from "sharp";
 import { ClipBlipError } from "../common/errors.js";
 import { loadSharp } from "./sharp.js";
-import type { DecodedImage, RawPixels } from "./types.js";
+import type { DecodedImage, KnownPixels } from "./types.js";
 
 /**
  * How files are opened, as in Pillow: truncated data is refused, warnings are ignored, embedded color profiles are not
@@ -37,7 +37,7 @@ function plain(buffer: Buffer): Uint8Array {
  *
  * @param pixels checked already; their memory is taken over
  */
-export async function decodeRaw(pixels: RawPixels & { data: Uint8Array }, name: string): Promise<DecodedImage> {
+export async function decodeRaw(pixels: KnownPixels, name: string): Promise<DecodedImage> {
   const { data, width, height, channels } = pixels;
   if (channels === 3) return { data, width, height };
   const sharp = await loadSharp();

@@ -3,18 +3,18 @@ import { orAbort } from "./abort.js";
 import { assertImageInput } from "./assert.js";
 import { readDataUrl } from "./data-url.js";
 import { readImageFile } from "./file.js";
-import { asBytes, isBinary, isBlob, isReadable, isSharp, isWebStream } from "./kinds.js";
+import { asBytes, channelsOf, isBinary, isBlob, isReadable, isSharp, isWebStream } from "./kinds.js";
 import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
 import { describe, locate } from "./location.js";
 import { fetchImage } from "./remote.js";
 import { collectStream } from "./stream.js";
-import type { DecodeOptions, ImageInput, RawPixels } from "./types.js";
+import type { DecodeOptions, ImageInput, KnownPixels } from "./types.js";
 
 /** A picture on its way in: bytes to be had and decoded, a pipeline to be run, or pixels. `name` is for messages. */
 export type ImageSource =
   | { kind: "encoded"; name: string; read: () => Promise<Uint8Array>; remote?: boolean }
   | { kind: "sharp"; name: string; pipeline: Sharp }
-  | { kind: "raw"; name: string; pixels: RawPixels & { data: Uint8Array } };
+  | { kind: "raw"; name: string; pixels: KnownPixels };
 
 /**
  * Resolves an input. Memory of the caller is copied before this returns, so that the
@@ -33,7 +33,8 @@ export function openSource(input: ImageInput, options: DecodeOptions): ImageSour
     return encoded("stream", () => collectStream(input, limits));
   }
   if (isBlob(input)) return openBlob(input, signal);
-  const { data, width, height, channels } = input;
+  const { data, width, height } = input;
+  const channels = channelsOf(input) as 1 | 3 | 4;
   return { kind: "raw", name: "raw pixels", pixels: { data: new Uint8Array(asBytes(data)), width, height, channels } };
 }
 

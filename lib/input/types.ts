@@ -2,13 +2,21 @@ import type { Readable } from "node:stream";
 import type { Sharp } from "sharp";
 import type { Columns } from "../native/types.js";
 
-/** Pixels that are decoded already: rows from the top, samples interleaved, 8 bits each. */
+/**
+ * Pixels that are decoded already: rows from the top, samples interleaved, 8 bits each. A canvas's `ImageData` is one.
+ */
 export interface RawPixels {
   /** Exactly `width * height * channels` bytes. */
   data: Uint8Array | Uint8ClampedArray | ArrayBuffer | SharedArrayBuffer;
   width: number;
   height: number;
-  /** 1: grey; 3: RGB; 4: RGB and alpha, which is dropped. */
+  /** 1: grey; 3: RGB; 4: RGB and alpha, which is dropped. Default: what the length of `data` says. */
+  channels?: 1 | 3 | 4;
+}
+
+/** Raw pixels that were checked and copied. */
+export interface KnownPixels extends RawPixels {
+  data: Uint8Array;
   channels: 1 | 3 | 4;
 }
 

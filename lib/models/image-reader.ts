@@ -4,7 +4,7 @@ import pLimit from "p-limit";
 import { assertModelSize, isModelInput, type PreprocessPlan } from "../checkpoint/preprocessor-config.js";
 import { type PreparationEvent, preparationChannel } from "../engine/events.js";
 import { decodeSource } from "../input/decode.js";
-import { asBytes, isBytes, isPixels } from "../input/kinds.js";
+import { asBytes, channelsOf, isBytes, isPixels } from "../input/kinds.js";
 import { DEFAULT_MAX_PIXELS } from "../input/limits.js";
 import { PixelPool } from "../input/pixel-pool.js";
 import { openSource, withRemoteRead } from "../input/source.js";
@@ -49,7 +49,7 @@ export class ImageReader {
 
   /**
    * The pixels of a picture: synchronously if it already is valid model input, otherwise after decoding and resizing.
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE; `signal.reason`
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_NOT_FOUND, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE; `signal.reason`
    */
   read(image: ImageInput, options: ReadOptions, signal: AbortSignal): Uint8Array | Promise<Uint8Array> {
     return this.#readRaw(image, options) ?? this.#decode(image, options, signal);
@@ -136,10 +136,10 @@ export class ImageReader {
 function bytesOfModelInput(image: ImageInput, plan: PreprocessPlan, maxPixels: number): Uint8Array | undefined {
   try {
     if (!isPixels(image)) return undefined;
-    const { data, width, height, channels } = image;
-    if (channels !== 3 || !isModelInput(plan, width, height) || width * height > maxPixels) return undefined;
+    const { data, width, height } = image;
+    if (channelsOf(image) !== 3 || !isModelInput(plan, width, height) || width * height > maxPixels) return undefined;
     const bytes = isBytes(data) ? asBytes(data) : undefined;
-    return bytes?.length === width * height * channels ? bytes : undefined;
+    return bytes?.length === width * height * 3 ? bytes : undefined;
   } catch {
     // A getter or proxy threw; `#decode` rejects the picture with the right error.
     return undefined;

@@ -1,5 +1,5 @@
 import { ClipBlipError } from "../common/errors.js";
-import { assertArray, assertBoolean, assertFunction, assertInteger, assertSignal } from "../common/validate.js";
+import { assertBoolean, assertFunction, assertInteger, assertSignal, assertStrings } from "../common/validate.js";
 import type { CallOptions } from "../engine/pipeline.js";
 import { assertImageInput } from "../input/assert.js";
 import type { ImageInput } from "../input/types.js";
@@ -23,17 +23,39 @@ export function assertImageCallOptions(options: ImageCallOptions): void {
   assertInteger(options.maxPixels, "options.maxPixels", 1);
 }
 
-/** @throws ClipBlipError ERR_INVALID_ARGUMENT with the index of the first item that is not a picture */
-export function assertImages(images: unknown, options: ImageCallOptions): asserts images is ImageInput[] {
-  assertArray(images, "images");
+/** The inputs of a call that takes one or a list. */
+export interface OneOrMany<Input> {
+  list: Input[];
+  /** Whether the caller gave one input, and gets one result. */
+  single: boolean;
+}
+
+/**
+ * The pictures of a call.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT with the index of the first item that is not a picture
+ */
+export function imageList(images: ImageInput | ImageInput[], options: ImageCallOptions): OneOrMany<ImageInput> {
+  const single = !Array.isArray(images);
+  const list = single ? [images] : images;
   // An index loop, because forEach skips the holes of a sparse array.
-  for (let index = 0; index < images.length; index++) {
+  for (let index = 0; index < list.length; index++) {
     try {
-      assertImageInput(images[index], `images[${index}]`, options);
+      assertImageInput(list[index], single ? "images" : `images[${index}]`, options);
     } catch (error) {
       throw blameItem(error, index);
     }
   }
+  return { list, single };
+}
+
+/**
+ * The texts of a call.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT with the index of the first item that is not a string
+ */
+export function textList(texts: string | string[], name: string): OneOrMany<string> {
+  if (typeof texts === "string") return { list: [texts], single: true };
+  assertStrings(texts, name);
+  return { list: texts, single: false };
 }
 
 function blameItem(error: unknown, index: number): unknown {

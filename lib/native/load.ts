@@ -38,7 +38,7 @@ const LIBRARIES = [
 
 /**
  * Loads the addon with the LibTorch that `locate` finds; called once per thread.
- * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_INTERNAL
+ * @throws ClipBlipError ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION, ERR_PLATFORM
  */
 export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "version">): NativeBinding {
   // First of all: without an addon, installing LibTorch would be pointless.
@@ -96,7 +96,7 @@ function loadLoader(): { loader: Loader; path: string } {
 
 function missingAddon(problem: string, cause?: unknown): ClipBlipError {
   const remedy = `use a platform with a published addon (${publishedPlatforms().join(", ") || "there is none"}), or ${BUILD_IT}`;
-  return new ClipBlipError("ERR_INTERNAL", `${problem}: ${remedy}.`, { cause });
+  return new ClipBlipError("ERR_PLATFORM", `${problem}: ${remedy}.`, { cause });
 }
 
 /** Such as "linux-x64 with glibc". */

@@ -9,6 +9,7 @@ export type Verdict = "picture" | "later" | "worker";
 
 const VERDICTS: Partial<Record<ErrorCode, Verdict>> = {
   ERR_INVALID_ARGUMENT: "picture",
+  ERR_IMAGE_NOT_FOUND: "picture",
   ERR_IMAGE_DECODE: "picture",
   ERR_IMAGE_TOO_LARGE: "picture",
   ERR_TEXT_TOO_LONG: "picture",

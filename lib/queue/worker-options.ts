@@ -7,20 +7,32 @@ import {
   assertStrings,
   invalidArgument,
 } from "../common/validate.js";
-import type { BlipModel } from "../models/blip/model.js";
-import type { ClipModel } from "../models/clip/model.js";
+import type { ImageInput } from "../input/types.js";
+import type { Caption } from "../models/blip/caption.js";
+import type { BlipModel, CaptionOptions } from "../models/blip/model.js";
+import type { ClipModel, EncodeImagesOptions } from "../models/clip/model.js";
 import type { JobType } from "../models/jobs.js";
 import type { QueueNames } from "./names.js";
 import type { PictureAccess } from "./pictures.js";
+
+/** What a worker uses of a CLIP model: its call with a list. */
+export interface WorkerClip extends Pick<ClipModel, "capabilities"> {
+  encodeImages(images: ImageInput[], options?: EncodeImagesOptions): Promise<Float32Array[]>;
+}
+
+/** What a worker uses of a BLIP model: its call with a list. */
+export interface WorkerBlip extends Pick<BlipModel, "capabilities"> {
+  caption(images: ImageInput[], options?: CaptionOptions): Promise<Caption[]>;
+}
 
 /** Options of `startWorker`. */
 export interface WorkerOptions extends QueueNames, PictureAccess {
   /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password if Redis needs them. */
   redis: string;
   /** For jobs of type "embeddings"; without it other workers do them. The caller closes it. */
-  clip?: Pick<ClipModel, "encodeImages" | "capabilities">;
+  clip?: WorkerClip;
   /** For jobs of type "captions"; without it other workers do them. The caller closes it. */
-  blip?: Pick<BlipModel, "caption" | "capabilities">;
+  blip?: WorkerBlip;
   /** Maximum number of pictures of each type at a time. Default: two batches, so that the next one is ready. */
   concurrency?: number;
   /** A JSON Lines file for the results, instead of Redis. It is appended to, also across restarts. */

@@ -44,7 +44,7 @@ const COMMIT_MS = 5_000;
 const HASHES = 4;
 
 /** Errors of a single picture, which do not affect the others. */
-const PICTURE_ERRORS = ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_OUT_OF_MEMORY"];
+const PICTURE_ERRORS = ["ERR_IMAGE_NOT_FOUND", "ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_OUT_OF_MEMORY"];
 
 type FailedFile = FileState & { error: ClipBlipError };
 

@@ -67,6 +67,7 @@ export const RETRY_LATER = 5;
  */
 const LIBRARY: Record<ErrorCode, { status: number; sentence?: string; retryAfter?: number }> = {
   ERR_INVALID_ARGUMENT: { status: 422 },
+  ERR_IMAGE_NOT_FOUND: { status: 422 },
   ERR_IMAGE_DECODE: { status: 422 },
   ERR_IMAGE_TOO_LARGE: { status: 413 },
   ERR_TEXT_TOO_LONG: { status: 422 },
@@ -115,6 +116,11 @@ const LIBRARY: Record<ErrorCode, { status: number; sentence?: string; retryAfter
   ERR_LIBTORCH_VERSION: {
     status: 503,
     sentence: 'LibTorch has the wrong version: run "npx clip-blip doctor" where the service runs.',
+    retryAfter: RETRY_LATER,
+  },
+  ERR_PLATFORM: {
+    status: 503,
+    sentence: 'There is no addon for the service\'s platform: run "npx clip-blip doctor" where the service runs.',
     retryAfter: RETRY_LATER,
   },
   ERR_MODULE_NOT_FOUND: { status: 500, sentence: "The service lacks a package: see its log." },

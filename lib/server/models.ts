@@ -1,21 +1,32 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { isHubId } from "../hub/hub.js";
-import { BlipModel } from "../models/blip/model.js";
-import { ClipModel } from "../models/clip/model.js";
-import type { LoadOptions } from "../models/load-options.js";
-
-/** What the service uses of a CLIP model. */
-export type ServiceClip = Pick<
+import type { ImageInput } from "../input/types.js";
+import type { Caption } from "../models/blip/caption.js";
+import { BlipModel, type CaptionOptions } from "../models/blip/model.js";
+import {
+  type ClassifyOptions,
   ClipModel,
-  "encodeImages" | "encodeTexts" | "classify" | "countTokens" | "capabilities" | "warmup" | "unload" | "close"
->;
-
-/** What the service uses of a BLIP model. */
-export type ServiceBlip = Pick<BlipModel, "caption" | "capabilities" | "warmup" | "unload" | "close">;
+  type EncodeImagesOptions,
+  type EncodeTextsOptions,
+  type LabelScore,
+} from "../models/clip/model.js";
+import type { LoadOptions } from "../models/load-options.js";
 
 /** What the service uses of either model. */
 export type AnyServiceModel = Pick<ClipModel, "capabilities" | "warmup" | "unload" | "close">;
+
+/** What the service uses of a CLIP model: its calls with lists. */
+export interface ServiceClip extends AnyServiceModel, Pick<ClipModel, "countTokens"> {
+  encodeImages(images: ImageInput[], options?: EncodeImagesOptions): Promise<Float32Array[]>;
+  encodeTexts(texts: string[], options?: EncodeTextsOptions): Promise<Float32Array[]>;
+  classify(images: ImageInput[], labels: string[], options?: ClassifyOptions): Promise<LabelScore[][]>;
+}
+
+/** What the service uses of a BLIP model: its calls with lists. */
+export interface ServiceBlip extends AnyServiceModel {
+  caption(images: ImageInput[], options?: CaptionOptions): Promise<Caption[]>;
+}
 
 /** Loads a model with the service's options. */
 export type ModelLoader<M> = (options: LoadOptions) => Promise<M>;

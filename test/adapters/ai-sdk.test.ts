@@ -45,3 +45,14 @@ test("splits long lists, and ends with the signal", async () => {
     /enough|abort/i,
   );
 });
+
+test("takes the source of a model as it stands", async () => {
+  const model = clipEmbeddingModel("demo");
+  assert.equal(model.modelId, "demo");
+  const { embedding } = await embed({ model, value: TEXTS[1]! });
+  assert.equal(embedding.length, expected.texts[1]!.length);
+  assert.equal(clipEmbeddingModel(expected.clip).modelId, "clip");
+  for (const wrong of [undefined, null, 7, {}]) {
+    assert.throws(() => clipEmbeddingModel(wrong as never), { code: "ERR_INVALID_ARGUMENT" });
+  }
+});

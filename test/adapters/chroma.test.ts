@@ -80,7 +80,8 @@ test("takes a loaded model, and no other model for its vectors", async () => {
   assertVectors(await loaded.generate(TEXTS), expected.texts);
   assert.deepEqual([loaded.defaultSpace(), loaded.getConfig()], ["cosine", {}]);
   assert.throws(() => ClipEmbeddingFunction.buildFromConfig({}), { code: "ERR_INVALID_ARGUMENT" });
-  const named = new ClipEmbeddingFunction({ model: "demo" });
+  const named = new ClipEmbeddingFunction("demo");
+  assert.equal(named.getConfig().model, "demo");
   named.validateConfigUpdate({ model: "demo" });
   assert.throws(() => named.validateConfigUpdate({ model: "other/clip" }), { code: "ERR_INVALID_ARGUMENT" });
 });

@@ -11,7 +11,7 @@ const { clip } = expected;
 afterAll(() => clip.close());
 
 test("is LangChain's Embeddings", async () => {
-  const embeddings = new ClipEmbeddings({ model: clip });
+  const embeddings = new ClipEmbeddings(clip);
   assert.ok(embeddings instanceof Embeddings);
   assertVectors(await embeddings.embedDocuments(TEXTS), expected.texts);
   assertVectors([await embeddings.embedQuery(TEXTS[1]!)], [expected.texts[1]!]);
@@ -45,6 +45,8 @@ test("loads a model whose source is given, once", async () => {
 
 test("fails with the library's errors, and without trying again", async () => {
   await assert.rejects(new ClipEmbeddings({ model: "no/such/model" }).embedQuery("a"), { code: "ERR_MODEL_NOT_FOUND" });
-  await assert.rejects(new ClipEmbeddings({ model: clip }).embedImages(["nowhere.jpg"]), { code: "ERR_IMAGE_DECODE" });
+  await assert.rejects(new ClipEmbeddings({ model: clip }).embedImages(["nowhere.jpg"]), {
+    code: "ERR_IMAGE_NOT_FOUND",
+  });
   assert.throws(() => new ClipEmbeddings({} as never), { code: "ERR_INVALID_ARGUMENT" });
 });

@@ -12,7 +12,7 @@ const { clip } = expected;
 afterAll(() => clip.close());
 
 test("is an embedding of LlamaIndex, for texts and pictures", async () => {
-  const embedding = new ClipEmbedding({ model: clip });
+  const embedding = new ClipEmbedding(clip);
   assert.ok(embedding instanceof BaseEmbedding);
   assertVectors(await embedding.getTextEmbeddings(TEXTS), expected.texts);
   assertVectors(await embedding.getTextEmbeddingsBatch(TEXTS), expected.texts);

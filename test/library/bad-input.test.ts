@@ -52,7 +52,7 @@ describe("pictures that are none", () => {
     ["a text file", "ERR_IMAGE_DECODE", () => write("notes.txt", Buffer.from("this is no picture"))],
     ["an empty file", "ERR_IMAGE_DECODE", () => write("empty.jpg", Buffer.alloc(0))],
     ["a truncated JPEG", "ERR_IMAGE_DECODE", () => write("cut.jpg", readFileSync(good).subarray(0, 9000))],
-    ["a missing path", "ERR_IMAGE_DECODE", () => join(folder, "nowhere.jpg")],
+    ["a missing path", "ERR_IMAGE_NOT_FOUND", () => join(folder, "nowhere.jpg")],
     ["a directory", "ERR_IMAGE_DECODE", () => folder],
     ["an SVG", "ERR_IMAGE_DECODE", () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
     [

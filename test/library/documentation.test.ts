@@ -13,7 +13,6 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { transformSync } from "esbuild";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { run as runWithStandIn } from "../unit/support/cli.js";
 import { demoPictures, repositoryPath } from "./models.js";
@@ -74,8 +73,7 @@ describe("the documentation", () => {
     for (const [index, source] of blocks(text, "js").entries()) {
       it(`JavaScript snippet ${index + 1} of ${document} runs`, () => {
         const file = join(scripts, `${basename(document, ".md")}-${index + 1}.mjs`);
-        // Node 20 has no `await using` of its own.
-        writeFileSync(file, transformSync(source, { format: "esm", target: "node20" }).code);
+        writeFileSync(file, source);
         assert.notEqual(run([file], folder).trim(), "");
       });
     }

@@ -43,7 +43,7 @@ export function standIn({ dimension = 16, seed = "", pace = 0, onPicture }: Beha
   };
   const read = (image: unknown) => {
     if (typeof image !== "string") return "pixels";
-    if (!existsSync(image)) throw new ClipBlipError("ERR_IMAGE_DECODE", `There is no file ${image}`);
+    if (!existsSync(image)) throw new ClipBlipError("ERR_IMAGE_NOT_FOUND", `There is no file ${image}`);
     const content = readFileSync(image, "utf8");
     if (content.startsWith("broken")) throw new ClipBlipError("ERR_IMAGE_DECODE", `${image} is no picture`);
     if (content === "huge") throw new ClipBlipError("ERR_OUT_OF_MEMORY", `${image} does not fit`);

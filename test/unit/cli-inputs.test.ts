@@ -61,9 +61,9 @@ describe("inputs of the command line", () => {
     assert.deepEqual(paths, ["photos/a.png"]);
     const described = missing.map((line) => ["input" in line && line.input, line.error.code]);
     assert.deepEqual(described, [
-      ["nowhere.jpg", "ERR_IMAGE_DECODE"],
-      ["empty", "ERR_IMAGE_DECODE"],
-      ["*.tiff", "ERR_IMAGE_DECODE"],
+      ["nowhere.jpg", "ERR_IMAGE_NOT_FOUND"],
+      ["empty", "ERR_IMAGE_NOT_FOUND"],
+      ["*.tiff", "ERR_IMAGE_NOT_FOUND"],
     ]);
     assert.match(missing[1]!.error.message, /no pictures/);
   });

@@ -104,11 +104,20 @@ describe("options", () => {
     assert.equal(await sourceOf(["caption", "a.png", "--model", "mine"], { env }), "mine");
   });
 
+  const NO_HUB = { revision: undefined, subfolder: undefined };
+
   test("device, dtype and batch size reach the library", async () => {
     const { calls } = await run(["embed", "a.png", "--device", "cuda:1", "--dtype", "float16", "--batch-size", "7"]);
-    assert.deepEqual(calls[0], ["clip", "demo", { device: "cuda:1", dtype: "float16", maxBatchSize: 7 }]);
+    assert.deepEqual(calls[0], ["clip", "demo", { device: "cuda:1", dtype: "float16", maxBatchSize: 7, ...NO_HUB }]);
     const plain = await run(["caption", "a.png"]);
-    assert.deepEqual(plain.calls[0], ["blip", "demo", { device: "auto", dtype: "auto", maxBatchSize: "auto" }]);
+    assert.deepEqual(plain.calls[0], [
+      "blip",
+      "demo",
+      { device: "auto", dtype: "auto", maxBatchSize: "auto", ...NO_HUB },
+    ]);
+    const some = await run(["caption", "a.png", "-m", "org/model", "--revision", "v1", "--subfolder", "blip"]);
+    const options = { device: "auto", dtype: "auto", maxBatchSize: "auto", revision: "v1", subfolder: "blip" };
+    assert.deepEqual(some.calls[0], ["blip", "org/model", options]);
   });
 
   test("the options of captions reach the library", async () => {
@@ -131,7 +140,7 @@ describe("results", () => {
     assert.deepEqual(
       jsonLines(out).map(({ input, embedding, error }) => [input, embedding, (error as { code: string })?.code]),
       [
-        ["nowhere.png", undefined, "ERR_IMAGE_DECODE"],
+        ["nowhere.png", undefined, "ERR_IMAGE_NOT_FOUND"],
         ["a.png", [1.66666663, 1.25, 1], undefined],
         ["bad.png", undefined, "ERR_IMAGE_DECODE"],
         ["c.png", [1.66666663, 1.25, 1], undefined],

@@ -73,7 +73,7 @@ test("every field of raw pixels is checked", () => {
       message: / for x\.height but received /,
     });
   }
-  for (const channels of [0, 2, 5, "3", Number.NaN, null, undefined]) {
+  for (const channels of [0, 2, 5, "3", Number.NaN, null]) {
     assert.throws(() => assertImageInput({ ...raw, channels }, "x"), {
       ...invalid,
       message: / for x\.channels but received /,

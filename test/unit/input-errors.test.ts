@@ -58,8 +58,8 @@ test("formats outside the list never reach a decoder, and are refused by name", 
 });
 
 test("paths that cannot be read say why", async () => {
-  await fails(join(folder, "none.jpg"), "ERR_IMAGE_DECODE", /There is no file ".*none\.jpg"; check the path/);
-  await fails(join(picturePath("gif.gif"), "x"), "ERR_IMAGE_DECODE", /There is no file/);
+  await fails(join(folder, "none.jpg"), "ERR_IMAGE_NOT_FOUND", /There is no file ".*none\.jpg"; check the path/);
+  await fails(join(picturePath("gif.gif"), "x"), "ERR_IMAGE_NOT_FOUND", /There is no file/);
   await fails(folder, "ERR_IMAGE_DECODE", /is a folder/);
   await fails("/dev/null", "ERR_IMAGE_DECODE", /is not a regular file/);
 });

@@ -27,7 +27,7 @@ interface ClassifyOptions {
 const PICTURES_PER_CALL = 64;
 
 /** Errors of a single picture, which do not affect the others. */
-const PICTURE_ERRORS = ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_OUT_OF_MEMORY"];
+const PICTURE_ERRORS = ["ERR_IMAGE_NOT_FOUND", "ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_OUT_OF_MEMORY"];
 
 /** `clip-blip classify`: scores labels for pictures. */
 export function addClassify(program: Command, context: CliContext, done: (exitCode: number) => void): void {

@@ -3,7 +3,7 @@ import { ClipBlipError } from "../../common/errors.js";
 import { assertBoolean, assertIterable, assertOptions, assertStrings, invalidArgument } from "../../common/validate.js";
 import type { ImageInput } from "../../input/types.js";
 import { type BlipTokenizer, createBlipTokenizer } from "../../text/blip-tokenizer.js";
-import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "../images.js";
+import { assertImageCallOptions, IMAGE_CALL_OPTIONS, type ImageCallOptions, imageList, textList } from "../images.js";
 import type { LoadOptions } from "../load-options.js";
 import { Model, openRuntime, type Runtime } from "../model.js";
 import { type Answer, AnswerQuestions, type AnswerRequest } from "./answer.js";
@@ -11,7 +11,7 @@ import { type Caption, type CaptionRequest, WriteCaptions } from "./caption.js";
 import { type GenerationPlan, planGeneration } from "./generation.js";
 import { assertGenerationOptions, GENERATION_OPTIONS, type GenerationOptions } from "./generation-options.js";
 import { type Match, type MatchRequest, MatchTexts } from "./match.js";
-import { pairUp } from "./pairs.js";
+import { type Pair, pairUp } from "./pairs.js";
 
 /** Options of `caption`. */
 export interface CaptionOptions extends ImageCallOptions, GenerationOptions {
@@ -68,7 +68,7 @@ interface Operations {
  * import { BlipModel } from "clip-blip";
  *
  * await using blip = await BlipModel.load("Salesforce/blip-image-captioning-base");
- * const [caption] = await blip.caption(["photo.jpg"]);
+ * const caption = await blip.caption("photo.jpg");
  * console.log(caption.text);
  * ```
  */
@@ -112,27 +112,30 @@ export class BlipModel extends Model {
   }
 
   /**
-   * Writes a caption for each picture, in the order given. A picture that cannot be read rejects the call with an error
+   * Writes a caption for a picture, or for each of a list, in the order given. A picture that cannot be read rejects the call with an error
    * whose `index` tells which one.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT (also if the model was trained for another task), ERR_TEXT_TOO_LONG (a
-   * prompt that leaves no room below maxLength), ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL,
+   * prompt that leaves no room below maxLength), ERR_IMAGE_NOT_FOUND, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL,
    * ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
    * @example
    * ```ts
+   * const { text } = await blip.caption("cat.jpg");
    * const captions = await blip.caption(["cat.jpg", "dog.jpg"], { numBeams: 3, maxLength: 30 });
    * for (const { text, score } of captions) console.log(text, score);
    * ```
    */
-  async caption(images: ImageInput[], options: CaptionOptions = {}): Promise<Caption[]> {
+  async caption(image: ImageInput, options?: CaptionOptions): Promise<Caption>;
+  async caption(images: ImageInput[], options?: CaptionOptions): Promise<Caption[]>;
+  async caption(images: ImageInput | ImageInput[], options: CaptionOptions = {}): Promise<Caption | Caption[]> {
     this.#assertCaptionOptions(options);
-    assertImages(images, options);
+    const { list, single } = imageList(images, options);
     const { prompt } = options;
     if (prompt !== undefined && typeof prompt !== "string") {
       assertStrings(prompt, "options.prompt");
-      if (prompt.length !== images.length) {
+      if (prompt.length !== list.length) {
         throw invalidArgument(
           "options.prompt",
-          `a string, or one string for each of the ${images.length} pictures`,
+          `a string, or one string for each of the ${list.length} pictures`,
           prompt,
         );
       }
@@ -140,7 +143,7 @@ export class BlipModel extends Model {
     const operation = this.#operation("caption");
     const plan = this.#plan(options);
     this.assertOpen();
-    const requests = images.map(
+    const requests = list.map(
       (image, index): CaptionRequest => ({
         image,
         prompt: Array.isArray(prompt) ? prompt[index] : prompt,
@@ -148,58 +151,75 @@ export class BlipModel extends Model {
         options,
       }),
     );
-    return operation.pipeline.map(requests, options);
+    const captions = await operation.pipeline.map(requests, options);
+    return single ? captions[0]! : captions;
   }
 
   /**
-   * Answers questions about pictures, one answer for each pair. Equal numbers of pictures and questions are paired in
+   * Answers questions about pictures, one answer for each pair; for one picture and one question, an answer. Equal numbers of pictures and questions are paired in
    * order; a single question is asked about every picture, and a single picture is asked every question (and encoded
    * once per batch). `maxLength` and `minLength` count the start token of the answer, but not the question.
    *
    * Each answer is the one that transformers gives to the question alone; in a batch of questions of different lengths,
    * transformers reads padding.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT (also if the model was trained for another task), ERR_TEXT_TOO_LONG with
-   * `truncate: false`, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST,
+   * `truncate: false`, ERR_IMAGE_NOT_FOUND, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST,
    * ERR_CLOSED
    * @example
    * ```ts
-   * const [count, color] = await blip.answer(["cats.jpg"], ["how many cats are there?", "what color are they?"]);
+   * const [count, color] = await blip.answer("cats.jpg", ["how many cats are there?", "what color are they?"]);
    * console.log(count.text, color.text);
    * ```
    */
-  async answer(images: ImageInput[], questions: string | string[], options: AnswerOptions = {}): Promise<Answer[]> {
+  async answer(image: ImageInput, question: string, options?: AnswerOptions): Promise<Answer>;
+  async answer(
+    images: ImageInput | ImageInput[],
+    questions: string | string[],
+    options?: AnswerOptions,
+  ): Promise<Answer[]>;
+  async answer(
+    images: ImageInput | ImageInput[],
+    questions: string | string[],
+    options: AnswerOptions = {},
+  ): Promise<Answer | Answer[]> {
     assertOptions(options, "options", ["truncate", ...GENERATION_OPTIONS, ...IMAGE_CALL_OPTIONS]);
     assertGenerationOptions(options, this.#description.contextLength);
-    assertPairs(images, questions, "questions", options);
-    const pairs = pairUp(images, questions, "questions");
+    const { pairs, single } = readPairs(images, questions, "questions", options);
     const operation = this.#operation("answer");
     const plan = this.#plan(options);
     this.assertOpen();
     const { truncate = true } = options;
     const requests = pairs.map((pair): AnswerRequest => ({ pair, plan, truncate, options }));
-    return operation.pipeline.map(requests, options);
+    const answers = await operation.pipeline.map(requests, options);
+    return single ? answers[0]! : answers;
   }
 
   /**
-   * Scores how well texts describe pictures, one match for each pair. Equal numbers of pictures and texts are paired in
+   * Scores how well texts describe pictures, one match for each pair; for one picture and one text, a match. Equal numbers of pictures and texts are paired in
    * order; a single text is compared with every picture, and a single picture with every text (and encoded once per
    * batch).
    * @throws ClipBlipError as `answer`
    * @example
    * ```ts
-   * const [match] = await blip.match(["cat.jpg"], "two cats on a sofa");
+   * const match = await blip.match("cat.jpg", "two cats on a sofa");
    * console.log(match.probability, match.similarity);
    * ```
    */
-  async match(images: ImageInput[], texts: string | string[], options: MatchOptions = {}): Promise<Match[]> {
+  async match(image: ImageInput, text: string, options?: MatchOptions): Promise<Match>;
+  async match(images: ImageInput | ImageInput[], texts: string | string[], options?: MatchOptions): Promise<Match[]>;
+  async match(
+    images: ImageInput | ImageInput[],
+    texts: string | string[],
+    options: MatchOptions = {},
+  ): Promise<Match | Match[]> {
     assertOptions(options, "options", ["truncate", ...IMAGE_CALL_OPTIONS]);
-    assertPairs(images, texts, "texts", options);
-    const pairs = pairUp(images, texts, "texts");
+    const { pairs, single } = readPairs(images, texts, "texts", options);
     const operation = this.#operation("match");
     this.assertOpen();
     const { truncate = true } = options;
     const requests = pairs.map((pair): MatchRequest => ({ pair, truncate, options }));
-    return operation.pipeline.map(requests, options);
+    const matches = await operation.pipeline.map(requests, options);
+    return single ? matches[0]! : matches;
   }
 
   /**
@@ -282,11 +302,17 @@ function makeOperations(runtime: Runtime<BlipDescription>, tokenizer: BlipTokeni
 }
 
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT */
-function assertPairs(images: ImageInput[], texts: string | string[], name: string, options: MatchOptions): void {
+function readPairs(
+  images: ImageInput | ImageInput[],
+  texts: string | string[],
+  name: string,
+  options: MatchOptions,
+): { pairs: Pair[]; single: boolean } {
   assertImageCallOptions(options);
   assertBoolean(options.truncate, "options.truncate");
-  assertImages(images, options);
-  if (typeof texts !== "string") assertStrings(texts, name);
+  const pictures = imageList(images, options);
+  const sentences = textList(texts, name);
+  return { pairs: pairUp(pictures.list, sentences.list, name), single: pictures.single && sentences.single };
 }
 
 async function* requests(

@@ -24,17 +24,16 @@ export interface Pair {
  * @param name of the texts, for messages
  * @throws ClipBlipError ERR_INVALID_ARGUMENT for other numbers
  */
-export function pairUp(images: readonly ImageInput[], texts: string | readonly string[], name: string): Pair[] {
-  const all = typeof texts === "string" ? [texts] : texts;
-  if (images.length === 0 || all.length === 0) return [];
-  if (images.length !== all.length && images.length !== 1 && all.length !== 1) {
+export function pairUp(images: readonly ImageInput[], texts: readonly string[], name: string): Pair[] {
+  if (images.length === 0 || texts.length === 0) return [];
+  if (images.length !== texts.length && images.length !== 1 && texts.length !== 1) {
     const expected = `a string, or one string for each of the ${images.length} pictures`;
-    throw invalidArgument(name, `${expected} (any number only for a single picture)`, all);
+    throw invalidArgument(name, `${expected} (any number only for a single picture)`, texts);
   }
   const shared = images.map((image): SharedImage => ({ image }));
-  return Array.from({ length: Math.max(images.length, all.length) }, (_, index) => ({
+  return Array.from({ length: Math.max(images.length, texts.length) }, (_, index) => ({
     image: shared[images.length === 1 ? 0 : index]!,
-    text: all[all.length === 1 ? 0 : index]!,
+    text: texts[texts.length === 1 ? 0 : index]!,
   }));
 }
 

@@ -1,9 +1,9 @@
 import { type ClipDescription, textFields } from "../../checkpoint/description.js";
 import { ClipBlipError } from "../../common/errors.js";
 import {
-  assertArray,
   assertBoolean,
   assertFunction,
+  assertInteger,
   assertIterable,
   assertOptions,
   assertSignal,
@@ -13,7 +13,7 @@ import {
 import type { CallOptions } from "../../engine/pipeline.js";
 import type { ImageInput } from "../../input/types.js";
 import type { TextTokenizer } from "../../text/text-tokenizer.js";
-import { assertImageCallOptions, assertImages, IMAGE_CALL_OPTIONS, type ImageCallOptions } from "../images.js";
+import { assertImageCallOptions, IMAGE_CALL_OPTIONS, type ImageCallOptions, imageList, textList } from "../images.js";
 import type { ClipLoadOptions } from "../load-options.js";
 import { Model, openRuntime, type Runtime } from "../model.js";
 import { EncodeImages, EncodeTexts, type ImageRequest, textTokenizer } from "./operations.js";
@@ -49,6 +49,8 @@ export interface ClassifyOptions extends ImageCallOptions {
    * ```
    */
   template?: string | string[];
+  /** Return only the best labels, at most so many. Scores are still over all labels. Default: all. */
+  topK?: number;
 }
 
 /** Options of `similarity`. */
@@ -82,8 +84,8 @@ export type EmbeddedImage =
  * import { ClipModel } from "clip-blip";
  *
  * await using clip = await ClipModel.load("openai/clip-vit-base-patch32");
- * const [scores] = await clip.classify(["photo.jpg"], ["a cat", "a dog"]);
- * console.log(scores[0].label);
+ * const [best] = await clip.classify("photo.jpg", ["a cat", "a dog"]);
+ * console.log(best.label);
  * ```
  */
 export class ClipModel extends Model {
@@ -154,40 +156,53 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Embeds pictures. Returns one Float32Array of `dimension` numbers for each picture, in the order given; all are
-   * views of one buffer. A picture that cannot be read rejects the call with an error whose `index` tells which one.
-   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL,
+   * Embeds a picture, or a list of them. Returns a Float32Array of `dimension` numbers for a picture; for a list one
+   * for each, in the order given, all views of one buffer. A picture that cannot be read rejects the call with an error
+   * whose `index` tells which one.
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_IMAGE_NOT_FOUND, ERR_IMAGE_DECODE, ERR_IMAGE_TOO_LARGE, ERR_QUEUE_FULL,
    * ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST, ERR_CLOSED
    * @example
    * ```ts
-   * const [cat, dog] = await clip.encodeImages(["cat.jpg", await readFile("dog.png")]);
+   * const cat = await clip.encodeImages("cat.jpg");
+   * const [dog, bird] = await clip.encodeImages(["dog.jpg", await readFile("bird.png")]);
    * console.log(cosineSimilarity(cat, dog));
    * ```
    */
-  async encodeImages(images: ImageInput[], options: EncodeImagesOptions = {}): Promise<Float32Array[]> {
+  async encodeImages(image: ImageInput, options?: EncodeImagesOptions): Promise<Float32Array>;
+  async encodeImages(images: ImageInput[], options?: EncodeImagesOptions): Promise<Float32Array[]>;
+  async encodeImages(
+    images: ImageInput | ImageInput[],
+    options: EncodeImagesOptions = {},
+  ): Promise<Float32Array | Float32Array[]> {
     assertOptions(options, "options", ["normalize", ...IMAGE_CALL_OPTIONS]);
     assertImageCallOptions(options);
     assertBoolean(options.normalize, "options.normalize");
-    assertImages(images, options);
+    const { list, single } = imageList(images, options);
     this.assertOpen();
     const { pipeline } = this.#imageTower("encodeImages");
-    const requests = images.map((image) => ({ image, options }));
-    return toMatrix(await pipeline.map(requests, options), this.#dimension);
+    const requests = list.map((image) => ({ image, options }));
+    const rows = toMatrix(await pipeline.map(requests, options), this.#dimension);
+    return single ? rows[0]! : rows;
   }
 
   /**
-   * Embeds texts. Returns one Float32Array of `dimension` numbers for each text, in the order given; all are views of
-   * one buffer.
+   * Embeds a text, or a list of them. Returns a Float32Array of `dimension` numbers for a text; for a list one for each,
+   * in the order given, all views of one buffer.
    * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_TEXT_TOO_LONG, ERR_QUEUE_FULL, ERR_OUT_OF_MEMORY, ERR_DEVICE_LOST,
    * ERR_CLOSED
    * @example
    * ```ts
-   * const [embedding] = await clip.encodeTexts(["a red bicycle"], { signal: AbortSignal.timeout(5_000) });
+   * const embedding = await clip.encodeTexts("a red bicycle", { signal: AbortSignal.timeout(5_000) });
    * console.log(embedding.length); // 512 for ViT-B/32
    * ```
    */
-  async encodeTexts(texts: string[], options: EncodeTextsOptions = {}): Promise<Float32Array[]> {
-    assertStrings(texts, "texts");
+  async encodeTexts(text: string, options?: EncodeTextsOptions): Promise<Float32Array>;
+  async encodeTexts(texts: string[], options?: EncodeTextsOptions): Promise<Float32Array[]>;
+  async encodeTexts(
+    texts: string | string[],
+    options: EncodeTextsOptions = {},
+  ): Promise<Float32Array | Float32Array[]> {
+    const { list, single } = textList(texts, "texts");
     assertOptions(options, "options", ["normalize", "truncate", "signal", "onProgress"]);
     assertSignal(options.signal, "options.signal");
     assertFunction(options.onProgress, "options.onProgress");
@@ -195,8 +210,9 @@ export class ClipModel extends Model {
     assertBoolean(options.truncate, "options.truncate");
     this.assertOpen();
     const { pipeline } = this.#textTower("encodeTexts");
-    const requests = texts.map((text) => ({ text, options }));
-    return toMatrix(await pipeline.map(requests, options), this.#dimension);
+    const requests = list.map((text) => ({ text, options }));
+    const rows = toMatrix(await pipeline.map(requests, options), this.#dimension);
+    return single ? rows[0]! : rows;
   }
 
   /**
@@ -215,41 +231,51 @@ export class ClipModel extends Model {
   }
 
   /**
-   * Scores labels for each picture without training on them (zero-shot), best label first. CLIP: the softmax over the
+   * Scores labels for a picture, or for each of a list, without training on them (zero-shot), best label first. CLIP: the softmax over the
    * labels' logits (cosine times the checkpoint's logit scale), as in section 3.1.2 of the CLIP paper (Radford et al.,
    * 2021). SigLIP: the sigmoid of each label's logit, so that several labels or none may fit.
    * @throws ClipBlipError as encodeImages and encodeTexts
    * @example
    * ```ts
-   * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"], { template: "a photo of a {}" });
-   * const { label, score } = scores[0];
+   * const [best] = await clip.classify("photo.jpg", ["cat", "dog"], { template: "a photo of a {}" });
+   * console.log(best.label, best.score);
    * ```
    */
-  async classify(images: ImageInput[], labels: string[], options: ClassifyOptions = {}): Promise<LabelScore[][]> {
+  async classify(image: ImageInput, labels: string[], options?: ClassifyOptions): Promise<LabelScore[]>;
+  async classify(images: ImageInput[], labels: string[], options?: ClassifyOptions): Promise<LabelScore[][]>;
+  async classify(
+    images: ImageInput | ImageInput[],
+    labels: string[],
+    options: ClassifyOptions = {},
+  ): Promise<LabelScore[] | LabelScore[][]> {
     assertStrings(labels, "labels");
-    assertOptions(options, "options", ["template", ...IMAGE_CALL_OPTIONS]);
-    const { template = "a photo of {}", ...imageOptions } = options;
+    assertOptions(options, "options", ["template", "topK", ...IMAGE_CALL_OPTIONS]);
+    const { template = "a photo of {}", topK, ...imageOptions } = options;
+    assertInteger(topK, "options.topK", 1);
     const templates = readTemplates(template);
     if (labels.length === 0) throw invalidArgument("labels", "at least one label", labels);
     this.#imageTower("classify");
     this.#textTower("classify");
+    const { list, single } = imageList(images, imageOptions);
     const [pictures, sentences] = await Promise.all([
-      this.encodeImages(images, imageOptions),
+      this.encodeImages(list, imageOptions),
       this.encodeTexts(fillTemplates(labels, templates), { signal: imageOptions.signal }),
     ]);
     const scoring = this.#requireScoring();
     const cosines = similarityMatrix(pictures, [...averageSentences(sentences, templates.length)]);
-    return cosines.map((row) => {
+    const rows = cosines.map((row) => {
       const scores = scoring.scores(Array.from(row, scoring.logit));
       return labels
         .map((label, index) => ({ label, score: scores[index]! }))
-        .sort((one, other) => other.score - one.score);
+        .sort((one, other) => other.score - one.score)
+        .slice(0, topK);
     });
+    return single ? rows[0]! : rows;
   }
 
   /**
    * Compares every picture with every text. Returns a row for each picture with a number for each text; all rows are
-   * views of one buffer. Embeddings (`Float32Array`, `Float64Array` or arrays of numbers) may take the place of the
+   * views of one buffer. A single picture or text stands for a list of one. Embeddings (`Float32Array`, `Float64Array` or arrays of numbers) may take the place of the
    * pictures or the texts.
    * @throws ClipBlipError as encodeImages and encodeTexts; ERR_INVALID_ARGUMENT for embeddings of another dimension
    * @example
@@ -260,23 +286,24 @@ export class ClipModel extends Model {
    * ```
    */
   async similarity(
-    images: ImageInput[] | Embedding[],
-    texts: string[] | Embedding[],
+    images: ImageInput | ImageInput[] | Embedding | Embedding[],
+    texts: string | string[] | Embedding | Embedding[],
     options: SimilarityOptions = {},
   ): Promise<Float32Array[]> {
+    const [allImages, allTexts] = [listOf<ImageInput>(images), listOf<string>(texts)];
     assertOptions(options, "options", ["logits", ...IMAGE_CALL_OPTIONS]);
     const { logits, ...imageOptions } = options;
     assertBoolean(logits, "options.logits");
     this.assertOpen();
     // Checked before any picture is read.
     const scoring = logits ? this.#requireScoring() : undefined;
-    if (!this.#isEmbeddings(texts, "texts")) {
-      assertStrings(texts, "texts");
-      if (texts.length > 0) this.#textTower("similarity with texts");
+    if (!this.#isEmbeddings(allTexts, "texts")) {
+      assertStrings(allTexts, "texts");
+      if (allTexts.length > 0) this.#textTower("similarity with texts");
     }
     const [pictures, sentences] = await Promise.all([
-      this.#isEmbeddings(images, "images") ? images : this.encodeImages(images, imageOptions),
-      this.#isEmbeddings(texts, "texts") ? texts : this.encodeTexts(texts, { signal: imageOptions.signal }),
+      this.#isEmbeddings(allImages, "images") ? allImages : this.encodeImages(allImages, imageOptions),
+      this.#isEmbeddings(allTexts, "texts") ? allTexts : this.encodeTexts(allTexts, { signal: imageOptions.signal }),
     ]);
     const cosines = similarityMatrix(pictures, sentences);
     return scoring
@@ -332,7 +359,6 @@ export class ClipModel extends Model {
 
   /** Whether a list holds embeddings, judged by its first item; throws if any other is not one of this model's dimension. */
   #isEmbeddings<Input>(items: Input[] | Embedding[], name: string): items is Embedding[] {
-    assertArray(items, name);
     if (!isEmbedding(items[0])) return false;
     for (let index = 0; index < items.length; index++) {
       const item: unknown = items[index];
@@ -359,6 +385,12 @@ async function* embeddedImages(
       ? { index, input: input.image, error: result.error }
       : { index, input: input.image, embedding: result.value.slice() };
   }
+}
+
+/** One input as a list of one. An array of numbers is one embedding. */
+function listOf<Input>(value: Input | Input[] | Embedding | Embedding[]): Input[] | Embedding[] {
+  const isList = Array.isArray(value) && typeof value[0] !== "number";
+  return (isList ? value : [value]) as Input[] | Embedding[];
 }
 
 /** Typed arrays of other kinds are encoded pictures. */

@@ -1,5 +1,5 @@
 import { ClipBlipError } from "../../common/errors.js";
-import { assertArray, invalidArgument } from "../../common/validate.js";
+import { assertArray, assertInteger, assertOptions, invalidArgument } from "../../common/validate.js";
 
 /**
  * Cosine of the angle between two vectors, from -1 to 1: their dot product divided by the product of their lengths. A
@@ -50,6 +50,54 @@ export function similarityMatrix(a: ArrayLike<number>[], b: ArrayLike<number>[])
     for (let column = 0; column < directions.length; column++) rows[index]![column] = dot(from, directions[column]!);
   }
   return rows;
+}
+
+/** A neighbour that `nearest` found. */
+export interface Neighbor {
+  /** Position in the list of vectors. */
+  index: number;
+  /** Cosine similarity, from -1 to 1. */
+  score: number;
+}
+
+/** Options of `nearest`. */
+export interface NearestOptions {
+  /** Maximum number of results. Default 10. */
+  top?: number;
+}
+
+/**
+ * The vectors that are most similar to a query, best first; equally similar ones in their order. Compares with every
+ * vector, on the calling thread: exact, and fast enough for some hundred thousand. For more, or to keep the vectors on
+ * disk, use `ImageIndex` of `clip-blip/search`.
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
+ * @example
+ * ```ts
+ * const vectors = await clip.encodeImages(paths);
+ * const [best] = nearest(await clip.encodeTexts("a dog on a beach"), vectors, { top: 5 });
+ * console.log(paths[best.index], best.score);
+ * ```
+ */
+export function nearest(
+  query: ArrayLike<number>,
+  vectors: readonly ArrayLike<number>[],
+  options: NearestOptions = {},
+): Neighbor[] {
+  assertVector(query, "query");
+  assertVectors(vectors, "vectors");
+  assertOptions(options, "options", ["top"]);
+  assertInteger(options.top, "options.top", 1);
+  const { top = 10 } = options;
+  const best: Neighbor[] = [];
+  for (const [index, vector] of vectors.entries()) {
+    const score = cosineSimilarity(query, vector);
+    if (best.length === top && score <= best[top - 1]!.score) continue;
+    // Few are kept, and of a long list few get here.
+    const place = best.findIndex((one) => one.score < score);
+    best.splice(place < 0 ? best.length : place, 0, { index, score });
+    if (best.length > top) best.pop();
+  }
+  return best;
 }
 
 /** A copy scaled to length 1, in double precision; a vector of zeros stays as it is. */
