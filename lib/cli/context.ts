@@ -1,4 +1,4 @@
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import type { Library } from "./library.js";
 
 /** A stream that may be a terminal. */
@@ -8,6 +8,7 @@ export type Output = Writable & { isTTY?: boolean; columns?: number };
 export interface CliContext {
   /** Loads the library on demand, so that help and usage errors do not need LibTorch. */
   library: () => Promise<Library>;
+  stdin: Readable;
   stdout: Output;
   stderr: Output;
   env: NodeJS.ProcessEnv;

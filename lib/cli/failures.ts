@@ -18,9 +18,22 @@ export function exitCodeOf(error: unknown): number {
 export function failureText(error: unknown, env: NodeJS.ProcessEnv, command?: Command): string {
   // Commander has already printed it.
   if (error instanceof CommanderError) return "";
-  const message = inFlags(error instanceof Error ? error.message : String(error), command);
+  const message = isFull(error)
+    ? outputProblem(error)
+    : inFlags(error instanceof Error ? error.message : String(error), command);
   const debug = env.NODE_DEBUG?.split(",").some((name) => name.trim().toLowerCase() === "clip-blip");
   return `clip-blip: ${message}\n${debug ? `${inspect(error)}\n` : ""}`;
+}
+
+/** Whether an error says that a disk or a user's share of it is full. */
+function isFull(error: unknown): error is NodeJS.ErrnoException {
+  return ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException | undefined)?.code ?? "");
+}
+
+/** The sentence for results that cannot be written. */
+export function outputProblem(error: NodeJS.ErrnoException): string {
+  const remedy = isFull(error) ? "free space, or write to another place" : "check where it goes to";
+  return `The results cannot be written (${error.code ?? error.message}): ${remedy}, and run the command again.`;
 }
 
 /** Names options by their flags: `options.maxLength` becomes `--max-length`. */

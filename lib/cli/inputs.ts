@@ -13,6 +13,9 @@ export interface ExpandedInputs {
   missing: (Subject & Failure)[];
 }
 
+/** The argument that stands for a picture on standard input. */
+export const STDIN = "-";
+
 /** Turns files, folders (with everything below them) and patterns into paths of pictures. */
 export async function expandInputs(inputs: string[]): Promise<ExpandedInputs> {
   const paths = new Set<string>();
@@ -27,6 +30,7 @@ export async function expandInputs(inputs: string[]): Promise<ExpandedInputs> {
 
 /** The paths of one argument, or a sentence that says why there are none. */
 async function expand(input: string): Promise<string[] | string> {
+  if (input === STDIN) return [input];
   const status = await stat(input).catch(() => undefined);
   // An existing file is taken as it is, even if its name looks like a pattern.
   if (status?.isDirectory()) {

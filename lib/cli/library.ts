@@ -13,12 +13,12 @@ interface Loaded {
 export interface CliClip extends Loaded {
   encodeImages(images: ImageInput[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
   encodeImageStream(
-    images: Iterable<string> | AsyncIterable<string>,
+    images: Iterable<string | Buffer> | AsyncIterable<string>,
     options?: { normalize?: boolean; signal?: AbortSignal },
   ): AsyncIterable<StreamItem<{ embedding: Float32Array }>>;
   encodeTexts(texts: string[], options?: { normalize?: boolean; signal?: AbortSignal }): Promise<Float32Array[]>;
   classify(
-    images: string[],
+    images: (string | Buffer)[],
     labels: string[],
     options: { template?: string; signal?: AbortSignal },
   ): Promise<{ label: string; score: number }[][]>;
@@ -29,7 +29,7 @@ export interface CliClip extends Loaded {
 export interface CliBlip extends Loaded {
   caption(images: string[], options?: { signal?: AbortSignal }): Promise<{ text: string }[]>;
   captionStream(
-    images: Iterable<string>,
+    images: Iterable<string | Buffer>,
     options: { prompt?: string; numBeams?: number; maxLength?: number; minLength?: number; signal?: AbortSignal },
   ): AsyncIterable<StreamItem<{ caption: { text: string } }>>;
   capabilities(): { device?: string; dtype?: string; libtorch?: string };

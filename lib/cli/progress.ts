@@ -25,7 +25,7 @@ export async function showProgress(
   const bar = new cliProgress.SingleBar(
     {
       stream: stderr,
-      format: `{bar} {value}/{total} | {rate} ${unit}/s | {eta_formatted} left`,
+      format: `{bar} {value}/{total} | {pace}`,
       barsize: 30,
       hideCursor: true,
       clearOnComplete: true,
@@ -34,7 +34,7 @@ export async function showProgress(
     },
     cliProgress.Presets.shades_classic,
   );
-  bar.start(total, 0, { rate: "-" });
+  bar.start(total, 0, { pace: `- ${unit}/s | - left` });
   // It is not known when the first batch started, so the rate is counted from its first result.
   let first: number | undefined;
   let done = 0;
@@ -45,13 +45,31 @@ export async function showProgress(
       done += 1;
       first ??= performance.now();
       const seconds = (performance.now() - first) / 1000;
-      bar.increment(seconds > 0.2 ? { rate: ((done - 1) / seconds).toFixed(1) } : {});
+      bar.increment(
+        seconds > 0.2 && done > 1 ? { pace: paceOf({ done: done - 1, left: total - done, seconds, unit }) } : {},
+      );
     },
     stop: () => {
       removeCleanup();
       stop();
     },
   };
+}
+
+/** The rate so far, and the time that what is left takes at that rate. */
+export function paceOf(run: { done: number; left: number; seconds: number; unit: string }): string {
+  const { done, left, seconds, unit } = run;
+  const rate = done / seconds;
+  return `${rate.toFixed(1)} ${unit}/s | ${formatSeconds(left / rate)} left`;
+}
+
+/** Seconds as text: "2.3 s", "45 s", "1 min 25 s", "2 h 5 min". */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 const ERASE_LINE = "\r\x1b[2K";

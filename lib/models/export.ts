@@ -3,6 +3,7 @@ import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { openLocation } from "../checkpoint/open.js";
 import { ClipBlipError } from "../common/errors.js";
+import { packagePath } from "../common/package-path.js";
 import { assertFunction, assertOptions, assertSignal, invalidArgument } from "../common/validate.js";
 import { locateModel } from "../hub/source.js";
 import { fromNative } from "../native/errors.js";
@@ -25,7 +26,8 @@ export interface ExportOptions {
 /**
  * Writes a checkpoint as one TorchScript archive: code, weights in their stored dtype, tokenizer and preprocessing.
  * Needs no Python. If the export fails, no file is left behind.
- * @param source path of a checkpoint directory, a hub id, or a CLIP file as published by OpenAI (`ViT-B-32.pt`)
+ * @param source path of a checkpoint directory, a hub id, a CLIP file as published by OpenAI (`ViT-B-32.pt`),
+ * "demo-clip" or "demo-blip"
  * @param path the archive to write, usually named `.pt`
  * @throws ClipBlipError ERR_INVALID_ARGUMENT, ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_OFFLINE,
  * ERR_LIBTORCH_NOT_FOUND, ERR_LIBTORCH_VERSION
@@ -48,7 +50,7 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
 
   // Fail before the download, not after it.
   await assertWritable(path);
-  const location = await locateModel(source, { revision, subfolder, signal, onProgress });
+  const location = await locateModel(demoDirectory(source) ?? source, { revision, subfolder, signal, onProgress });
   if (location.kind === "archive") {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", `${location.path} is already an archive: load it directly`);
   }
@@ -70,6 +72,14 @@ export async function exportCheckpoint(source: string, path: string, options: Ex
     if (signal?.aborted) throw signal.reason;
     throw fromNative(error);
   }
+}
+
+/** The directory of a demo model; undefined for another source. */
+function demoDirectory(source: string): string | undefined {
+  if (source === "demo") {
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", '"demo" stands for two models: export "demo-clip" or "demo-blip"');
+  }
+  return source === "demo-clip" || source === "demo-blip" ? packagePath(`models/${source}`) : undefined;
 }
 
 async function assertWritable(path: string): Promise<void> {

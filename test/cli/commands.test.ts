@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, describe, test } from "vitest";
-import { ended, jsonLines, PICTURES, run, start } from "./support.js";
+import { ended, jsonLines, PICTURES, PROGRAM, run, start } from "./support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -61,7 +72,8 @@ describe("the demo models", () => {
   test("caption to a page", async () => {
     const page = join(folder, "captions.html");
     const { code, err } = await run(["caption", PICTURES, "--out", page]);
-    assert.deepEqual([code, err], [0, ""]);
+    assert.equal(code, 0);
+    assert.match(err, new RegExp(`^clip-blip: ${pictures.length} images in .* s\\.\n$`));
     assert.equal(readFileSync(page, "utf8").match(/<figure data-input="[^"]*"><img /g)?.length, pictures.length);
   });
 
@@ -129,5 +141,17 @@ describe("ending early", { skip: process.platform === "win32" }, () => {
     const closed = new Promise((resolve) => child.once("exit", (code, signal) => resolve([code, signal])));
     child.stdout?.once("data", () => child.stdout?.destroy());
     assert.deepEqual([await closed, err], [[0, null], ""]);
+  });
+
+  test("a full disk is a sentence, and a failure", async () => {
+    const full = openSync("/dev/full", "w");
+    const child = spawn(process.execPath, [PROGRAM, "embed", PICTURES], { stdio: ["ignore", full, "pipe"] });
+    closeSync(full);
+    const { code, err } = await ended(child);
+    assert.equal(code, 1);
+    assert.equal(
+      err,
+      "clip-blip: The results cannot be written (ENOSPC): free space, or write to another place, and run the command again.\n",
+    );
   });
 });

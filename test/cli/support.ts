@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+/** The program of the command line. */
+export const PROGRAM = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 /** The pictures that come with the package. */
 export const PICTURES = fileURLToPath(new URL("../../models/demo-pictures", import.meta.url));
@@ -18,7 +19,7 @@ export interface Ended {
 export function start(
   args: string[],
   options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
-  path = program,
+  path = PROGRAM,
 ): ChildProcess {
   const { env, cwd } = options;
   return spawn(process.execPath, [path, ...args], {

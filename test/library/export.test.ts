@@ -77,4 +77,16 @@ describe("exporting", () => {
     assert.ok(statSync(join(folder, "large.pt")).size > bytes);
     assert.ok(peak > 0.5 * bytes && peak <= 1.3 * bytes, `${peak} for ${bytes}`);
   });
+
+  it("the demo models are exported by their names", async () => {
+    const path = join(folder, "demo.pt");
+    await assert.rejects(exportCheckpoint("demo", path), {
+      code: "ERR_INVALID_ARGUMENT",
+      message: /"demo" stands for two models: export "demo-clip" or "demo-blip"/,
+    });
+    await exportCheckpoint("demo-clip", path);
+    await using clip = await ClipModel.load(path, { device: "cpu" });
+    await using demo = await ClipModel.load("demo", { device: "cpu" });
+    assert.deepEqual(await clip.encodeTexts("a red circle"), await demo.encodeTexts("a red circle"));
+  });
 });

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, test } from "vitest";
+import { formatSeconds, paceOf } from "../../lib/cli/progress.js";
 import { ClipBlipError } from "../../lib/common/errors.js";
 import { jsonLines, run } from "./support/cli.js";
 
@@ -249,6 +250,44 @@ describe("progress", () => {
     const both = terminal();
     await run(["embed", "a.png"], {}, { stderr: both.stream, stdout: terminal().stream });
     assert.doesNotMatch(both.text(), /images\/s/);
-    assert.equal((await run(["embed", "a.png", "--out", "progress2.jsonl"])).err, "");
+    assert.doesNotMatch((await run(["embed", "a.png", "--out", "progress2.jsonl"])).err, /images\/s/);
+  });
+
+  test("the time left is that of the rate that is shown", () => {
+    const unit = "images";
+    assert.equal(paceOf({ done: 20, left: 80, seconds: 10, unit }), "2.0 images/s | 40 s left");
+    assert.equal(paceOf({ done: 1, left: 170, seconds: 0.5, unit }), "2.0 images/s | 1 min 25 s left");
+    assert.equal(paceOf({ done: 1000, left: 15, seconds: 100, unit }), "10.0 images/s | 1.5 s left");
+    assert.equal(formatSeconds(7500), "2 h 5 min");
+    assert.equal(formatSeconds(59.6), "1 min 0 s");
+  });
+});
+
+describe("the end of a run", () => {
+  test("a summary says what was done, unless the results are on the same terminal", async () => {
+    const first = await run(["embed", "a.png", "bad.png", "--out", "summary.jsonl"]);
+    assert.match(first.err, /clip-blip: 1 image in 0\.\d s, 1 failed\.\n$/);
+    const second = await run(["embed", "a.png", "c.png", "--out", "summary.jsonl"]);
+    assert.match(second.err, /^clip-blip: 1 image in 0\.\d s, 1 were there already\.\n$/);
+    assert.equal((await run(["embed", "a.png"])).err, "");
+  });
+});
+
+describe("standard input", () => {
+  test("- is a picture that comes from there", async () => {
+    for (const command of [["embed"], ["caption"], ["classify", "--labels", "a,b"]]) {
+      const { code, out } = await run(
+        [...command, "a.png", "-"],
+        {},
+        { stdin: Readable.from([Buffer.from("pic"), Buffer.from("ture")]) },
+      );
+      assert.equal(code, 0);
+      assert.deepEqual(
+        jsonLines(out).map(({ input }) => input),
+        ["a.png", "-"],
+      );
+    }
+    const { out } = await run(["embed", "-"], { dimension: 1 }, { stdin: Readable.from([Buffer.from("picture")]) });
+    assert.ok(Math.abs((jsonLines(out)[0]!.embedding as number[])[0]! - "picture".length / 3) < 1e-6);
   });
 });

@@ -23,11 +23,12 @@ type Captioned = { caption: string };
 
 const FORMATS = ["jsonl", "csv", "html", "parquet"] as const;
 
-const RECORDS: Record<"jsonl" | "csv" | "html", RecordFormat<Captioned>> = {
+/** The text formats; the page names the model. */
+const records = (model: string): Record<"jsonl" | "csv" | "html", RecordFormat<Captioned>> => ({
   jsonl: jsonl(),
   csv: csv(["input"], "caption", ({ caption }) => caption),
-  html,
-};
+  html: html(model),
+});
 
 const PARQUET: ParquetValue<Captioned> = {
   name: "caption",
@@ -44,7 +45,7 @@ export function addCaption(program: Command, context: CliContext, done: (exitCod
       'Writes one line per picture: {"input": "a.jpg", "caption": "..."}, or {"input": "b.jpg", "error": {"code", ' +
         '"message"}} if it cannot be read.',
     )
-    .argument("<images...>", "files, folders (searched recursively) and glob patterns");
+    .argument("<images...>", "files, folders (searched recursively), glob patterns, or - for standard input");
   addModelOptions(command, "BLIP_MODEL", context)
     .option("-p, --prompt <words>", "text that every caption begins with")
     .option("--num-beams <n>", "number of beams; more are better but slower (default: the model's)", wholeNumber(1))
@@ -78,7 +79,7 @@ async function caption(context: CliContext, inputs: string[], flags: CaptionFlag
     toStdout: out === undefined,
     openWriter: async () => {
       const run = await describeRun("caption", flags.model, options);
-      if (format !== "parquet") return openRecords(context, RECORDS[format], out, run);
+      if (format !== "parquet") return openRecords(context, records(flags.model)[format], out, run);
       return (await import("../output/parquet.js")).ParquetFile.open(out!, PARQUET, run);
     },
     run: async function* (paths) {

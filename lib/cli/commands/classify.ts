@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { ClipBlipError } from "../../common/errors.js";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../failures.js";
-import { runJob } from "../job.js";
+import { nameOf, type Picture, runJob } from "../job.js";
 import type { CliClip } from "../library.js";
 import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
 import { failure, type Outcome } from "../outcome.js";
@@ -38,7 +38,7 @@ export function addClassify(program: Command, context: CliContext, done: (exitCo
       'Writes one line per picture, best label first: {"input": "a.jpg", "labels": [{"label": "dog", "score": 0.93}, ...]}. ' +
         "The scores of a picture sum to 1 (not with SigLIP).",
     )
-    .argument("<images...>", "files, folders (searched recursively) and glob patterns")
+    .argument("<images...>", "files, folders (searched recursively), glob patterns, or - for standard input")
     .requiredOption("-l, --labels <a,b,c>", "labels, separated by commas")
     .option("--template <sentence>", 'sentence for each label, with {} in its place (default: "a photo of {}")');
   addModelOptions(command, "CLIP_MODEL", context)
@@ -81,22 +81,21 @@ async function classify(context: CliContext, inputs: string[], flags: ClassifyFl
 /** Classifies pictures in one call, which is repeated without each picture that fails. */
 async function* classifySome(
   clip: CliClip,
-  paths: string[],
+  pictures: Picture[],
   labels: string[],
   options: ClassifyOptions,
 ): AsyncGenerator<Outcome<Classified>> {
-  let left = paths;
+  let left = pictures;
   while (left.length > 0) {
     try {
       const results = await clip.classify(left, labels, options);
-      for (const [index, input] of left.entries()) yield { input, labels: results[index]! };
+      for (const [index, input] of left.entries()) yield { input: nameOf(input), labels: results[index]! };
       return;
     } catch (error) {
       if (!(error instanceof ClipBlipError) || !PICTURE_ERRORS.includes(error.code)) throw error;
-      // With a single picture the error need not say which.
-      const index = left.length === 1 ? 0 : error.index;
+      const { index } = error;
       if (index === undefined) throw error;
-      yield { input: left[index]!, ...failure(error) };
+      yield { input: nameOf(left[index]!), ...failure(error) };
       left = left.toSpliced(index, 1);
     }
   }

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { shortNumbers } from "../../common/numbers.js";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../failures.js";
-import { outcomeOf, runJob } from "../job.js";
+import { outcomeOf, type Picture, runJob } from "../job.js";
 import type { CliClip } from "../library.js";
 import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
 import type { Outcome } from "../outcome.js";
@@ -54,7 +54,7 @@ export function addEmbed(program: Command, context: CliContext, done: (exitCode:
       'Writes one line per input: {"input": "a.jpg", "embedding": [...]} or {"text": "...", "embedding": [...]}, or ' +
         '{"input": "b.jpg", "error": {"code", "message"}} for a picture that cannot be read.',
     )
-    .argument("[images...]", "files, folders (searched recursively) and glob patterns")
+    .argument("[images...]", "files, folders (searched recursively), glob patterns, or - for standard input")
     .option("-t, --text <text...>", "texts to embed");
   addModelOptions(command, "CLIP_MODEL", context)
     .option("--no-normalize", "do not scale the vectors to length 1")
@@ -116,7 +116,7 @@ async function embed(context: CliContext, inputs: string[], flags: EmbedFlags): 
 
 async function* embedAll(
   clip: CliClip,
-  paths: string[],
+  pictures: Picture[],
   texts: string[],
   options: { normalize: boolean; signal: AbortSignal },
 ): AsyncGenerator<Outcome<Embedded>> {
@@ -125,8 +125,8 @@ async function* embedAll(
     const embeddings = await clip.encodeTexts(some, options);
     for (const [index, text] of some.entries()) yield { text, embedding: embeddings[index]! };
   }
-  if (paths.length === 0) return;
-  for await (const item of clip.encodeImageStream(paths, options)) {
+  if (pictures.length === 0) return;
+  for await (const item of clip.encodeImageStream(pictures, options)) {
     yield outcomeOf(item, ({ embedding }) => ({ embedding }));
   }
 }

@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import type { CliContext } from "../../../lib/cli/context.js";
 import type { CliBlip, CliClip, Library } from "../../../lib/cli/library.js";
 import { runProgram } from "../../../lib/cli/program.js";
@@ -27,7 +27,8 @@ export interface Behaviour {
 }
 
 /** Pictures named "bad" cannot be decoded; "fatal" ends everything. */
-function check(path: string, behaviour: Behaviour): ClipBlipError | undefined {
+function check(picture: string | Buffer, behaviour: Behaviour): ClipBlipError | undefined {
+  const path = String(picture);
   behaviour.onPicture?.(path);
   if (path.includes("fatal")) throw behaviour.streamError ?? new ClipBlipError("ERR_DEVICE_LOST", "The device is gone");
   return path.includes("bad") ? new ClipBlipError("ERR_IMAGE_DECODE", `${path} is no picture`) : undefined;
@@ -50,7 +51,7 @@ function fakeLibrary(calls: unknown[], behaviour: Behaviour): Library {
       for await (const input of images) {
         signal?.throwIfAborted();
         const error = check(input, behaviour);
-        yield error ? { input, error } : { input, embedding: vector(input) };
+        yield error ? { input, error } : { input, embedding: vector(String(input)) };
       }
     },
     encodeTexts: async (texts) => {
@@ -62,7 +63,7 @@ function fakeLibrary(calls: unknown[], behaviour: Behaviour): Library {
       calls.push(["classify", images, labels, template]);
       for (const [index, image] of images.entries()) {
         const error = check(image, behaviour);
-        if (error) throw images.length === 1 ? error : error.at(index);
+        if (error) throw error.at(index);
       }
       return images.map(() => labels.map((label) => ({ label, score: 1 / labels.length })));
     },
@@ -112,6 +113,7 @@ export async function run(args: string[], behaviour: Behaviour = {}, context: Pa
   const [out, err] = [collector(), collector()];
   const code = await runProgram(args, {
     library: async () => fakeLibrary(calls, behaviour),
+    stdin: Readable.from([]),
     stdout: out.stream,
     stderr: err.stream,
     env: {},
