@@ -4,7 +4,7 @@ import { fileSize, isFileError } from "../checkpoint/files.js";
 import { invalidModel } from "../checkpoint/invalid.js";
 import { MODULES_FILE, modelDirectory } from "../checkpoint/sentence-transformers.js";
 import { shardNames } from "../checkpoint/weights/sharded.js";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, isError, messageOf } from "../common/errors.js";
 import { invalidArgument } from "../common/validate.js";
 import { CachedRepository } from "./cache.js";
 import { HubClient, type HubFile, type HubSettings, readHubSettings } from "./client.js";
@@ -153,6 +153,6 @@ export function assertSubfolder(subfolder: string): void {
 
 /** The message of an error with its cause: `fetch` itself says only "fetch failed". */
 function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+  const { cause } = error as { cause?: unknown };
+  return isError(cause) ? `${messageOf(error)} (${cause.message})` : messageOf(error);
 }

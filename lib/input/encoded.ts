@@ -3,6 +3,7 @@ import { ClipBlipError } from "../common/errors.js";
 import { cmykToRgb } from "./cmyk.js";
 import { detectFormat } from "./format.js";
 import { decodeGif } from "./gif.js";
+import { asBuffer } from "./kinds.js";
 import { checkPixels } from "./limits.js";
 import { isUpright, turnUpright } from "./orientation.js";
 import { OPEN, rgbPixels, undecodable } from "./pixels.js";
@@ -32,11 +33,11 @@ export async function decodeEncoded(
   try {
     if (format === "gif") return await decodeGif(bytes, name, maxPixels);
     const sharp = await loadSharp();
-    const metadata = await sharp(bytes, { ...OPEN, limitInputPixels: false }).metadata();
+    const metadata = await sharp(asBuffer(bytes), { ...OPEN, limitInputPixels: false }).metadata();
     checkPixels(name, metadata.width, metadata.height, maxPixels);
     checkKind(metadata, name);
     const { width, height } = metadata;
-    const image = turnUpright(sharp(bytes, { ...OPEN, limitInputPixels: maxPixels }), metadata);
+    const image = turnUpright(sharp(asBuffer(bytes), { ...OPEN, limitInputPixels: maxPixels }), metadata);
     const columns = isUpright(metadata) ? wanted?.(width, height) : undefined;
     if (columns) image.extract({ left: columns.begin, top: 0, width: columns.length, height });
     const pixels = metadata.space === "cmyk" ? await cmykPixels(image) : await rgbPixels(image);

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, messageOf } from "../common/errors.js";
 import type { LibTorchLocation } from "./libtorch/find.js";
 import { minorOf } from "./libtorch/version.js";
 import type { NativeBinding } from "./types.js";
@@ -58,7 +58,7 @@ export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "vers
   } catch (cause) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_NOT_FOUND",
-      `LibTorch in ${torchLibDir} cannot be loaded (${text(cause)}): install it again with \`npx clip-blip setup\`.`,
+      `LibTorch in ${torchLibDir} cannot be loaded (${messageOf(cause)}): install it again with \`npx clip-blip setup\`.`,
       { cause },
     );
   }
@@ -71,7 +71,7 @@ export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "vers
   } catch (cause) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_VERSION",
-      `The addon does not match LibTorch ${torchVersion} in ${torchLibDir} (${text(cause)}): run ` +
+      `The addon does not match LibTorch ${torchVersion} in ${torchLibDir} (${messageOf(cause)}): run ` +
         `\`npx clip-blip setup\`, or build the addon for this version: ${BUILD_IT}.`,
       { cause },
     );
@@ -90,7 +90,7 @@ function loadLoader(): { loader: Loader; path: string } {
   try {
     return { loader: require(path) as Loader, path };
   } catch (cause) {
-    throw missingAddon(`${path} cannot be loaded (${text(cause)})`, cause);
+    throw missingAddon(`${path} cannot be loaded (${messageOf(cause)})`, cause);
   }
 }
 
@@ -123,8 +123,4 @@ function librariesIn(folder: string): string[] {
     );
   }
   return LIBRARIES.filter(({ name }) => present.has(name)).map(({ name }) => join(folder, name));
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, messageOf } from "../common/errors.js";
 import { assertFunction, assertInteger, assertOptions } from "../common/validate.js";
 import type { JobBackend, JobRequest, JobStatus, JobType } from "../models/jobs.js";
 import { type Chunk, splitIntoChunks } from "./chunks.js";
@@ -155,7 +155,7 @@ class RedisJobBackend implements JobBackend {
       return await question();
     } catch (error) {
       if (error instanceof ClipBlipError) throw error;
-      const text = error instanceof Error ? error.message : String(error);
+      const text = messageOf(error);
       throw text.startsWith("OOM")
         ? new ClipBlipError("ERR_QUEUE_FULL", "Redis is out of memory: try again later", { cause: error })
         : new ClipBlipError("ERR_QUEUE_UNAVAILABLE", "The job queue cannot be reached: try again later", {

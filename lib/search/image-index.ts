@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { asyncDispose } from "../common/dispose.js";
 import { ClipBlipError } from "../common/errors.js";
 import { orderedMap } from "../common/ordered-map.js";
 import {
@@ -259,7 +260,7 @@ export class ImageIndex {
     this.#store.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.close();
   }
 

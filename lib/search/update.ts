@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { ClipBlipError, type ErrorCode } from "../common/errors.js";
+import { ClipBlipError, type ErrorCode, isError } from "../common/errors.js";
 import { orderedMap } from "../common/ordered-map.js";
 import type { Progress } from "../engine/pipeline.js";
 import type { Changes } from "./changes.js";
@@ -229,7 +229,7 @@ async function hashFile(folder: string, file: FileState, signal?: AbortSignal): 
 
 /** Whether an error lasts until the file changes. Errors of the disk or network do not. */
 function isLasting({ code, cause }: ClipBlipError): boolean {
-  const system = cause instanceof Error && "syscall" in cause;
+  const system = isError(cause) && "syscall" in cause;
   return (code === "ERR_IMAGE_DECODE" || code === "ERR_IMAGE_TOO_LARGE") && !system;
 }
 

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { type ClipDescription, textFields } from "../../checkpoint/description.js";
 import { ClipBlipError } from "../../common/errors.js";
 import {
@@ -363,7 +364,7 @@ async function* embeddedImages(
 
 /** Typed arrays of other kinds are encoded pictures. */
 function isEmbedding(value: unknown): value is Embedding {
-  return value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
+  return types.isFloat32Array(value) || types.isFloat64Array(value) || Array.isArray(value);
 }
 
 async function* requests(

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { ClipBlipError } from "../../common/errors.js";
 import { assertArray, invalidArgument } from "../../common/validate.js";
 
@@ -87,7 +88,7 @@ function assertSameLength(a: ArrayLike<number>, b: ArrayLike<number>): void {
 }
 
 function isVector(value: unknown): value is ArrayLike<number> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !types.isDataView(value));
 }
 
 /** `count` rows of `length` zeros each, contiguous in one buffer. */
