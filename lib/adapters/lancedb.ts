@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import type { Float } from "apache-arrow";
+import { packageRequire } from "../common/package-path.js";
 import { requirePeer } from "../common/peer.js";
 import type { ImageInput } from "../input/types.js";
 import type { LoadOptions } from "../models/load-options.js";
@@ -7,7 +7,7 @@ import { Embedder } from "./embedder.js";
 
 // LanceDB is a CommonJS package, so `require` gives the same classes as `import` does. Without a top-level await this
 // module can itself be required. Arrow is required too, to get the build that LanceDB uses.
-const require = createRequire(import.meta.url);
+const require = packageRequire();
 const USER = "clip-blip/lancedb";
 const { EmbeddingFunction, register } = requirePeer(
   (): typeof import("@lancedb/lancedb/embedding") => require("@lancedb/lancedb/embedding"),

@@ -17,6 +17,7 @@ export type ErrorCode =
   | "ERR_OFFLINE"
   | "ERR_MODULE_NOT_FOUND"
   | "ERR_QUEUE_UNAVAILABLE"
+  | "ERR_BUNDLED"
   | "ERR_INTERNAL";
 
 /** What an error has beside its code and its message. */
