@@ -3,9 +3,9 @@ import { type AdapterOptions, Embedder } from "./embedder.js";
 /** Options of `clipEmbeddingModel`. */
 export interface ClipEmbeddingModelOptions extends AdapterOptions {
   /** Id of the model in the AI SDK. Default: the source of the model, else "clip". */
-  modelId?: string;
+  modelId?: string | undefined;
   /** "v3" is for versions 6 and 7 of the AI SDK, "v4" for version 7 alone. Default "v3". */
-  specificationVersion?: "v3" | "v4";
+  specificationVersion?: "v3" | "v4" | undefined;
 }
 
 /** Maximum number of values in a call; the AI SDK splits longer lists. */

@@ -20,9 +20,9 @@ export interface AdapterOptions {
    */
   model: EmbeddingModel | string;
   /** Options for loading a source. */
-  load?: Omit<LoadOptions, "signal" | "onProgress">;
+  load?: Omit<LoadOptions, "signal" | "onProgress"> | undefined;
   /** Fetch pictures that are `http(s):` URLs. Default false. */
-  allowRemote?: boolean;
+  allowRemote?: boolean | undefined;
 }
 
 /** Models loaded for adapters, by source and options. */

@@ -19,15 +19,15 @@ const { Float32 } = requirePeer((): typeof import("apache-arrow") => require("ap
 /** Options of `ClipEmbeddingFunction`. LanceDB stores them with the table. */
 export interface ClipEmbeddingFunctionOptions {
   /** Source of the model as `ClipModel.load` takes it. Default "demo". */
-  model?: string;
+  model?: string | undefined;
   /** What the source column holds: texts, or pictures as bytes, paths or URLs. Default "images". */
-  source?: "images" | "texts";
+  source?: "images" | "texts" | undefined;
   /** As in `ClipModel.load`. */
-  device?: LoadOptions["device"];
+  device?: LoadOptions["device"] | undefined;
   /** As in `ClipModel.load`. */
-  dtype?: LoadOptions["dtype"];
+  dtype?: LoadOptions["dtype"] | undefined;
   /** Fetch pictures that are `http(s):` URLs. Default false. */
-  allowRemote?: boolean;
+  allowRemote?: boolean | undefined;
 }
 
 /**

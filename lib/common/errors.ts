@@ -23,9 +23,9 @@ export type ErrorCode =
 /** What an error has beside its code and its message. */
 export interface ClipBlipErrorOptions {
   /** The error underneath, with the native text. */
-  cause?: unknown;
+  cause?: unknown | undefined;
   /** Position of the failed item in the list that was passed in, if one item failed. */
-  index?: number;
+  index?: number | undefined;
 }
 
 /**

@@ -15,7 +15,7 @@ export interface HostOptions {
   measureBudget: () => number;
   releaseCache: CacheRelease;
   /** Milliseconds without a call after which the weights are unloaded. */
-  idleUnload?: number;
+  idleUnload?: number | undefined;
   /** Whether calls are in progress, including those whose items are still being prepared. */
   isBusy: () => boolean;
 }

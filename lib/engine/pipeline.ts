@@ -19,8 +19,8 @@ export interface CallOptions {
    * const embeddings = await clip.encodeImages(images, { signal: AbortSignal.timeout(10_000) });
    * ```
    */
-  signal?: AbortSignal;
-  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** The operation that a pipeline prepares inputs for. */

@@ -13,12 +13,12 @@ import { neededFiles } from "./files.js";
 
 /** Options of `fetchFromHub`. */
 export interface HubOptions {
-  signal?: AbortSignal;
-  onProgress?: (progress: DownloadProgress) => void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** A branch, tag or commit. Default "main". */
-  revision?: string;
+  revision?: string | undefined;
   /** The folder of the repository that contains the model, such as "onnx/clip". Default: its root. */
-  subfolder?: string;
+  subfolder?: string | undefined;
 }
 
 /**

@@ -9,7 +9,7 @@ export interface CollectOptions {
   name: string;
   /** Bytes. */
   limit: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

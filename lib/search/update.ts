@@ -13,9 +13,9 @@ import type { Store } from "./store.js";
 /** Options of `update` and `add`. */
 export interface UpdateOptions {
   /** Stops the update, which rejects with `signal.reason`; what has been done stays. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called after each file that is new or has changed. */
-  onProgress?: (progress: Progress) => void;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** A file that is not in the index, because it cannot be read as a picture. */

@@ -13,13 +13,13 @@ import { checkWheelHash } from "./wheel-hashes.js";
 /** Options of `installLibTorch`. */
 export interface InstallOptions {
   variant: LibTorchVariant;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Receives progress messages, one line at a time. */
-  log?: (line: string) => void;
+  log?: ((line: string) => void) | undefined;
   /** Receives pip's output by lines. Default: pip writes to standard error, with its progress bar. */
-  onPipLine?: (line: string) => void;
+  onPipLine?: ((line: string) => void) | undefined;
   /** Whether to load the installation once in a child process, which needs the addon. Default true. */
-  verify?: boolean;
+  verify?: boolean | undefined;
 }
 
 /** The installation, new or existing. */

@@ -25,17 +25,17 @@ import { averageSentences, fillTemplates, readTemplates } from "./zero-shot.js";
 /** Options of `encodeImages`. */
 export interface EncodeImagesOptions extends ImageCallOptions {
   /** Scale each embedding to length 1, so that a dot product is a cosine similarity. Default true. */
-  normalize?: boolean;
+  normalize?: boolean | undefined;
 }
 
 /** Options of `encodeTexts`. */
 export interface EncodeTextsOptions extends CallOptions {
   /** Scale each embedding to length 1. Default true. */
-  normalize?: boolean;
+  normalize?: boolean | undefined;
   /**
    * Cut texts that are longer than the model's context. Default true; with false they reject with ERR_TEXT_TOO_LONG.
    */
-  truncate?: boolean;
+  truncate?: boolean | undefined;
 }
 
 /** Options of `classify`. */
@@ -49,7 +49,7 @@ export interface ClassifyOptions extends ImageCallOptions {
    * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"], { template });
    * ```
    */
-  template?: string | string[];
+  template?: string | string[] | undefined;
 }
 
 /** Options of `similarity`. */
@@ -58,7 +58,7 @@ export interface SimilarityOptions extends ImageCallOptions {
    * Return logits instead of cosines: the cosine times the checkpoint's logit scale, for SigLIP plus its bias, as
    * transformers' `logits_per_image`. Default false.
    */
-  logits?: boolean;
+  logits?: boolean | undefined;
 }
 
 /** An embedding computed earlier: `dimension` numbers, not all of them 0; it need not be normalized. */
