@@ -40,7 +40,7 @@ function removeOrphans() {
     if (!entry.isFile()) continue;
     const file = join(entry.parentPath, entry.name);
     const source = join(root, "lib", relative(dist, file));
-    const compiled = source.replace(/\.d\.(c?)ts$|\.(c?)js(\.map)?$/, ".$1$2ts");
+    const compiled = source.replace(/\.d\.(c?)ts$|\.(c?)js$/, ".$1$2ts");
     if (!existsSync(source) && !existsSync(compiled)) rmSync(file);
   }
 }

@@ -1,22 +1,31 @@
-import type { EmbeddingModelV3, EmbeddingModelV4 } from "@ai-sdk/provider";
 import { type AdapterInput, type AdapterOptions, adapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `clipEmbeddingModel`. */
 export interface ClipEmbeddingModelOptions extends AdapterOptions {
   /** Id of the model in the AI SDK. Default: the source of the model, else "clip". */
-  modelId?: string;
-  /** "v4" for version 7 of the AI SDK; "v3" for version 6, and accepted by version 7. Default "v4". */
-  specificationVersion?: "v3" | "v4";
+  modelId?: string | undefined;
+  /** "v3" is for versions 6 and 7 of the AI SDK, "v4" for version 7 alone. Default "v3". */
+  specificationVersion?: "v3" | "v4" | undefined;
 }
 
 /** Maximum number of values in a call; the AI SDK splits longer lists. */
 const VALUES_PER_CALL = 256;
 
-/** Options of a call that both versions of the specification have. */
-interface CallOptions {
-  values: string[];
-  dimensions?: number;
-  abortSignal?: AbortSignal;
+/**
+ * The `EmbeddingModelV3` or `EmbeddingModelV4` of @ai-sdk/provider. Written out here, as the type of that name in one
+ * version of the package is not assignable to the one in another.
+ */
+export interface ClipEmbeddingModel<Version extends "v3" | "v4" = "v3"> {
+  readonly specificationVersion: Version;
+  readonly provider: string;
+  readonly modelId: string;
+  readonly maxEmbeddingsPerCall: number;
+  readonly supportsParallelCalls: boolean;
+  doEmbed(call: {
+    values: string[];
+    dimensions?: number | undefined;
+    abortSignal?: AbortSignal | undefined;
+  }): Promise<{ embeddings: number[][]; warnings: { type: "unsupported"; feature: string }[] }>;
 }
 
 /**
@@ -30,29 +39,23 @@ interface CallOptions {
  * const { embeddings } = await embedMany({ model, values: ["a red car", "a dog on a beach"] });
  * ```
  */
-export function clipEmbeddingModel(
-  options: ClipEmbeddingModelOptions & { specificationVersion: "v3" },
-): EmbeddingModelV3;
-export function clipEmbeddingModel(
-  options: (ClipEmbeddingModelOptions & { specificationVersion?: "v4" }) | AdapterOptions["model"],
-): EmbeddingModelV4;
-export function clipEmbeddingModel(
-  input: AdapterInput<ClipEmbeddingModelOptions>,
-): EmbeddingModelV3 | EmbeddingModelV4 {
-  const options = adapterOptions<ClipEmbeddingModelOptions>(input);
+export function clipEmbeddingModel<Version extends "v3" | "v4" = "v3">(
+  input: AdapterInput<ClipEmbeddingModelOptions & { specificationVersion?: Version | undefined }>,
+): ClipEmbeddingModel<Version> {
+  const options = adapterOptions<ClipEmbeddingModelOptions & { specificationVersion?: Version | undefined }>(input);
   const embedder = new Embedder(options);
-  const { model, modelId = typeof model === "string" ? model : "clip", specificationVersion = "v4" } = options;
-  const common = {
+  const { model, modelId = typeof model === "string" ? model : "clip", specificationVersion = "v3" } = options;
+  return {
+    specificationVersion: specificationVersion as Version,
     provider: "clip-blip",
     modelId,
     maxEmbeddingsPerCall: VALUES_PER_CALL,
     supportsParallelCalls: true,
-    doEmbed: async ({ values, dimensions, abortSignal }: CallOptions) => ({
+    doEmbed: async ({ values, dimensions, abortSignal }) => ({
       embeddings: await embedValues(embedder, values, abortSignal),
-      warnings: dimensions === undefined ? [] : [{ type: "unsupported", feature: "dimensions" } as const],
+      warnings: dimensions === undefined ? [] : [{ type: "unsupported", feature: "dimensions" }],
     }),
   };
-  return specificationVersion === "v3" ? { ...common, specificationVersion } : { ...common, specificationVersion };
 }
 
 async function embedValues(embedder: Embedder, values: string[], signal?: AbortSignal): Promise<number[][]> {

@@ -10,8 +10,8 @@ export const NAME = "clip-blip";
 /** What Chroma stores with a collection. */
 export interface ClipEmbeddingFunctionConfig {
   /** Source of the model; undefined if a loaded model was given. */
-  model?: string;
-  load?: Pick<LoadOptions, "device" | "dtype">;
+  model?: string | undefined;
+  load?: Pick<LoadOptions, "device" | "dtype"> | undefined;
 }
 
 /**

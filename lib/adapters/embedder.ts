@@ -20,9 +20,9 @@ export interface AdapterOptions {
    */
   model: EmbeddingModel | string;
   /** Options for loading a source. */
-  load?: Omit<LoadOptions, "signal" | "onProgress">;
+  load?: Omit<LoadOptions, "signal" | "onProgress"> | undefined;
   /** Fetch pictures that are `http(s):` URLs. Default false. */
-  allowRemote?: boolean;
+  allowRemote?: boolean | undefined;
 }
 
 /** A model or its source, alone or with further options. */

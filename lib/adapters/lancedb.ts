@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import type { Float } from "apache-arrow";
+import { packageRequire } from "../common/package-path.js";
 import { requirePeer } from "../common/peer.js";
 import type { ImageInput } from "../input/types.js";
 import type { LoadOptions } from "../models/load-options.js";
@@ -7,7 +7,7 @@ import { Embedder } from "./embedder.js";
 
 // LanceDB is a CommonJS package, so `require` gives the same classes as `import` does. Without a top-level await this
 // module can itself be required. Arrow is required too, to get the build that LanceDB uses.
-const require = createRequire(import.meta.url);
+const require = packageRequire();
 const USER = "clip-blip/lancedb";
 const { EmbeddingFunction, register } = requirePeer(
   (): typeof import("@lancedb/lancedb/embedding") => require("@lancedb/lancedb/embedding"),
@@ -19,15 +19,15 @@ const { Float32 } = requirePeer((): typeof import("apache-arrow") => require("ap
 /** Options of `ClipEmbeddingFunction`. LanceDB stores them with the table. */
 export interface ClipEmbeddingFunctionOptions {
   /** Source of the model as `ClipModel.load` takes it. Default "demo". */
-  model?: string;
+  model?: string | undefined;
   /** What the source column holds: texts, or pictures as bytes, paths or URLs. Default "images". */
-  source?: "images" | "texts";
+  source?: "images" | "texts" | undefined;
   /** As in `ClipModel.load`. */
-  device?: LoadOptions["device"];
+  device?: LoadOptions["device"] | undefined;
   /** As in `ClipModel.load`. */
-  dtype?: LoadOptions["dtype"];
+  dtype?: LoadOptions["dtype"] | undefined;
   /** Fetch pictures that are `http(s):` URLs. Default false. */
-  allowRemote?: boolean;
+  allowRemote?: boolean | undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import { type AdapterInput, type AdapterOptions, adapterOptions, Embedder } from
 /** Options of `ClipEmbedding`. */
 export interface ClipEmbeddingOptions extends AdapterOptions {
   /** Number of texts or pictures that LlamaIndex embeds at a time. Default 64. */
-  embedBatchSize?: number;
+  embedBatchSize?: number | undefined;
 }
 
 /** Methods of `ClipEmbedding`. */

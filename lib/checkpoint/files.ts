@@ -1,5 +1,6 @@
 import { type FileHandle, readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { isError } from "../common/errors.js";
 import { readFully } from "../common/files.js";
 import { invalidModel } from "./invalid.js";
 
@@ -46,5 +47,5 @@ export async function fileSize(path: string): Promise<number | undefined> {
 
 /** Whether an error comes from the file system, such as a full disk or missing permissions. */
 export function isFileError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && "syscall" in error && ("path" in error || error.syscall === "write");
+  return isError(error) && "syscall" in error && ("path" in error || error.syscall === "write");
 }

@@ -82,7 +82,7 @@ export interface OpenAiOptions {
   /** Width of an attention head of the image tower. */
   visionHeadWidth: number;
   /** Number of heads of the text tower. Default: one for each 64 of its width. */
-  textHeads?: number;
+  textHeads?: number | undefined;
 }
 
 /** The values that OpenAI's code assumes for bare weights: `build_model` in clip/model.py. */

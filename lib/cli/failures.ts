@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { type Command, CommanderError } from "commander";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, messageOf } from "../common/errors.js";
 import type { Failure, Subject } from "./outcome.js";
 
 /** Wrong usage of the command line: exit code 2. */
@@ -18,9 +18,7 @@ export function exitCodeOf(error: unknown): number {
 export function failureText(error: unknown, env: NodeJS.ProcessEnv, command?: Command): string {
   // Commander has already printed it.
   if (error instanceof CommanderError) return "";
-  const message = isFull(error)
-    ? outputProblem(error)
-    : inFlags(error instanceof Error ? error.message : String(error), command);
+  const message = isFull(error) ? outputProblem(error) : inFlags(messageOf(error), command);
   const debug = env.NODE_DEBUG?.split(",").some((name) => name.trim().toLowerCase() === "clip-blip");
   return `clip-blip: ${message}\n${debug ? `${inspect(error)}\n` : ""}`;
 }

@@ -19,14 +19,15 @@ export type ErrorCode =
   | "ERR_OFFLINE"
   | "ERR_MODULE_NOT_FOUND"
   | "ERR_QUEUE_UNAVAILABLE"
+  | "ERR_BUNDLED"
   | "ERR_INTERNAL";
 
 /** What an error has beside its code and its message. */
 export interface ClipBlipErrorOptions {
   /** The error underneath, with the native text. */
-  cause?: unknown;
+  cause?: unknown | undefined;
   /** Position of the failed item in the list that was passed in, if one item failed. */
-  index?: number;
+  index?: number | undefined;
 }
 
 /**
@@ -64,5 +65,15 @@ export class ClipBlipError extends Error {
 /** `error` as a ClipBlipError; anything unknown becomes ERR_INTERNAL with the original as its cause. */
 export function asClipBlipError(error: unknown, code: ErrorCode = "ERR_INTERNAL"): ClipBlipError {
   if (error instanceof ClipBlipError) return error;
-  return new ClipBlipError(code, error instanceof Error ? error.message : String(error), { cause: error });
+  return new ClipBlipError(code, messageOf(error), { cause: error });
+}
+
+/** The message of anything that was thrown. Node's errors are not of this code's class of Error in a vm context. */
+export function messageOf(error: unknown): string {
+  return isError(error) ? error.message : String(error);
+}
+
+/** Whether a value is an error, of whichever realm. */
+export function isError(value: unknown): value is Error {
+  return typeof value === "object" && value !== null && "message" in value && typeof value.message === "string";
 }

@@ -6,9 +6,9 @@ const POLL_MS = 500;
 
 /** Options of `withLock`. */
 export interface LockOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called once when another holder has the lock. */
-  onWait?: () => void;
+  onWait?: (() => void) | undefined;
 }
 
 /**

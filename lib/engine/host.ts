@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, isError } from "../common/errors.js";
 import { fromNative } from "../native/errors.js";
 import type { CacheRelease, ModuleHandle, NativeBinding, RunOptions } from "../native/types.js";
 import type { DeviceQueue } from "./device-queue.js";
@@ -15,7 +15,7 @@ export interface HostOptions {
   measureBudget: () => number;
   releaseCache: CacheRelease;
   /** Milliseconds without a call after which the weights are unloaded. */
-  idleUnload?: number;
+  idleUnload?: number | undefined;
   /** Whether calls are in progress, including those whose items are still being prepared. */
   isBusy: () => boolean;
 }
@@ -152,7 +152,7 @@ export class ModelHost {
     const failure = fromNative(error);
     if (failure.code === "ERR_DEVICE_LOST") {
       const { cause } = failure;
-      this.#options.queue.markLost(cause instanceof Error ? cause.message : failure.message);
+      this.#options.queue.markLost(isError(cause) ? cause.message : failure.message);
     }
     return failure;
   }

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { ClipBlipError } from "../common/errors.js";
 import { orderedMap } from "../common/ordered-map.js";
 import type { Admission } from "./admission.js";
@@ -18,8 +19,8 @@ export interface CallOptions {
    * const embeddings = await clip.encodeImages(images, { signal: AbortSignal.timeout(10_000) });
    * ```
    */
-  signal?: AbortSignal;
-  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** The operation that a pipeline prepares inputs for. */
@@ -160,7 +161,7 @@ export class Pipeline<Input, Item, R> {
     try {
       const prepared = this.#operation.prepare(input, cancelled);
       // Do not await an item that is ready, so that the items of one call meet in one batch.
-      item = prepared instanceof Promise ? await prepared : prepared;
+      item = types.isPromise(prepared) ? await prepared : prepared;
       cancelled.throwIfAborted();
     } catch (error) {
       call.preparing -= 1;

@@ -42,13 +42,16 @@ export async function downloadFile(
   // A unique name, because another process may be downloading the same file.
   const draft = `${path}.${randomUUID()}.incomplete`;
   try {
-    await using handle = await open(draft, "wx");
-    const transfer = new Transfer(handle, file, (loaded) =>
-      onProgress?.({ phase: "download", file: file.path, loaded, total: file.size }),
-    );
-    await transfer.run(client, commit, signal);
-    await handle.sync();
-    await handle.close();
+    const handle = await open(draft, "wx");
+    try {
+      const transfer = new Transfer(handle, file, (loaded) =>
+        onProgress?.({ phase: "download", file: file.path, loaded, total: file.size }),
+      );
+      await transfer.run(client, commit, signal);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });

@@ -4,7 +4,7 @@ import { fileSize, isFileError } from "../checkpoint/files.js";
 import { invalidModel } from "../checkpoint/invalid.js";
 import { MODULES_FILE, modelDirectory } from "../checkpoint/sentence-transformers.js";
 import { shardNames } from "../checkpoint/weights/sharded.js";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, isError, messageOf } from "../common/errors.js";
 import { invalidArgument } from "../common/validate.js";
 import { CachedRepository } from "./cache.js";
 import { HubClient, type HubFile, type HubSettings, readHubSettings } from "./client.js";
@@ -13,12 +13,12 @@ import { neededFiles } from "./files.js";
 
 /** Options of `fetchFromHub`. */
 export interface HubOptions {
-  signal?: AbortSignal;
-  onProgress?: (progress: DownloadProgress) => void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** A branch, tag or commit. Default "main". */
-  revision?: string;
+  revision?: string | undefined;
   /** The folder of the repository that contains the model, such as "onnx/clip". Default: its root. */
-  subfolder?: string;
+  subfolder?: string | undefined;
 }
 
 /**
@@ -153,6 +153,6 @@ export function assertSubfolder(subfolder: string): void {
 
 /** The message of an error with its cause: `fetch` itself says only "fetch failed". */
 function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+  const { cause } = error as { cause?: unknown };
+  return isError(cause) ? `${messageOf(error)} (${cause.message})` : messageOf(error);
 }

@@ -1,3 +1,5 @@
+import { asBuffer } from "./kinds.js";
+
 /**
  * The still picture of an AVIF that is animated: libvips does not know the brand of such files, which contain one as
  * well, for programs that show no animations. Pillow shows the first frame, which is the same.
@@ -15,7 +17,7 @@ export function asStill(bytes: Uint8Array): Uint8Array {
  * not tell.
  */
 export function hasPremultipliedAlpha(file: Uint8Array): boolean {
-  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  const bytes = asBuffer(file);
   const meta = find(bytes, { start: 0, end: bytes.length }, "meta");
   // Both boxes begin with a version and flags.
   const references = meta && find(bytes, { ...meta, start: meta.start + 4 }, "iref");

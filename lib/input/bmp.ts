@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ClipBlipError } from "../common/errors.js";
+import { asBuffer } from "./kinds.js";
 import { checkPixels } from "./limits.js";
 import type { DecodedImage } from "./types.js";
 
@@ -22,7 +23,7 @@ const SLICE = 1 << 17;
  * @throws ERR_IMAGE_DECODE for a damaged file and for other kinds; ERR_IMAGE_TOO_LARGE
  */
 export async function decodeBmp(file: Uint8Array, name: string, maxPixels: number): Promise<DecodedImage> {
-  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  const bytes = asBuffer(file);
   try {
     const header = readHeader(bytes, name);
     checkPixels(name, header.width, header.height, maxPixels);

@@ -5,6 +5,7 @@ import { decodeBmp } from "./bmp.js";
 import { cmykToRgb } from "./cmyk.js";
 import { detectFormat } from "./format.js";
 import { decodeGif } from "./gif.js";
+import { asBuffer } from "./kinds.js";
 import { checkPixels } from "./limits.js";
 import { orientationOf, turnUpright } from "./orientation.js";
 import { OPEN, rgbPixels, undecodable } from "./pixels.js";
@@ -52,12 +53,12 @@ async function decodeWithSharp(
   wanted?: WantedColumns,
 ): Promise<DecodedPart> {
   const sharp = await loadSharp();
-  const metadata = await sharp(bytes, { ...OPEN, limitInputPixels: false }).metadata();
+  const metadata = await sharp(asBuffer(bytes), { ...OPEN, limitInputPixels: false }).metadata();
   checkPixels(name, metadata.width, metadata.height, maxPixels);
   checkKind(metadata, name);
   const { width, height } = metadata;
   const orientation = orientationOf(bytes, metadata);
-  const image = turnUpright(sharp(bytes, { ...OPEN, limitInputPixels: maxPixels }), orientation);
+  const image = turnUpright(sharp(asBuffer(bytes), { ...OPEN, limitInputPixels: maxPixels }), orientation);
   const columns = orientation === 1 ? wanted?.(width, height) : undefined;
   if (columns) image.extract({ left: columns.begin, top: 0, width: columns.length, height });
   const pixels = metadata.space === "cmyk" ? await cmykPixels(image) : await rgbPixels(image);

@@ -1,4 +1,5 @@
 import { ClipBlipError } from "../common/errors.js";
+import { asBuffer } from "./kinds.js";
 import { checkPixels } from "./limits.js";
 import { OPEN, rgbPixels } from "./pixels.js";
 import { loadSharp } from "./sharp.js";
@@ -15,7 +16,7 @@ export async function decodeGif(bytes: Uint8Array, name: string, maxPixels: numb
   const { width, height, left, top, canvasWidth, canvasHeight, background } = frame;
   checkPixels(name, canvasWidth, canvasHeight, maxPixels);
   const sharp = await loadSharp();
-  const image = sharp(frame.file, { ...OPEN, limitInputPixels: maxPixels });
+  const image = sharp(asBuffer(frame.file), { ...OPEN, limitInputPixels: maxPixels });
   if (width === canvasWidth && height === canvasHeight) return rgbPixels(image);
   const [right, bottom] = [canvasWidth - left - width, canvasHeight - top - height];
   return rgbPixels(image.extend({ left, right, top, bottom, background }));

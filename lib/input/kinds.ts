@@ -13,6 +13,11 @@ export function asBytes(value: ArrayBufferView | ArrayBufferLike): Uint8Array {
     : new Uint8Array(buffer);
 }
 
+/** The same memory as a Buffer: sharp knows the typed arrays of its own realm only, and a Buffer is always of that one. */
+export function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
 /** Any typed array, DataView, Buffer, ArrayBuffer or SharedArrayBuffer, of any realm. */
 export function isBinary(value: unknown): value is ArrayBufferView | ArrayBufferLike {
   return ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value);
@@ -20,8 +25,8 @@ export function isBinary(value: unknown): value is ArrayBufferView | ArrayBuffer
 
 /** What holds 8-bit samples: of typed arrays, those of unsigned bytes. */
 export function isBytes(value: unknown): value is ArrayBufferView | ArrayBufferLike {
-  if (value instanceof DataView || !ArrayBuffer.isView(value)) return isBinary(value);
-  return (value as Uint8Array).BYTES_PER_ELEMENT === 1 && !(value instanceof Int8Array);
+  if (types.isDataView(value) || !ArrayBuffer.isView(value)) return isBinary(value);
+  return (value as Uint8Array).BYTES_PER_ELEMENT === 1 && !types.isInt8Array(value);
 }
 
 /** Recognised by its methods: the caller may have another copy of sharp than this package. */

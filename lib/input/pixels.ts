@@ -1,5 +1,6 @@
 import type { Sharp, SharpOptions } from "sharp";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, messageOf } from "../common/errors.js";
+import { asBuffer } from "./kinds.js";
 import { loadSharp } from "./sharp.js";
 import type { DecodedImage, KnownPixels } from "./types.js";
 
@@ -22,7 +23,7 @@ export async function rgbPixels(image: Sharp): Promise<DecodedImage> {
 
 /** What went wrong in a decoder, as an error of this package. */
 export function undecodable(name: string, cause: unknown): ClipBlipError {
-  const reason = cause instanceof Error ? cause.message.trim().split("\n")[0] : String(cause);
+  const reason = messageOf(cause).trim().split("\n")[0];
   return new ClipBlipError("ERR_IMAGE_DECODE", `${name} cannot be decoded; it is damaged or cut short (${reason}).`, {
     cause,
   });
@@ -42,7 +43,7 @@ export async function decodeRaw(pixels: KnownPixels, name: string): Promise<Deco
   if (channels === 3) return { data, width, height };
   const sharp = await loadSharp();
   try {
-    return await rgbPixels(sharp(data, { raw: { width, height, channels }, limitInputPixels: false }));
+    return await rgbPixels(sharp(asBuffer(data), { raw: { width, height, channels }, limitInputPixels: false }));
   } catch (error) {
     throw undecodable(name, error);
   }

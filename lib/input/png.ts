@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { asBuffer } from "./kinds.js";
 
 const SIGNATURE_BYTES = 8;
 /** Length, type and checksum around the data of a chunk. */
@@ -54,8 +55,4 @@ export function withRightChecksums(png: Uint8Array): Uint8Array | undefined {
     copy.writeUInt32BE(checksum, end);
   }
   return copy;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -21,9 +21,9 @@ export class FetchError extends ClipBlipError {
 /** Options of `publicFetcher`. */
 export interface PublicFetchOptions {
   /** Addresses or ranges such as "10.0.0.0/8" that may be fetched from although they are not public. Default: none. */
-  allowedAddresses?: string[];
+  allowedAddresses?: string[] | undefined;
   /** Maximum bytes of an answer. Default 50 MiB. */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
 }
 
 /** The bytes that a URL answers with; `name` is the URL in error messages. */

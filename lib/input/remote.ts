@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, isError, messageOf } from "../common/errors.js";
 import { checkBytes, MAX_REMOTE_BYTES, REMOTE_TIMEOUT } from "./limits.js";
 import { collectStream } from "./stream.js";
 
@@ -39,6 +39,6 @@ function failed(name: string, reason: string, cause?: unknown): ClipBlipError {
 /** `fetch` says only "fetch failed"; what happened is its cause. */
 function reasonOf(error: unknown): string {
   const { cause } = error as { cause?: unknown };
-  if (cause instanceof Error && cause.message) return cause.message;
-  return error instanceof Error ? error.message : String(error);
+  if (isError(cause) && cause.message) return cause.message;
+  return messageOf(error);
 }

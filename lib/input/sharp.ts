@@ -22,7 +22,7 @@ export function loadSharp(): Promise<SharpModule> {
       loading = undefined;
       throw new ClipBlipError(
         "ERR_INTERNAL",
-        "sharp, which decodes pictures, cannot be loaded; reinstall it for this platform (npm install sharp).",
+        "sharp, which decodes pictures, cannot be loaded; reinstall it for this platform (npm install sharp), and keep it out of bundles.",
         { cause },
       );
     },

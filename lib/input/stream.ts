@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, messageOf } from "../common/errors.js";
 import { asBytes, isBinary } from "./kinds.js";
 import { checkBytes } from "./limits.js";
 
@@ -9,7 +9,7 @@ export interface CollectOptions {
   name: string;
   /** Bytes. */
   limit: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -101,6 +101,6 @@ function notBytes(name: string): ClipBlipError {
 }
 
 function broken(name: string, cause: unknown): ClipBlipError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new ClipBlipError("ERR_IMAGE_DECODE", `${name} broke off before its end: ${reason}`, { cause });
 }

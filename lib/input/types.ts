@@ -11,7 +11,7 @@ export interface RawPixels {
   width: number;
   height: number;
   /** 1: grey; 3: RGB; 4: RGB and alpha, which is dropped. Default: what the length of `data` says. */
-  channels?: 1 | 3 | 4;
+  channels?: 1 | 3 | 4 | undefined;
 }
 
 /** Raw pixels that were checked and copied. */
@@ -45,11 +45,11 @@ export type ImageInput =
 /** How a picture is read. */
 export interface DecodeOptions {
   /** Fetch `http(s):` URLs; false by default. */
-  allowRemote?: boolean;
+  allowRemote?: boolean | undefined;
   /** Pictures of more pixels are refused before they are decoded; 50 million by default. */
-  maxPixels?: number;
+  maxPixels?: number | undefined;
   /** Rejects with `signal.reason`. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Interleaved 8-bit RGB, `width * height * 3` bytes, rows from the top. The memory belongs to this package. */

@@ -14,13 +14,13 @@ import { assertImageSize, assertNames, type LoadProgress } from "./load-options.
 /** Options of `exportCheckpoint`. */
 export interface ExportOptions {
   /** Side of the model's square input, in pixels; CLIP only, see `ClipLoadOptions`. Default: the checkpoint's own. */
-  imageSize?: number;
+  imageSize?: number | undefined;
   /** A branch, tag or commit of a model on the hub. Default "main". */
-  revision?: string;
+  revision?: string | undefined;
   /** The folder that contains the model, in a hub repository or in a directory. Default: its root. */
-  subfolder?: string;
-  signal?: AbortSignal;
-  onProgress?: (progress: LoadProgress) => void;
+  subfolder?: string | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /**

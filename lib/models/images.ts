@@ -7,9 +7,9 @@ import type { ImageInput } from "../input/types.js";
 /** Options of every call that takes pictures. */
 export interface ImageCallOptions extends CallOptions {
   /** Fetch `http(s):` URLs. Default false: a URL chosen by a stranger could reach into your network. */
-  allowRemote?: boolean;
+  allowRemote?: boolean | undefined;
   /** Pictures with more pixels than this reject with ERR_IMAGE_TOO_LARGE. Default 50,000,000. */
-  maxPixels?: number;
+  maxPixels?: number | undefined;
 }
 
 /** Names of the options of every call that takes pictures. */

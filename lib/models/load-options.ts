@@ -37,19 +37,19 @@ export interface LoadProgress {
  */
 export interface LoadOptions {
   /** "auto": the first CUDA device, otherwise the CPU. "cuda" is "cuda:0". Default "auto". */
-  device?: "auto" | "cpu" | "cuda" | `cuda:${number}`;
+  device?: "auto" | "cpu" | "cuda" | `cuda:${number}` | undefined;
   /** "auto": float16 on CUDA; on the CPU bfloat16 if it has instructions for it, otherwise float32. Default "auto". */
-  dtype?: "auto" | ModelDtype;
+  dtype?: "auto" | ModelDtype | undefined;
   /**
    * Maximum batch size of a forward pass, where a picture counts once for each of its beams or samples; "auto": what
    * the probe finds. Default "auto".
    */
-  maxBatchSize?: "auto" | number;
+  maxBatchSize?: "auto" | number | undefined;
   /**
    * Fraction of the memory free at the probe that the activations of a call may use, above 0 and at most 1. Default
    * 0.8.
    */
-  memoryFraction?: number;
+  memoryFraction?: number | undefined;
   /**
    * Maximum bytes of activations of a call to this model. The allocator enforces it, on the CPU and on CUDA: a call
    * that would exceed it runs in smaller batches, and a single item that would exceed it rejects with
@@ -60,7 +60,7 @@ export interface LoadOptions {
    * const clip = await ClipModel.load("demo", { memoryLimit: 2 * 1024 ** 3 }); // 2 GiB besides the weights
    * ```
    */
-  memoryLimit?: number;
+  memoryLimit?: number | undefined;
   /**
    * When the device's allocator gives back the blocks that it caches for reuse. Unloading the weights always gives them
    * back.
@@ -75,18 +75,18 @@ export interface LoadOptions {
    * "on-out-of-memory". Small batches run as CUDA graphs, which keep their memory, and differ by less than 2 %
    * (bench/LIMITS.md).
    */
-  releaseCache?: CacheRelease;
+  releaseCache?: CacheRelease | undefined;
   /** Once this many items are waiting, the next call rejects with ERR_QUEUE_FULL. Default 1024. */
-  maxQueue?: number;
+  maxQueue?: number | undefined;
   /**
    * Milliseconds without a call after which the weights are unloaded; the next call loads them again. Default: never.
    */
-  idleUnload?: number;
+  idleUnload?: number | undefined;
   /**
    * Expected SHA-256 of the archive or weights file, in hexadecimal. If it differs, the load rejects with
    * ERR_MODEL_HASH before any of the file is loaded.
    */
-  sha256?: string;
+  sha256?: string | undefined;
   /**
    * A branch, tag or commit of a model on the hub. Default "main".
    * @example
@@ -94,12 +94,12 @@ export interface LoadOptions {
    * const clip = await ClipModel.load("org/model", { revision: "v1.0", subfolder: "clip" });
    * ```
    */
-  revision?: string;
+  revision?: string | undefined;
   /** The folder that contains the model, in a hub repository or in a directory. Default: its root. */
-  subfolder?: string;
+  subfolder?: string | undefined;
   /** Cancels the load, which rejects with `signal.reason`. */
-  signal?: AbortSignal;
-  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /** Options of `ClipModel.load`. */
@@ -109,7 +109,7 @@ export interface ClipLoadOptions extends LoadOptions {
    * time. The position embeddings are interpolated, as with `interpolate_pos_encoding` in transformers. Default: the
    * checkpoint's own.
    */
-  imageSize?: number;
+  imageSize?: number | undefined;
 }
 
 const KEYS = [

@@ -1,5 +1,6 @@
 import type { ExtraFiles } from "../checkpoint/checkpoint.js";
 import type { BlipTask, ClipDescription, ModelDescription } from "../checkpoint/description.js";
+import { asyncDispose } from "../common/dispose.js";
 import { Admission } from "../engine/admission.js";
 import { deviceQueue } from "../engine/device-queue.js";
 import { closedError, type HostState, ModelHost } from "../engine/host.js";
@@ -187,7 +188,7 @@ export abstract class Model {
     return this.#closing;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.close();
   }
 

@@ -1,5 +1,5 @@
 import { type ExecFileException, execFile } from "node:child_process";
-import { extname } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -27,8 +27,9 @@ export async function checkLibTorch(
 ): Promise<LibTorchCheck> {
   const { env, timeoutMs: timeout = 120_000, signal } = options;
   signal?.throwIfAborted();
-  const extension = extname(new URL(import.meta.url).pathname);
-  const script = fileURLToPath(new URL(`./report${extension}`, import.meta.url));
+  const here = fileURLToPath(import.meta.url);
+  const extension = extname(here);
+  const script = join(dirname(here), `report${extension}`);
   // In the repository this file may run as TypeScript, and the child then needs what runs it.
   const loader = extension === ".ts" ? ["--import", "tsx"] : [];
   const limits = { timeout, killSignal: "SIGKILL", signal, maxBuffer: MAX_OUTPUT_BYTES } as const;

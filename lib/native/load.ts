@@ -1,9 +1,9 @@
 import { existsSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { ClipBlipError } from "../common/errors.js";
+import nodeGypBuild from "node-gyp-build";
+import { ClipBlipError, messageOf } from "../common/errors.js";
+import { packagePath, packageRequire } from "../common/package-path.js";
 import type { LibTorchLocation } from "./libtorch/find.js";
 import { minorOf } from "./libtorch/version.js";
 import type { NativeBinding } from "./types.js";
@@ -15,17 +15,6 @@ interface Loader {
   /** Opens the libraries in order, for the whole process and permanently. */
   openLibraries(paths: string[]): void;
 }
-
-const require = createRequire(import.meta.url);
-const nodeGypBuild = require("node-gyp-build") as { path(packageRoot: string): string };
-
-/** Two levels above lib/native, or dist/native. */
-const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-
-/** How to build the addon; the npm package itself has no sources. */
-const BUILD_IT = existsSync(join(PACKAGE_ROOT, "CMakeLists.txt"))
-  ? `run \`npm run build:addon\` in ${PACKAGE_ROOT}`
-  : "run `npm run build:addon` in a clone of its repository";
 
 /** LibTorch's libraries, in the order in which they are opened; only a CUDA build has those of CUDA. */
 const LIBRARIES = [
@@ -48,7 +37,7 @@ export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "vers
     throw new ClipBlipError(
       "ERR_LIBTORCH_VERSION",
       `The addon was built for LibTorch ${minorOf(loader.builtForTorch)}, but ${torchLibDir} has ${torchVersion}: run ` +
-        `\`npx clip-blip setup\` and unset LIBTORCH, or build the addon for this version: ${BUILD_IT}.`,
+        `\`npx clip-blip setup\` and unset LIBTORCH, or build the addon for this version: ${buildIt()}.`,
     );
   }
 
@@ -58,7 +47,7 @@ export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "vers
   } catch (cause) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_NOT_FOUND",
-      `LibTorch in ${torchLibDir} cannot be loaded (${text(cause)}): install it again with \`npx clip-blip setup\`.`,
+      `LibTorch in ${torchLibDir} cannot be loaded (${messageOf(cause)}): install it again with \`npx clip-blip setup\`.`,
       { cause },
     );
   }
@@ -71,8 +60,8 @@ export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "vers
   } catch (cause) {
     throw new ClipBlipError(
       "ERR_LIBTORCH_VERSION",
-      `The addon does not match LibTorch ${torchVersion} in ${torchLibDir} (${text(cause)}): run ` +
-        `\`npx clip-blip setup\`, or build the addon for this version: ${BUILD_IT}.`,
+      `The addon does not match LibTorch ${torchVersion} in ${torchLibDir} (${messageOf(cause)}): run ` +
+        `\`npx clip-blip setup\`, or build the addon for this version: ${buildIt()}.`,
       { cause },
     );
   }
@@ -81,27 +70,46 @@ export function loadNative(locate: () => Pick<LibTorchLocation, "libDir" | "vers
 
 /** The loader addon: a local build, or a published binary. */
 function loadLoader(): { loader: Loader; path: string } {
+  const root = packagePath(".");
   let path: string;
   try {
-    path = nodeGypBuild.path(PACKAGE_ROOT);
+    path = nodeGypBuild.path(root);
   } catch (cause) {
+    if (!existsSync(packagePath("prebuilds"))) throw incompleteCopy(cause);
     throw missingAddon(`clip-blip has no addon for ${process.platform}-${process.arch}`, cause);
   }
   try {
-    return { loader: require(path) as Loader, path };
+    return { loader: packageRequire()(path) as Loader, path };
   } catch (cause) {
-    throw missingAddon(`${path} cannot be loaded (${text(cause)})`, cause);
+    throw missingAddon(`${path} cannot be loaded (${messageOf(cause)})`, cause);
   }
 }
 
+/** Tools that trace which files a program needs do not see that the addon is one of them. */
+function incompleteCopy(cause: unknown): ClipBlipError {
+  return new ClipBlipError(
+    "ERR_BUNDLED",
+    `${packagePath(".")} is a part of clip-blip only, without its folder prebuilds: copy the whole package, as ` +
+      "docs/guides/bundlers-and-runtimes.md says for tools that trace files.",
+    { cause },
+  );
+}
+
 function missingAddon(problem: string, cause?: unknown): ClipBlipError {
-  const remedy = `use a platform with a published addon (${publishedPlatforms().join(", ") || "there is none"}), or ${BUILD_IT}`;
+  const remedy = `use a platform with a published addon (${publishedPlatforms().join(", ") || "there is none"}), or ${buildIt()}`;
   return new ClipBlipError("ERR_PLATFORM", `${problem}: ${remedy}.`, { cause });
+}
+
+/** How to build the addon; the npm package itself has no sources. */
+function buildIt(): string {
+  return existsSync(packagePath("CMakeLists.txt"))
+    ? `run \`npm run build:addon\` in ${packagePath(".")}`
+    : "run `npm run build:addon` in a clone of its repository";
 }
 
 /** Such as "linux-x64 with glibc". */
 function publishedPlatforms(): string[] {
-  const folder = join(PACKAGE_ROOT, "prebuilds");
+  const folder = packagePath("prebuilds");
   const entries = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : [];
   return entries
     .filter((entry) => entry.isDirectory())
@@ -123,8 +131,4 @@ function librariesIn(folder: string): string[] {
     );
   }
   return LIBRARIES.filter(({ name }) => present.has(name)).map(({ name }) => join(folder, name));
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -91,14 +91,14 @@ export interface NormalizePlan {
 /** Options of each call on a device. */
 export interface RunOptions {
   /** Maximum bytes of activations of this call, enforced by the allocator. Default: no limit. */
-  memoryLimit?: number;
+  memoryLimit?: number | undefined;
   /** When the allocator's cache is given back to the device, whether the call succeeds or fails. */
   releaseCache: CacheRelease;
   /**
    * Whether the call may be recorded and replayed as a CUDA graph. The memory of such a call belongs to the graph, and
    * is not in its `peakBytes`. Default true.
    */
-  record?: boolean;
+  record?: boolean | undefined;
 }
 
 /**

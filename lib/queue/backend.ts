@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, messageOf } from "../common/errors.js";
 import { assertFunction, assertInteger, assertOptions } from "../common/validate.js";
 import type { JobBackend, JobRequest, JobStatus, JobType } from "../models/jobs.js";
 import { type Chunk, splitIntoChunks } from "./chunks.js";
@@ -15,21 +15,21 @@ export interface JobBackendOptions extends QueueNames {
   /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password if Redis needs them. */
   redis: string;
   /** Maximum number of pictures in a job. Default 10,000. */
-  maxImages?: number;
+  maxImages?: number | undefined;
   /** Maximum total length of the `data:` URIs of a job, in characters. Default 64 Mi. */
-  maxDataLength?: number;
+  maxDataLength?: number | undefined;
   /**
    * Number of waiting chunks (of up to 16 pictures) at which new jobs are refused with ERR_QUEUE_FULL. Default 10,000.
    */
-  maxQueue?: number;
+  maxQueue?: number | undefined;
   /** Maximum number of tries after temporary failures, such as a server that does not answer. Default 5. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** Milliseconds before the second try; doubled before each further one. Default 1000. */
-  backoff?: number;
+  backoff?: number | undefined;
   /** Milliseconds for which results are kept after the end of their job. Default: one day. */
-  resultTtl?: number;
+  resultTtl?: number | undefined;
   /** Called with a line when the connection is made, lost and made again. */
-  log?: (line: string) => void;
+  log?: ((line: string) => void) | undefined;
 }
 
 const OPTIONS = [
@@ -155,7 +155,7 @@ class RedisJobBackend implements JobBackend {
       return await question();
     } catch (error) {
       if (error instanceof ClipBlipError) throw error;
-      const text = error instanceof Error ? error.message : String(error);
+      const text = messageOf(error);
       throw text.startsWith("OOM")
         ? new ClipBlipError("ERR_QUEUE_FULL", "Redis is out of memory: try again later", { cause: error })
         : new ClipBlipError("ERR_QUEUE_UNAVAILABLE", "The job queue cannot be reached: try again later", {

@@ -4,12 +4,12 @@ import type { JobType } from "../models/jobs.js";
 /** Which queue is used. It must be the same for the service and its workers. */
 export interface QueueNames {
   /** Default "clip-blip". */
-  queue?: string;
+  queue?: string | undefined;
   /**
    * Prefix of the keys in Redis. Default "bull", which is BullMQ's own and where its dashboards look. On a Redis
    * Cluster put it in braces, as in "{bull}", so that all keys are in one slot.
    */
-  prefix?: string;
+  prefix?: string | undefined;
 }
 
 /** The names of queues and keys. */

@@ -11,11 +11,11 @@ import { isData } from "./request.js";
 /** What a worker may read: anyone who can put jobs into Redis chooses the pictures. */
 export interface PictureAccess {
   /** Folders below which `file:` URIs are read. Default: none, so no files are read. */
-  roots?: string[];
+  roots?: string[] | undefined;
   /** Fetch `http:` and `https:` URIs, from public addresses only. Default false. */
-  allowRemote?: boolean;
+  allowRemote?: boolean | undefined;
   /** Addresses or ranges that are fetched from although they are not public, such as "10.0.0.0/8". Default: none. */
-  allowedAddresses?: string[];
+  allowedAddresses?: string[] | undefined;
 }
 
 /**

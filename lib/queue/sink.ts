@@ -14,7 +14,7 @@ export interface SinkOptions {
   /** Milliseconds after which a silent writer loses its lease. */
   leaseTtl: number;
   log: (line: string) => void;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called when the file can no longer be written, or another worker writes it. */
   onFailure: (error: Error) => void;
 }

@@ -30,25 +30,25 @@ export interface WorkerOptions extends QueueNames, PictureAccess {
   /** "redis://127.0.0.1:6379", or "rediss://…" for TLS; with user and password if Redis needs them. */
   redis: string;
   /** For jobs of type "embeddings"; without it other workers do them. The caller closes it. */
-  clip?: WorkerClip;
+  clip?: WorkerClip | undefined;
   /** For jobs of type "captions"; without it other workers do them. The caller closes it. */
-  blip?: WorkerBlip;
+  blip?: WorkerBlip | undefined;
   /** Maximum number of pictures of each type at a time. Default: two batches, so that the next one is ready. */
-  concurrency?: number;
+  concurrency?: number | undefined;
   /** A JSON Lines file for the results, instead of Redis. It is appended to, also across restarts. */
-  sink?: string;
+  sink?: string | undefined;
   /** Milliseconds of silence after which a worker's jobs go to others. Default 30,000. */
-  stalledAfter?: number;
+  stalledAfter?: number | undefined;
   /** Milliseconds for which results are kept in Redis after the end of their job. Default: one day. */
-  resultTtl?: number;
+  resultTtl?: number | undefined;
   /** Aborts the start, which rejects with `signal.reason`. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called with lines for the operator: connections, retries, lost workers. */
-  log?: (line: string) => void;
+  log?: ((line: string) => void) | undefined;
   /** Called for each picture that this worker has finished. */
-  onPicture?: (type: JobType, outcome: "done" | "failed") => void;
+  onPicture?: ((type: JobType, outcome: "done" | "failed") => void) | undefined;
   /** Called for each chunk (up to 16 pictures of a job) that this worker has finished, with the seconds it took. */
-  onChunk?: (type: JobType, seconds: number) => void;
+  onChunk?: ((type: JobType, seconds: number) => void) | undefined;
 }
 
 const OPTIONS = [

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { asyncDispose } from "../common/dispose.js";
 import { ClipBlipError } from "../common/errors.js";
 import { orderedMap } from "../common/ordered-map.js";
 import {
@@ -25,24 +26,24 @@ export interface ImageIndexOptions {
   /** Embeds pictures and queries; the caller closes it. */
   model: IndexableModel;
   /** Name of the model in error messages, such as a hub id; stored in a new index. */
-  modelName?: string;
+  modelName?: string | undefined;
   /** Folder of the index. Default: beside the pictures, `<folder>.clip-blip`. */
-  path?: string;
+  path?: string | undefined;
   /** Replace an index that was made with another model. Default false, which rejects instead. */
-  rebuild?: boolean;
-  signal?: AbortSignal;
+  rebuild?: boolean | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of `searchText` and `searchImage`. */
 export interface SearchOptions {
   /** Maximum number of results. Default 10. */
-  top?: number;
+  top?: number | undefined;
   /**
    * Compare with every picture. Default false: of more than 131,072 pictures, about that many are compared, those in
    * the clusters nearest to the query.
    */
-  exact?: boolean;
-  signal?: AbortSignal;
+  exact?: boolean | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** A picture that was found. */
@@ -58,15 +59,15 @@ export interface SearchResult {
 /** Options of `duplicates`. */
 export interface DuplicatesOptions {
   /** Minimum cosine similarity of duplicates, above 0 and at most 1. Default 0.97. */
-  threshold?: number;
+  threshold?: number | undefined;
   /**
    * Compare every picture with every other. Default false: with 10,000 pictures or more, each is compared with an
    * eighth of the others, those in the clusters nearest to it.
    */
-  exact?: boolean;
-  signal?: AbortSignal;
+  exact?: boolean | undefined;
+  signal?: AbortSignal | undefined;
   /** Called after each picture that has been compared with the others. */
-  onProgress?: (progress: Progress) => void;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** Two pictures that look alike. */
@@ -259,7 +260,7 @@ export class ImageIndex {
     this.#store.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.close();
   }
 

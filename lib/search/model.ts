@@ -3,7 +3,7 @@ import type { ImageInput } from "../input/types.js";
 import { cosineSimilarity } from "../models/clip/similarity.js";
 
 interface CallOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What an index uses of a model; `ClipModel` has it. */

@@ -36,9 +36,9 @@ export interface Neighbour {
 export interface NearestOptions {
   limit: number;
   /** Only neighbours of at least this cosine similarity. */
-  atLeast?: number;
+  atLeast?: number | undefined;
   /** Share of the vectors that are compared, those in the nearest clusters; default: as in `probesFor`. */
-  share?: number;
+  share?: number | undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { ClipBlipError, type ErrorCode } from "../common/errors.js";
+import { ClipBlipError, type ErrorCode, isError } from "../common/errors.js";
 import { orderedMap } from "../common/ordered-map.js";
 import type { Progress } from "../engine/pipeline.js";
 import type { Changes } from "./changes.js";
@@ -13,9 +13,9 @@ import type { Store } from "./store.js";
 /** Options of `update` and `add`. */
 export interface UpdateOptions {
   /** Stops the update, which rejects with `signal.reason`; what has been done stays. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called after each file that is new or has changed. */
-  onProgress?: (progress: Progress) => void;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** A file that is not in the index, because it cannot be read as a picture. */
@@ -229,7 +229,7 @@ async function hashFile(folder: string, file: FileState, signal?: AbortSignal): 
 
 /** Whether an error lasts until the file changes. Errors of the disk or network do not. */
 function isLasting({ code, cause }: ClipBlipError): boolean {
-  const system = cause instanceof Error && "syscall" in cause;
+  const system = isError(cause) && "syscall" in cause;
   return (code === "ERR_IMAGE_DECODE" || code === "ERR_IMAGE_TOO_LARGE") && !system;
 }
 

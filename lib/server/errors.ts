@@ -129,6 +129,7 @@ const LIBRARY: Record<ErrorCode, { status: number; sentence?: string; retryAfter
     sentence: "The job queue cannot be reached: try again later.",
     retryAfter: RETRY_LATER,
   },
+  ERR_BUNDLED: { status: 500, sentence: "The service was bundled wrongly: see the log of the service." },
   ERR_INTERNAL: { status: 500, sentence: "The service failed: see its log for this request's id." },
 };
 

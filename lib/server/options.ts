@@ -64,39 +64,41 @@ export interface ServerOptions {
    * The CLIP model: a source for `ClipModel.load`, a function that loads a model, or a loaded one, which the caller
    * closes. false: no model and none of its routes. Default: the environment variable CLIP_MODEL, else "demo".
    */
-  clip?: ModelOption<ServiceClip>;
+  clip?: ModelOption<ServiceClip> | undefined;
   /** The BLIP model, in the same way, with the environment variable BLIP_MODEL. */
-  blip?: ModelOption<ServiceBlip>;
+  blip?: ModelOption<ServiceBlip> | undefined;
   /** Options for loading both models. */
-  load?: Pick<
-    LoadOptions,
-    "device" | "dtype" | "maxBatchSize" | "memoryFraction" | "memoryLimit" | "releaseCache" | "idleUnload"
-  >;
+  load?:
+    | Pick<
+        LoadOptions,
+        "device" | "dtype" | "maxBatchSize" | "memoryFraction" | "memoryLimit" | "releaseCache" | "idleUnload"
+      >
+    | undefined;
   /** Maximum number of items waiting for a model; further requests are refused with 429. Default 256. */
-  maxQueue?: number;
+  maxQueue?: number | undefined;
   /** Limits of a request. */
-  limits?: Partial<Limits>;
+  limits?: { [Name in keyof Limits]?: Limits[Name] | undefined } | undefined;
   /**
    * Token that clients must send as "Authorization: Bearer <token>" on every route but /health/…. In a browser it is
    * the password of the login window. Default: none.
    */
-  token?: string;
+  token?: string | undefined;
   /** Maximum number of requests from a client address: { max: 100, timeWindow: "1 minute" }. Default: no limit. */
-  rateLimit?: Pick<RateLimitOptions, "max" | "timeWindow">;
+  rateLimit?: Pick<RateLimitOptions, "max" | "timeWindow"> | undefined;
   /** Fetch pictures by `http(s):` URL, from public addresses only. Default false. */
-  allowRemote?: boolean;
+  allowRemote?: boolean | undefined;
   /** Addresses or ranges that `allowRemote` includes although they are not public, such as "10.0.0.0/8". */
-  allowedAddresses?: string[];
+  allowedAddresses?: string[] | undefined;
   /**
    * Milliseconds for running requests to finish when the server closes. Default 25,000; Kubernetes kills after 30,000.
    */
-  drainDeadline?: number;
+  drainDeadline?: number | undefined;
   /** Called once, when a device is lost. Only a new process can use it again. */
-  onDeviceLost?: () => void;
+  onDeviceLost?: (() => void) | undefined;
   /** The queue for jobs, which the server closes. Default: none, so that posting a job answers 503. */
-  jobs?: JobBackend;
+  jobs?: JobBackend | undefined;
   /** Fastify's option `logger`: options of pino, or false. Default: level "info", on standard output. */
-  logger?: FastifyServerOptions["logger"];
+  logger?: FastifyServerOptions["logger"] | undefined;
 }
 
 const KEYS = [
@@ -153,8 +155,13 @@ export function resolveOptions(options: ServerOptions): ServiceOptions {
   assertBoolean(options.allowRemote, "options.allowRemote");
   if (allowedAddresses !== undefined) assertArray(allowedAddresses, "options.allowedAddresses");
   assertOptions(options.limits, "options.limits", Object.keys(DEFAULT_LIMITS));
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  for (const [name, value] of Object.entries(limits)) assertInteger(value, `options.limits.${name}`, 1);
+  const limits = { ...DEFAULT_LIMITS };
+  for (const name of Object.keys(limits) as (keyof Limits)[]) {
+    const given = options.limits?.[name];
+    assertInteger(given, `options.limits.${name}`, 1);
+    // An undefined one must not take the place of the default.
+    if (given !== undefined) limits[name] = given;
+  }
   return {
     ...options,
     clip: clip ?? (process.env.CLIP_MODEL || "demo"),

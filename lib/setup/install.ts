@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, isError } from "../common/errors.js";
 import { withLock } from "../common/lock.js";
 import { checkLibTorch, type LibTorchCheck, type LibTorchReport } from "../native/check.js";
 import { cacheFolder, type LibTorchVariant } from "../native/libtorch/cache.js";
@@ -13,13 +13,13 @@ import { checkWheelHash } from "./wheel-hashes.js";
 /** Options of `installLibTorch`. */
 export interface InstallOptions {
   variant: LibTorchVariant;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Receives progress messages, one line at a time. */
-  log?: (line: string) => void;
+  log?: ((line: string) => void) | undefined;
   /** Receives pip's output by lines. Default: pip writes to standard error, with its progress bar. */
-  onPipLine?: (line: string) => void;
+  onPipLine?: ((line: string) => void) | undefined;
   /** Whether to load the installation once in a child process, which needs the addon. Default true. */
-  verify?: boolean;
+  verify?: boolean | undefined;
 }
 
 /** The installation, new or existing. */
@@ -40,7 +40,7 @@ export async function installLibTorch(options: InstallOptions): Promise<InstallR
     return await installInto(folder, options);
   } catch (error) {
     // A file system error concerns the cache folder, since Python and the check run in processes of their own.
-    if (error instanceof Error && "syscall" in error) throw notWritable(cache, error as NodeJS.ErrnoException);
+    if (isError(error) && "syscall" in error) throw notWritable(cache, error as NodeJS.ErrnoException);
     throw error;
   }
 }

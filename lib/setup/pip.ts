@@ -74,9 +74,9 @@ export function knowsNoReport(said: string): boolean {
 export interface RunPipOptions {
   /** Where pip unpacks: on the file system of its target, so that gigabytes are moved by a rename. */
   temporary: string;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Receives pip's output by lines. Default: pip writes to this process's standard error, with its progress bar. */
-  onLine?: (line: string) => void;
+  onLine?: ((line: string) => void) | undefined;
 }
 
 /** Runs pip. Resolves with whether it succeeded and its last output; rejects only if aborted. */

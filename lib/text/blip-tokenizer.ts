@@ -10,7 +10,7 @@ export interface BlipTokenizerOptions {
   /** The token that captions start with; in real checkpoints its id (30522) is outside the vocabulary. */
   startTokenId: number;
   /** Number of positions of the text decoder. Default 512. */
-  maxTokens?: number;
+  maxTokens?: number | undefined;
 }
 
 /** Turns prompts into token ids and token ids into captions, as BlipProcessor and `generate` of transformers do. */

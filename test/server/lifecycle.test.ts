@@ -101,6 +101,12 @@ describe("a service that starts", () => {
     }
   });
 
+  it("takes the default for what is undefined", async () => {
+    const { at } = await start({ clip: fakeClip(), limits: { images: undefined, texts: 7 }, maxQueue: undefined });
+    const { limits } = (await request(at("/api/v1/capabilities"))).body;
+    assert.deepEqual([limits.images, limits.texts, limits.maxQueue], [64, 7, 256]);
+  });
+
   it("has no routes of a model that it was told to leave out", async () => {
     const { url, at } = await start({ clip: fakeClip() });
     await ready(url);

@@ -1,4 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { withFile } from "../../common/files.js";
 import type { TensorSlice } from "../../native/types.js";
 import { readExactly } from "../files.js";
 import { invalidModel, quote } from "../invalid.js";
@@ -18,8 +19,11 @@ const PREFIX_BYTES = 8;
  * cover the data without overlaps or gaps, as the format requires.
  * @throws ClipBlipError ERR_MODEL_INVALID that names the tensor and what was expected
  */
-export async function readSafetensors(path: string): Promise<Map<string, TensorSlice>> {
-  await using file = await open(path);
+export function readSafetensors(path: string): Promise<Map<string, TensorSlice>> {
+  return withFile(path, (file) => readTensors(file, path));
+}
+
+async function readTensors(file: FileHandle, path: string): Promise<Map<string, TensorSlice>> {
   const { size } = await file.stat();
   const header = await readHeader(file, size, path);
   const dataStart = PREFIX_BYTES + header.byteLength;

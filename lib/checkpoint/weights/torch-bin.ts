@@ -1,4 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { withFile } from "../../common/files.js";
 import type { TensorSlice } from "../../native/types.js";
 import { readExactly } from "../files.js";
 import { invalidModel, quote } from "../invalid.js";
@@ -29,8 +30,11 @@ const PICKLE_PROTOCOL_2 = 0x0280;
  * read. The tensors themselves are not read. The file is not trusted: see `readPickle` and `readZipRecords`.
  * @throws ClipBlipError ERR_MODEL_INVALID
  */
-export async function readTorchBin(path: string): Promise<Map<string, TensorSlice>> {
-  await using file = await open(path);
+export function readTorchBin(path: string): Promise<Map<string, TensorSlice>> {
+  return withFile(path, (file) => readTensors(file, path));
+}
+
+async function readTensors(file: FileHandle, path: string): Promise<Map<string, TensorSlice>> {
   await assertZip(file, path);
   const archive = new Archive(await readZipRecords(path), path);
   await assertLittleEndian(file, archive);

@@ -1,5 +1,6 @@
-import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { withFile } from "../../common/files.js";
 import type { TensorSlice } from "../../native/types.js";
 import { fileSize, readExactly } from "../files.js";
 import { invalidModel, quote } from "../invalid.js";
@@ -73,9 +74,10 @@ export class WeightTable {
     const found = this.#tensors.get(name);
     if (found === undefined) return undefined;
     const { file: path, offset, storageOffset = 0, dtype } = this.require(name, found.shape.length === 1 ? [1] : []);
-    await using file = await open(path);
-    const bytes = await readExactly(file, offset + storageOffset * DTYPE_BYTES[dtype], DTYPE_BYTES[dtype], path);
-    return decodeFloat(bytes, dtype);
+    const size = DTYPE_BYTES[dtype];
+    return withFile(path, async (file) =>
+      decodeFloat(await readExactly(file, offset + storageOffset * size, size, path), dtype),
+    );
   }
 
   /** Whether two tensors have the same bytes, in the same place or as copies. */
@@ -84,19 +86,22 @@ export class WeightTable {
       return false;
     }
     if (a.file === b.file && a.offset === b.offset) return true;
-    await using first = await open(a.file);
-    await using second = await open(b.file);
-    const step = 1 << 22;
-    for (let start = 0; start < a.byteLength; start += step) {
-      const length = Math.min(step, a.byteLength - start);
-      const [one, other] = await Promise.all([
-        readExactly(first, a.offset + start, length, a.file),
-        readExactly(second, b.offset + start, length, b.file),
-      ]);
-      if (!one.equals(other)) return false;
-    }
-    return true;
+    return withFile(a.file, (first) => withFile(b.file, (second) => sameBytes(first, a, second, b)));
   }
+}
+
+/** Whether two slices of the same length have the same bytes. */
+async function sameBytes(first: FileHandle, a: TensorSlice, second: FileHandle, b: TensorSlice): Promise<boolean> {
+  const step = 1 << 22;
+  for (let start = 0; start < a.byteLength; start += step) {
+    const length = Math.min(step, a.byteLength - start);
+    const [one, other] = await Promise.all([
+      readExactly(first, a.offset + start, length, a.file),
+      readExactly(second, b.offset + start, length, b.file),
+    ]);
+    if (!one.equals(other)) return false;
+  }
+  return true;
 }
 
 /** First parts of the tensors' names in CLIP, SigLIP and BLIP, as transformers, OpenAI and open_clip name them. */

@@ -1,7 +1,7 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { fromRandomAccessReaderPromise, RandomAccessReader } from "yauzl";
-import { ClipBlipError } from "../../common/errors.js";
-import { readFully } from "../../common/files.js";
+import { ClipBlipError, messageOf } from "../../common/errors.js";
+import { readFully, withFile } from "../../common/files.js";
 import { invalidModel, quote } from "../invalid.js";
 
 /** A record of a zip file. */
@@ -26,18 +26,17 @@ const MAX_RECORDS = 10_000;
  */
 export async function readZipRecords(path: string): Promise<Map<string, ZipRecord>> {
   try {
-    return await readRecords(path);
+    return await withFile(path, (file) => readRecords(file, path));
   } catch (error) {
     if (error instanceof ClipBlipError) throw error;
     // The message may contain a name from the file.
-    const reason = quote(error instanceof Error ? error.message : String(error));
+    const reason = quote(messageOf(error));
     throw invalidModel(`${path} is damaged or truncated (${reason}): download it again`, error);
   }
 }
 
-async function readRecords(path: string): Promise<Map<string, ZipRecord>> {
+async function readRecords(file: FileHandle, path: string): Promise<Map<string, ZipRecord>> {
   const records = new Map<string, ZipRecord>();
-  await using file = await open(path);
   const { size } = await file.stat();
   const zip = await fromRandomAccessReaderPromise(new CheckedReader(file), size, { autoClose: false });
   try {

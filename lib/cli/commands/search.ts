@@ -70,9 +70,10 @@ async function search(
   const { ClipModel } = await context.library();
   const { index: path, rebuild, model: modelName } = flags;
   const model = await loadModel(context, flags, ClipModel);
+  let index: ImageIndex | undefined;
   try {
     const { signal } = context;
-    await using index = await ImageIndex.open(folder, { model, modelName, path, rebuild, signal });
+    index = await ImageIndex.open(folder, { model, modelName, path, rebuild, signal });
     const failures = flags.update ? await update(context, index, folder) : new FailureList();
     if (flags.duplicates !== undefined) await printDuplicates(context, index, flags);
     else if (!(await printResults(context, index, query, flags)) && failures.count === 0) {
@@ -83,6 +84,7 @@ async function search(
     context.stderr.write(failures.report("of the pictures cannot be read"));
     return 1;
   } finally {
+    await index?.close();
     await model.close();
   }
 }

@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
-import { packagePath } from "../../common/package-path.js";
+import nodeGypBuild from "node-gyp-build";
+import { packagePath, packageRequire } from "../../common/package-path.js";
 import { checkLibTorch, type LibTorchReport } from "../../native/check.js";
 import { hasNvidiaDriver } from "../../native/libtorch/driver.js";
 import { type LibTorchSearch, searchLibTorch } from "../../native/libtorch/find.js";
@@ -23,10 +23,8 @@ export async function checkNative(env: NodeJS.ProcessEnv, signal: AbortSignal): 
 function checkAddon(): Check {
   const name = "Addon";
   try {
-    const require = createRequire(import.meta.url);
-    const { path: find } = require("node-gyp-build") as { path(folder: string): string };
-    const path = find(packagePath("."));
-    const { builtForTorch } = require(path) as { builtForTorch: string };
+    const path = nodeGypBuild.path(packagePath("."));
+    const { builtForTorch } = packageRequire()(path) as { builtForTorch: string };
     const data = { path, libtorch: builtForTorch };
     return { name, status: "ok", detail: `${path}, for LibTorch ${minorOf(builtForTorch)}`, data };
   } catch (error) {

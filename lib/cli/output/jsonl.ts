@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { shortNumbers } from "../../common/numbers.js";
 import { keyOf, type Outcome, subjectOf } from "../outcome.js";
 import type { RecordFormat } from "./writer.js";
@@ -18,7 +19,7 @@ export function jsonl<V extends object>(): RecordFormat<V> {
 }
 
 function shortened(_key: string, value: unknown): unknown {
-  return value instanceof Float32Array ? shortNumbers(value) : value;
+  return types.isFloat32Array(value) ? shortNumbers(value) : value;
 }
 
 function parse(text: string): unknown {

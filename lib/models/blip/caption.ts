@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { BlipWriterDescription } from "../../checkpoint/description.js";
 import { Operation } from "../../engine/operation.js";
 import type { ImageInput } from "../../input/types.js";
@@ -50,7 +51,7 @@ export class WriteCaptions extends Operation<CaptionRequest, CaptionItem, Captio
     // Text first: it is cheap to reject.
     const prompt = plan.prompt(this.#tokenizer.encodePrompt(text ?? ""));
     const pixels = this.#reader.read(image, options, signal);
-    return pixels instanceof Promise
+    return types.isPromise(pixels)
       ? pixels.then((ready): CaptionItem => ({ pixels: ready, prompt, plan }))
       : { pixels, prompt, plan };
   }

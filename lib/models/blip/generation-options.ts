@@ -12,56 +12,56 @@ import { assertBoolean, assertInteger, assertNumber, assertStrings, invalidArgum
  */
 export interface GenerationOptions {
   /** Maximum number of tokens of the whole text, start token and prompt included. Default 20. */
-  maxLength?: number;
+  maxLength?: number | undefined;
   /** Maximum number of new tokens; takes precedence over `maxLength`. */
-  maxNewTokens?: number;
+  maxNewTokens?: number | undefined;
   /** Minimum number of tokens of the whole text, start token and prompt included. Default 0. */
-  minLength?: number;
+  minLength?: number | undefined;
   /** Minimum number of new tokens; takes precedence over `minLength`. */
-  minNewTokens?: number;
+  minNewTokens?: number | undefined;
   /** Number of beams in beam search; 1: no beam search. Default 1. */
-  numBeams?: number;
+  numBeams?: number | undefined;
   /**
    * In beam search, the score of a text is its log-probability divided by the number of new tokens to the power of
    * `lengthPenalty`: above 0 favours long texts, below 0 short ones. Default 1.
    */
-  lengthPenalty?: number;
+  lengthPenalty?: number | undefined;
   /**
    * When beam search stops. true: as soon as there are `numBeams` complete texts; false: when transformers' heuristic
    * considers a better one unlikely; "never": when a better one is impossible. Default false.
    */
-  earlyStopping?: boolean | "never";
+  earlyStopping?: boolean | "never" | undefined;
   /**
    * Number of texts for each picture: at most `numBeams` in beam search, any number when sampling, 1 in greedy search.
    * Default 1.
    */
-  numReturnSequences?: number;
+  numReturnSequences?: number | undefined;
   /** The scores of tokens that already occur are divided by this if positive, multiplied if negative. Default 1. */
-  repetitionPenalty?: number;
+  repetitionPenalty?: number | undefined;
   /** No sequence of this many tokens occurs twice, the prompt included; 0: no restriction. Default 0. */
-  noRepeatNgramSize?: number;
+  noRepeatNgramSize?: number | undefined;
   /**
    * Words and phrases that must not occur, matched by their tokens: a word that the tokenizer splits is banned as that
    * sequence. Default none.
    */
-  badWords?: string[];
+  badWords?: string[] | undefined;
   /**
    * Sample tokens by their probability instead of taking the best one; with beams, sample their continuations. Default
    * false.
    */
-  doSample?: boolean;
+  doSample?: boolean | undefined;
   /** Sampling: scores are divided by this first. Default 1. */
-  temperature?: number;
+  temperature?: number | undefined;
   /** Sampling: consider only this many of the most probable tokens; 0: all. Default 50. */
-  topK?: number;
+  topK?: number | undefined;
   /** Sampling: consider only the most probable tokens whose probabilities add up to this. Default 1. */
-  topP?: number;
+  topP?: number | undefined;
   /**
    * Sampling: with the same seed, a picture with the same prompt and options gets the same text on the same device,
    * whatever else runs at the time. Every picture of the call starts from this seed. Default: a random one for each
    * picture.
    */
-  seed?: number;
+  seed?: number | undefined;
 }
 
 /** Names of the generation options. */

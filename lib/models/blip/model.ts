@@ -22,13 +22,13 @@ export interface CaptionOptions extends ImageCallOptions, GenerationOptions {
    * const [caption] = await blip.caption(["photo.jpg"], { prompt: "a photograph of" });
    * ```
    */
-  prompt?: string | string[];
+  prompt?: string | string[] | undefined;
 }
 
 /** Options of `captionStream`. */
 export interface CaptionStreamOptions extends Omit<CaptionOptions, "onProgress" | "prompt"> {
   /** The beginning of every caption. Default: none. */
-  prompt?: string;
+  prompt?: string | undefined;
 }
 
 /** The result of one picture of a stream. */
@@ -42,7 +42,7 @@ export interface AnswerOptions extends ImageCallOptions, GenerationOptions {
    * Cut questions that are longer than the model's context, keeping the end token, as `truncation=True` does. Default
    * true; with false they reject with ERR_TEXT_TOO_LONG.
    */
-  truncate?: boolean;
+  truncate?: boolean | undefined;
 }
 
 /** Options of `match`. */
@@ -50,7 +50,7 @@ export interface MatchOptions extends ImageCallOptions {
   /**
    * Cut texts that are longer than the model's context, as `AnswerOptions.truncate` does for questions. Default true.
    */
-  truncate?: boolean;
+  truncate?: boolean | undefined;
 }
 
 /** The one operation that a model was trained for. */

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { type ClipDescription, textFields } from "../../checkpoint/description.js";
 import { ClipBlipError } from "../../common/errors.js";
 import {
@@ -24,17 +25,17 @@ import { averageSentences, fillTemplates, readTemplates } from "./zero-shot.js";
 /** Options of `encodeImages`. */
 export interface EncodeImagesOptions extends ImageCallOptions {
   /** Scale each embedding to length 1, so that a dot product is a cosine similarity. Default true. */
-  normalize?: boolean;
+  normalize?: boolean | undefined;
 }
 
 /** Options of `encodeTexts`. */
 export interface EncodeTextsOptions extends CallOptions {
   /** Scale each embedding to length 1. Default true. */
-  normalize?: boolean;
+  normalize?: boolean | undefined;
   /**
    * Cut texts that are longer than the model's context. Default true; with false they reject with ERR_TEXT_TOO_LONG.
    */
-  truncate?: boolean;
+  truncate?: boolean | undefined;
 }
 
 /** Options of `classify`. */
@@ -48,9 +49,9 @@ export interface ClassifyOptions extends ImageCallOptions {
    * const [scores] = await clip.classify(["photo.jpg"], ["cat", "dog"], { template });
    * ```
    */
-  template?: string | string[];
+  template?: string | string[] | undefined;
   /** Return only the best labels, at most so many. Scores are still over all labels. Default: all. */
-  topK?: number;
+  topK?: number | undefined;
 }
 
 /** Options of `similarity`. */
@@ -59,7 +60,7 @@ export interface SimilarityOptions extends ImageCallOptions {
    * Return logits instead of cosines: the cosine times the checkpoint's logit scale, for SigLIP plus its bias, as
    * transformers' `logits_per_image`. Default false.
    */
-  logits?: boolean;
+  logits?: boolean | undefined;
 }
 
 /** An embedding computed earlier: `dimension` numbers, not all of them 0; it need not be normalized. */
@@ -395,7 +396,7 @@ function listOf<Input>(value: Input | Input[] | Embedding | Embedding[]): Input[
 
 /** Typed arrays of other kinds are encoded pictures. */
 function isEmbedding(value: unknown): value is Embedding {
-  return value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
+  return types.isFloat32Array(value) || types.isFloat64Array(value) || Array.isArray(value);
 }
 
 async function* requests(

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { ClipDescription, TextFields } from "../../checkpoint/description.js";
 import { readPreprocessorConfig } from "../../checkpoint/preprocessor-config.js";
 import { type BatchResult, Operation } from "../../engine/operation.js";
@@ -55,7 +56,7 @@ export class EncodeImages extends Operation<ImageRequest, ImageItem, Float32Arra
   prepare({ image, options }: ImageRequest, signal: AbortSignal): ImageItem | Promise<ImageItem> {
     const { normalize = true } = options;
     const pixels = this.#reader.read(image, options, signal);
-    return pixels instanceof Promise ? pixels.then((ready) => ({ pixels: ready, normalize })) : { pixels, normalize };
+    return types.isPromise(pixels) ? pixels.then((ready) => ({ pixels: ready, normalize })) : { pixels, normalize };
   }
 
   key({ normalize }: ImageItem): string {

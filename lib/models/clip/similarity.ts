@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { ClipBlipError } from "../../common/errors.js";
 import { assertArray, assertInteger, assertOptions, invalidArgument } from "../../common/validate.js";
 
@@ -63,7 +64,7 @@ export interface Neighbor {
 /** Options of `nearest`. */
 export interface NearestOptions {
   /** Maximum number of results. Default 10. */
-  top?: number;
+  top?: number | undefined;
 }
 
 /**
@@ -135,7 +136,7 @@ function assertSameLength(a: ArrayLike<number>, b: ArrayLike<number>): void {
 }
 
 function isVector(value: unknown): value is ArrayLike<number> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !types.isDataView(value));
 }
 
 /** `count` rows of `length` zeros each, contiguous in one buffer. */

@@ -42,9 +42,9 @@ export interface LibTorchSearch {
 
 /** The inputs of a search; tests replace them. */
 export interface SearchOptions {
-  env?: NodeJS.ProcessEnv;
+  env?: NodeJS.ProcessEnv | undefined;
   /** The release that the addon was built for; a LibTorch of another minor release is skipped. */
-  version?: string;
+  version?: string | undefined;
   /** Finds Python's torch package; undefined if there is none. */
   pythonTorch?: (env: NodeJS.ProcessEnv) => string | undefined;
 }

@@ -1,5 +1,5 @@
-import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
+import { packagePath } from "../../common/package-path.js";
 import type { App } from "../service.js";
 
 /** The files of the page; its modules are compiled into the same folder. */
@@ -24,7 +24,7 @@ const SECURITY = [
 /** GET /, the page to drop pictures on. */
 export async function addPage(app: App): Promise<void> {
   await app.register(fastifyStatic, {
-    root: fileURLToPath(new URL("../page", import.meta.url)),
+    root: packagePath("dist/server/page"),
     // No wildcard route: each file has its own below.
     serve: false,
     cacheControl: false,
