@@ -11,6 +11,13 @@ export type ImageFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "heif";
  */
 export function detectFormat(bytes: Uint8Array, name: string): ImageFormat {
   if (bytes.byteLength === 0) throw undecodable(`${name} is empty (0 bytes).`);
+  const format = formatOf(bytes);
+  if (format) return format;
+  throw undecodable(`${name} is not a picture in a supported format: JPEG, PNG, WebP, GIF, TIFF or AVIF.`);
+}
+
+/** The format by the first bytes; undefined for what is none of ours. */
+export function formatOf(bytes: Uint8Array): ImageFormat | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 32)).toString("latin1");
   if (start.startsWith("\xff\xd8\xff")) return "jpeg";
   if (start.startsWith("\x89PNG\r\n\x1a\n")) return "png";
@@ -18,8 +25,7 @@ export function detectFormat(bytes: Uint8Array, name: string): ImageFormat {
   if (/^GIF8[79]a/.test(start)) return "gif";
   if (/^(?:II[*+]\0|MM\0[*+])/.test(start)) return "tiff";
   // The brand may be a generic one (mif1); the decoder then says whether it is AV1 inside.
-  if (/^.{4}ftyp(?:avi[fs]|m[is]f1)/s.test(start)) return "heif";
-  throw undecodable(`${name} is not a picture in a supported format: JPEG, PNG, WebP, GIF, TIFF or AVIF.`);
+  return /^.{4}ftyp(?:avi[fs]|m[is]f1)/s.test(start) ? "heif" : undefined;
 }
 
 function undecodable(message: string): ClipBlipError {
