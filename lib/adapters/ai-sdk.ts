@@ -1,4 +1,7 @@
 import type { EmbeddingModelV3, EmbeddingModelV4 } from "@ai-sdk/provider";
+import { ClipBlipError } from "../common/errors.js";
+import { assertOneOf } from "../common/validate.js";
+import { pictureTextKind } from "../input/picture-text.js";
 import { type AdapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `clipEmbeddingModel`. */
@@ -20,7 +23,8 @@ interface CallOptions {
 }
 
 /**
- * An embedding model for the AI SDK. Values that are `data:image/…` URLs are embedded as pictures, all others as texts.
+ * An embedding model for the AI SDK. Values that are `data:` URLs are embedded as pictures, all others as texts; a bare
+ * base64 of a picture or the URL of one is refused, so that it is not embedded as words.
  * @example
  * ```ts
  * const model = clipEmbeddingModel({ model: "openai/clip-vit-base-patch32" });
@@ -34,8 +38,9 @@ export function clipEmbeddingModel(
   options: ClipEmbeddingModelOptions & { specificationVersion?: "v4" },
 ): EmbeddingModelV4;
 export function clipEmbeddingModel(options: ClipEmbeddingModelOptions): EmbeddingModelV3 | EmbeddingModelV4 {
-  const embedder = new Embedder(options);
+  const embedder = new Embedder(options, ["modelId", "specificationVersion"]);
   const { model, modelId = typeof model === "string" ? model : "clip", specificationVersion = "v4" } = options;
+  assertOneOf(specificationVersion, "options.specificationVersion", ["v3", "v4"]);
   const common = {
     provider: "clip-blip",
     modelId,
@@ -50,14 +55,19 @@ export function clipEmbeddingModel(options: ClipEmbeddingModelOptions): Embeddin
 }
 
 async function embedValues(embedder: Embedder, values: string[], signal?: AbortSignal): Promise<number[][]> {
-  const isPicture = (value: string) => /^data:image\//i.test(value);
+  const kinds = values.map(pictureTextKind);
+  const index = kinds.findIndex((kind) => kind === "url" || kind === "base64");
+  if (index >= 0) {
+    const what = kinds[index] === "url" ? "the URL of a picture" : "a picture in base64";
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `values[${index}] is ${what}: give a data: URL of the picture`, {
+      index,
+    });
+  }
+  const of = (wanted: "data" | undefined) => values.filter((_, position) => kinds[position] === wanted);
   const [texts, pictures] = await Promise.all([
-    embedder.texts(
-      values.filter((value) => !isPicture(value)),
-      signal,
-    ),
-    embedder.images(values.filter(isPicture), signal),
+    embedder.texts(of(undefined), signal),
+    embedder.images(of("data"), signal),
   ]);
   const [nextText, nextPicture] = [texts.values(), pictures.values()];
-  return values.map((value) => (isPicture(value) ? nextPicture : nextText).next().value!);
+  return kinds.map((kind) => (kind === "data" ? nextPicture : nextText).next().value!);
 }

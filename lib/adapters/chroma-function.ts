@@ -32,8 +32,8 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
   readonly #config: ClipEmbeddingFunctionConfig;
 
   constructor(options: AdapterOptions) {
-    const { model, load: { device, dtype } = {} } = options;
     this.#embedder = new Embedder(options);
+    const { model, load: { device, dtype } = {} } = options;
     this.#config = typeof model === "string" ? { model, load: { device, dtype } } : {};
   }
 
