@@ -124,7 +124,7 @@ export class Pipeline<Input, Item, R> {
         try {
           return { index, input, value: await this.#runItem(input, call, cancel.signal) };
         } catch (error) {
-          return { index, input, error: blame(error, index) };
+          return { index, input, error: numbered(error, index) };
         } finally {
           if (!cancel.signal.aborted) {
             unfinished -= 1;
@@ -170,6 +170,12 @@ export class Pipeline<Input, Item, R> {
     call.preparing -= 1;
     return this.#batcher.submit(item, call);
   }
+}
+
+/** As `blame`, for a result that has its index and input beside the error: the message need not say it. */
+function numbered(error: unknown, index: number): ClipBlipError {
+  const blamed = blame(error, index);
+  return blamed === error ? blamed : Object.assign(blamed, { message: (error as ClipBlipError).message });
 }
 
 /** Adds the item's index to its error; errors of the whole call (closed, lost device, abort) stay as they are. */
