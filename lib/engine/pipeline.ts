@@ -125,7 +125,7 @@ export class Pipeline<Input, Item, R> {
         try {
           return { index, input, value: await this.#runItem(input, call, cancel.signal) };
         } catch (error) {
-          return { index, input, error: blame(error, index, Number.POSITIVE_INFINITY) };
+          return { index, input, error: blame(error, index, 1) };
         } finally {
           if (!cancel.signal.aborted) {
             unfinished -= 1;
@@ -177,7 +177,7 @@ export class Pipeline<Input, Item, R> {
 function blame(error: unknown, index: number, items: number): ClipBlipError {
   if (!(error instanceof ClipBlipError) || !ITEM_ERRORS.has(error.code)) return error as ClipBlipError;
   if (items > 1) return error.at(index);
-  // The message of a call with one item need not say which.
+  // The message of a call with one item, or of a result that has its index beside it, need not say which.
   return new ClipBlipError(error.code, error.message, { cause: error.cause, index });
 }
 

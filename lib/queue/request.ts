@@ -1,6 +1,7 @@
 import { ClipBlipError } from "../common/errors.js";
 import { assertArray, assertBoolean, assertOneOf, assertOptions, invalidArgument } from "../common/validate.js";
-import { assertGenerationOptions, GENERATION_OPTIONS } from "../models/blip/generation-options.js";
+import { isDataUrl } from "../input/picture-text.js";
+import { assertEffective, assertGenerationOptions, GENERATION_OPTIONS } from "../models/blip/generation-options.js";
 import type { JobRequest, JobType } from "../models/jobs.js";
 
 /** A picture of a request. */
@@ -62,6 +63,8 @@ function parseTask(type: JobType, options: unknown): Task {
   }
   // Only the worker knows the model's context length.
   assertGenerationOptions(checked, Number.MAX_SAFE_INTEGER);
+  // Nor does anyone here know its defaults: a job says by itself that it samples.
+  assertEffective(checked, { doSample: checked.doSample ?? false, numBeams: checked.numBeams });
   return { type, options: checked };
 }
 
@@ -88,7 +91,7 @@ function parsePictures(images: unknown, limits: RequestLimits): Picture[] {
       );
     }
     keys.add(picture.key);
-    if (isData(picture.uri)) dataLength += picture.uri.length;
+    if (isDataUrl(picture.uri)) dataLength += picture.uri.length;
     pictures.push(picture);
   }
   if (dataLength > limits.maxDataLength) {
@@ -118,7 +121,7 @@ function checkUri(uri: unknown, name: string, index: number): string {
   if (typeof uri !== "string" || !/^(file|https?|data):/i.test(uri)) {
     throw invalidArgument(name, "a file:, http:, https: or data: URI", uri).at(index);
   }
-  if (isData(uri)) return uri;
+  if (isDataUrl(uri)) return uri;
   if (uri.length > MAX_URI_LENGTH || !URL.canParse(uri)) {
     throw invalidArgument(name, `a valid URI of at most ${MAX_URI_LENGTH} characters`, uri).at(index);
   }
@@ -126,10 +129,5 @@ function checkUri(uri: unknown, name: string, index: number): string {
 }
 
 function defaultKey(uri: string, index: number): string {
-  return isData(uri) || uri.length > MAX_KEY_LENGTH ? String(index) : uri;
-}
-
-/** Whether a URI holds the picture itself. */
-export function isData(uri: string): boolean {
-  return /^data:/i.test(uri);
+  return isDataUrl(uri) || uri.length > MAX_KEY_LENGTH ? String(index) : uri;
 }
