@@ -139,7 +139,10 @@ export function splitInPython(text: string, tokens: readonly AddedToken[]): Part
       parts[index] = "";
     }
   }
-  return parts.filter((part) => part !== "");
+  // What was put together can be the text of a token, and then is one.
+  return parts
+    .filter((part) => part !== "")
+    .map((part) => (typeof part === "string" ? (byContent.get(part) ?? part) : part));
 }
 
 /** The text of a part; "" if there is none. */

@@ -56,7 +56,7 @@ export function createBlipTokenizer(
   const config = parseTokenizerFile(tokenizerConfigJson, "tokenizer_config.json");
   const encoder = new Encoder(json);
   const limit = new TokenLimit(maxTokens, config, encoder.ends);
-  const decoder = makeTokenizer({ ...json, added_tokens: encoder.added.decoded }, config);
+  const decoder = makeTokenizer({ ...json, added_tokens: encoder.added.decoded }, {});
   // Default false, as in transformers 5; the JavaScript tokenizer's default is true.
   const decodeOptions = {
     skip_special_tokens: true,

@@ -15,6 +15,14 @@ export interface UnigramOptions {
 /** Pieces with their log-probabilities. */
 type Vocabulary = [piece: string, score: number][];
 
+/** The model in tokenizer.json. */
+interface UnigramModel {
+  vocab: Vocabulary;
+  unk_id: number;
+  /** Of pieces that no text contains, if the file was made from spiece.model. */
+  control_ids?: number[];
+}
+
 /**
  * Encodes text with a unigram vocabulary as transformers' SiglipTokenizer does with SentencePiece, without the end
  * token.
@@ -29,14 +37,18 @@ export function unigramEncoder(
   tokenizer: JsonPart,
   { addedTokens, lowerCase, window }: UnigramOptions,
 ): (text: string) => number[] {
-  const { vocab, unk_id: unknownId } = tokenizer.model as { vocab: Vocabulary; unk_id: number };
+  const { vocab, unk_id: unknownId, control_ids: controlIds } = tokenizer.model as UnigramModel;
   if (!Array.isArray(vocab) || vocab[unknownId] === undefined) {
     throw invalidTokenizer("tokenizer.json has no unigram vocabulary with an unknown token");
   }
   const unknown = vocab[unknownId][0];
-  const unigram = new Unigram(vocab, unknownId, new Set([unknownId, ...controls(addedTokens)]));
+  const unigram = new Unigram(vocab, unknownId, new Set([unknownId, ...(controlIds ?? controls(addedTokens))]));
   const charsmap = readCharsmap(tokenizer.normalizer);
-  const encodePieces = (text: string) => unigram.encode(normalizeForPieces(text, charsmap).slice(0, window));
+  // Python looks for the name of a piece among the added tokens first; that of unknown characters is their text.
+  const byContent = new Map(addedTokens.map(({ content, id }) => [content, id]));
+  const unknownRun = (run: string) => byContent.get(run) ?? unknownId;
+  const encodePieces = (text: string) =>
+    unigram.encode(normalizeForPieces(text, charsmap).slice(0, window), unknownRun);
   const markLength = encodePieces(unknown).length;
 
   /**
@@ -48,21 +60,33 @@ export function unigramEncoder(
     return ids.length >= markLength ? ids.slice(markLength) : ids;
   }
 
+  const renamed = new Map(
+    addedTokens.flatMap(({ content, id }) => {
+      const piece = vocab.findIndex(([text]) => text === content);
+      return piece < 0 || piece === id ? [] : [[piece, id] as const];
+    }),
+  );
   const spaceId = vocab.findIndex(([piece]) => piece === SPACE_SYMBOL);
+  // Unknown characters have the id of the unknown token, but not its name.
+  const special = new Set(addedTokens.flatMap((token) => (token.special && token.id !== unknownId ? [token.id] : [])));
   return (text) => {
     const parts = splitInPython(SPACE_SYMBOL + text.replaceAll(SPACE_SYMBOL, " "), addedTokens);
     const ids: number[] = [];
     for (const part of parts) {
-      if (typeof part === "string") ids.push(...encodePart(part));
+      if (typeof part === "string") for (const id of encodePart(part)) ids.push(renamed.get(id) ?? id);
       else if (part.special && ids.length === 1 && ids[0] === spaceId) ids[0] = part.id;
       else ids.push(part.id);
       if (ids.length > window) break;
     }
-    return ids;
+    // The space that was put in front of the text goes again before a special token.
+    return ids.length > 1 && ids[0] === spaceId && special.has(ids[1]!) ? ids.slice(1) : ids;
   };
 }
 
-/** SentencePiece never finds its control pieces, such as the end token, in a text. */
+/**
+ * SentencePiece never finds its control pieces, such as the end token, in a text. A tokenizer.json that was not made from
+ * spiece.model does not name them; they are among its special tokens.
+ */
 function controls(tokens: readonly AddedToken[]): number[] {
   return tokens.filter(({ special }) => special).map(({ id }) => id);
 }

@@ -39,8 +39,11 @@ export class Unigram {
     this.#longest = longest;
   }
 
-  /** The ids of the pieces; a run of unknown characters counts as one piece. */
-  encode(text: string): number[] {
+  /**
+   * The ids of the pieces; a run of unknown characters counts as one piece.
+   * @param unknown the id of such a run; by default that of the unknown piece
+   */
+  encode(text: string, unknown: (run: string) => number = () => this.#unknownId): number[] {
     const characters = [...text];
     const steps: (Step | undefined)[] = [{ id: -1, start: -1, score: 0 }];
     const offer = (end: number, id: number, start: number, pieceScore: number) => {
@@ -62,7 +65,16 @@ export class Unigram {
       if (!hasSingle) offer(start + 1, this.#unknownId, start, this.#unknownScore);
     }
     const ids: number[] = [];
-    for (let end = characters.length; end > 0; end = steps[end]!.start) ids.push(steps[end]!.id);
-    return ids.reverse().filter((id, index) => id !== this.#unknownId || ids[index - 1] !== this.#unknownId);
+    for (let end = characters.length; end > 0; ) {
+      const { id } = steps[end]!;
+      let { start } = steps[end]!;
+      if (id !== this.#unknownId) ids.push(id);
+      else {
+        while (start > 0 && steps[start]!.id === id) start = steps[start]!.start;
+        ids.push(unknown(characters.slice(start, end).join("")));
+      }
+      end = start;
+    }
+    return ids.reverse();
   }
 }

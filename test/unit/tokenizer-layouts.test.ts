@@ -19,12 +19,18 @@ interface Layout {
   ids: number[][];
   /** What it decodes them to; of BLIP's tokenizers only. */
   decoded?: string[];
+  /** Default: those of all layouts. */
+  texts?: string[];
 }
 
 const fixtures = fileURLToPath(new URL("../fixtures/", import.meta.url));
-const { contextLength, texts, cases }: { contextLength: number; texts: string[]; cases: Layout[] } = JSON.parse(
-  readFileSync(join(fixtures, "layouts/cases.json"), "utf8"),
-);
+const read = (name: string) => JSON.parse(readFileSync(join(fixtures, "layouts", name), "utf8"));
+const {
+  contextLength,
+  texts: common,
+  cases,
+}: { contextLength: number; texts: string[]; cases: Layout[] } = read("cases.json");
+const random: Layout[] = read("random.json").cases;
 const SOURCES = { clip: "layouts/clip", bert: "layouts/bert", siglip: "siglip/siglip", siglip2: "layouts/siglip2" };
 
 /** Writes the files of a layout, as make_layouts.py does. */
@@ -53,13 +59,13 @@ function encoderOf(kind: TokenizerKind, tokenizer: string, config: string): (tex
   return (text) => made.encode(text);
 }
 
-test.each(cases)("$name", async (layout) => {
+test.each([...cases, ...random])("$name", async (layout) => {
   const directory = build(layout);
   try {
     const kind = layout.base === "siglip2" ? "siglip" : layout.base;
     const { tokenizer, config } = await readTokenizer(directory, kind);
     const encode = encoderOf(kind, tokenizer, config);
-    for (const [index, text] of texts.entries()) {
+    for (const [index, text] of (layout.texts ?? common).entries()) {
       assert.deepEqual(encode(text), layout.ids[index], JSON.stringify(text));
     }
     const blip = createBlipTokenizer(tokenizer, config, { startTokenId: -1 });
@@ -70,5 +76,5 @@ test.each(cases)("$name", async (layout) => {
 });
 
 test("every layout that transformers reads is compared", () => {
-  assert.ok(cases.length >= 220 && texts.length >= 50);
+  assert.ok(cases.length >= 220 && common.length >= 50 && random.length >= 150);
 });

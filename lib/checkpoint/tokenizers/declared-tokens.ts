@@ -77,7 +77,8 @@ function numberedBy(decoder: JsonObject): Map<number, DeclaredToken> {
  * @param legacy whether special_tokens_map.json is read
  */
 function extraTokens({ config, specialTokensMap: map }: TokenFiles, legacy: boolean): unknown[] | object {
-  const inConfig = config.raw("extra_special_tokens") ?? config.raw("additional_special_tokens");
+  const newer = config.has("extra_special_tokens");
+  const inConfig = newer ? (config.raw("extra_special_tokens") ?? []) : config.raw("additional_special_tokens");
   const inMap = legacy ? map?.raw("extra_special_tokens") : undefined;
   if (Array.isArray(inMap)) return [...(Array.isArray(inConfig) ? inConfig : []), ...inMap];
   const found = inMap ?? inConfig ?? (legacy ? map?.raw("additional_special_tokens") : undefined) ?? [];

@@ -65,6 +65,12 @@ export function siglipParts({ model }: SiglipVocabulary, input: ClassInput): Cla
       special_tokens: { [end]: { id: end, ids: [endId], tokens: [end] } },
     },
     decoder: { type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: true },
-    model: { type: "Unigram", unk_id: unknown, vocab: model.pieces.map(({ text, score }) => [text, score]) },
+    model: {
+      type: "Unigram",
+      unk_id: unknown,
+      vocab: model.pieces.map(({ text, score }) => [text, score]),
+      // A key of our own: tokenizer.json has no place for the types of pieces.
+      control_ids: model.pieces.flatMap(({ type }, id) => (type === PIECE_TYPES.control ? [id] : [])),
+    },
   };
 }
