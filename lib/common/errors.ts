@@ -54,9 +54,10 @@ export class ClipBlipError extends Error {
     if (options.index !== undefined) this.index = options.index;
   }
 
-  /** The same error, blamed on item `index` of the caller's list. */
+  /** The same error, blamed on item `index` of the caller's list, whatever item of a part of it was blamed before. */
   at(index: number): ClipBlipError {
-    const copy = new ClipBlipError(this.code, `${this.message} (item ${index})`, { cause: this.cause, index });
+    const message = `${this.message.replace(/ \(item \d+\)$/, "")} (item ${index})`;
+    const copy = new ClipBlipError(this.code, message, { cause: this.cause, index });
     copy.stack = this.stack;
     return copy;
   }

@@ -1,11 +1,26 @@
 /** What JSON does not escape but a terminal or a log may act on: more control characters, directions, line ends. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
+/** Characters of a caller's text in a message: from its beginning, and from its end, where a path has its file name. */
+const [BEGINNING, END] = [60, 39];
+
 /** Text from a file or a request, made safe for a message: quoted, control characters escaped, cut if it is long. */
 export function quote(text: string): string {
-  const quoted = JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+  return escaped(JSON.stringify(cut(text)));
+}
+
+/** As `quote`, without the quotes: for what reads as a part of the sentence, such as an option's name. */
+export function brief(text: string): string {
+  return escaped(cut(text));
+}
+
+function cut(text: string): string {
+  return text.length > BEGINNING + END + 1 ? `${text.slice(0, BEGINNING)}…${text.slice(-END)}` : text;
+}
+
+function escaped(text: string): string {
   // Of a pair of surrogates both, each as JSON writes it.
-  return quoted.replaceAll(UNPRINTABLE, (match) =>
+  return text.replaceAll(UNPRINTABLE, (match) =>
     Array.from({ length: match.length }, (_, at) => `\\u${match.charCodeAt(at).toString(16).padStart(4, "0")}`).join(
       "",
     ),

@@ -1,9 +1,7 @@
 import { inspect } from "node:util";
+import { nearestName } from "./did-you-mean.js";
 import { ClipBlipError } from "./errors.js";
-import { quote } from "./quote.js";
-
-/** Characters of a wrong value in an error message. */
-const MAX_SHOWN = 120;
+import { brief } from "./quote.js";
 
 /** The sentence for a value of a wrong type or out of range: what was expected, and what came. */
 export function invalidArgument(name: string, expected: string, actual: unknown): ClipBlipError {
@@ -13,20 +11,20 @@ export function invalidArgument(name: string, expected: string, actual: unknown)
 /** A value on one line, cut where it is long. Nothing of the caller's is run for it: no getter, no `inspect` method. */
 function shown(value: unknown): string {
   const line = inspect(value, { depth: 0, customInspect: false, maxStringLength: 60, maxArrayLength: 8 });
-  const text = line.replaceAll(/\s*\n\s*/g, " ");
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+  return brief(line.replaceAll(/\s*\n\s*/g, " "));
 }
 
-/** An options object, or undefined. Unknown keys are refused, because they are typing mistakes. */
+/** An options object, or undefined. Unknown keys are refused, because they are typing mistakes; the nearest is named. */
 export function assertOptions(value: unknown, name: string, known: readonly string[]): void {
   if (value === undefined) return;
   if (value === null || typeof value !== "object" || Array.isArray(value))
     throw invalidArgument(name, "an object", value);
   for (const key of readableKeys(value, name)) {
-    if (!known.includes(key)) {
-      const option = `${name}.${quote(key).slice(1, -1)}`;
-      throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Unknown option ${option}: the options are ${known.join(", ")}`);
-    }
+    if (known.includes(key)) continue;
+    const nearest = nearestName(key, known);
+    const options = known.length > 0 ? `the options are ${known.join(", ")}` : "there are no options";
+    const advice = nearest === undefined ? options : `did you mean ${nearest}?`;
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Unknown option ${name}.${brief(key)}: ${advice}`);
   }
 }
 

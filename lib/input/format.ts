@@ -11,7 +11,20 @@ export type ImageFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "heif" | "b
  */
 export function detectFormat(bytes: Uint8Array, name: string): ImageFormat {
   if (bytes.byteLength === 0) throw undecodable(`${name} is empty (0 bytes).`);
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 32)).toString("latin1");
+  const format = formatOf(bytes);
+  if (format) return format;
+  const start = startOf(bytes);
+  const known = KNOWN.find(({ pattern }) => pattern.test(start));
+  throw undecodable(
+    known === undefined
+      ? `${name} is not a picture in a supported format: ${SUPPORTED}.`
+      : `${name} is ${known.name}, ${known.advice ?? `which is not supported: convert it to one of ${SUPPORTED}.`}`,
+  );
+}
+
+/** The format by the first bytes; undefined for what is none of ours. */
+export function formatOf(bytes: Uint8Array): ImageFormat | undefined {
+  const start = startOf(bytes);
   if (start.startsWith("\xff\xd8\xff")) return "jpeg";
   if (start.startsWith("\x89PNG\r\n\x1a\n")) return "png";
   if (/^RIFF.{4}WEBP/s.test(start)) return "webp";
@@ -19,13 +32,11 @@ export function detectFormat(bytes: Uint8Array, name: string): ImageFormat {
   if (/^(?:II[*+]\0|MM\0[*+])/.test(start)) return "tiff";
   // The brand may be a generic one (mif1); the decoder then says whether it is AV1 inside.
   if (/^.{4}ftyp(?:avi[fs]|m[is]f1)/s.test(start)) return "heif";
-  if (isBmp(start)) return "bmp";
-  const known = KNOWN.find(({ pattern }) => pattern.test(start));
-  throw undecodable(
-    known === undefined
-      ? `${name} is not a picture in a supported format: ${SUPPORTED}.`
-      : `${name} is ${known.name}, ${known.advice ?? `which is not supported: convert it to one of ${SUPPORTED}.`}`,
-  );
+  return isBmp(start) ? "bmp" : undefined;
+}
+
+function startOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 32)).toString("latin1");
 }
 
 const SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP";

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { ClipBlipError } from "../common/errors.js";
+import { isDataUrl } from "./picture-text.js";
 
 /** Where a string or a URL points to. */
 export type Location = { kind: "file"; path: string } | { kind: "data"; url: string } | { kind: "remote"; url: URL };
@@ -11,7 +12,7 @@ export type Location = { kind: "file"; path: string } | { kind: "data"; url: str
  */
 export function locate(value: string | URL, name: string): Location {
   const text = typeof value === "string" ? value : value.href;
-  if (/^data:/i.test(text)) return { kind: "data", url: text };
+  if (isDataUrl(text)) return { kind: "data", url: text };
   // One letter before the colon is a drive of Windows, not a scheme.
   if (!/^(?:file:|[a-z][a-z0-9+.-]+:\/\/|blob:)/i.test(text)) return { kind: "file", path: checkPath(text, name) };
   const url = parse(text, name);

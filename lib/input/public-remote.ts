@@ -16,6 +16,12 @@ export class FetchError extends ClipBlipError {
     super(code, message, { cause });
     this.transient = transient;
   }
+
+  override at(index: number): ClipBlipError {
+    const { message, stack } = super.at(index);
+    const copy = new FetchError(this.code, message, this.transient, this.cause);
+    return Object.assign(copy, { index, stack });
+  }
 }
 
 /** Options of `publicFetcher`. */

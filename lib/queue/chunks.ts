@@ -1,4 +1,5 @@
-import { isData, type Picture, type Task } from "./request.js";
+import { isDataUrl } from "../input/picture-text.js";
+import type { Picture, Task } from "./request.js";
 
 /** The part of a job that one worker takes at a time: the data of one BullMQ job. */
 export interface Chunk {
@@ -21,7 +22,7 @@ export function splitIntoChunks(job: string, task: Task, pictures: Picture[]): C
   const chunks: Chunk[] = [];
   let dataLength = 0;
   for (const picture of pictures) {
-    const length = isData(picture.uri) ? picture.uri.length : 0;
+    const length = isDataUrl(picture.uri) ? picture.uri.length : 0;
     let chunk = chunks.at(-1);
     if (!chunk || chunk.pictures.length >= PICTURES_OF_A_CHUNK || dataLength + length > MAX_DATA_LENGTH) {
       chunk = { job, task, pictures: [] };

@@ -1,8 +1,9 @@
 import type { ClipBlipError } from "../common/errors.js";
 import { shortNumbers } from "../common/numbers.js";
+import { isDataUrl } from "../input/picture-text.js";
 import type { Caption } from "../models/blip/caption.js";
 import type { JobResult } from "../models/jobs.js";
-import { isData, type Picture } from "./request.js";
+import type { Picture } from "./request.js";
 
 /** The outcome of one picture in a worker. */
 export type Outcome =
@@ -43,7 +44,7 @@ export function decodeOutcome(key: string, text: string): { index: number; resul
 
 /** A line of a sink. A `data:` URL is left out: it is the picture itself. */
 export function sinkLine(job: string, { key, uri }: Picture, outcome: Outcome): string {
-  const line = { job, key, ...(isData(uri) ? {} : { uri }), ...shown(outcome, shortNumbers) };
+  const line = { job, key, ...(isDataUrl(uri) ? {} : { uri }), ...shown(outcome, shortNumbers) };
   // JSON allows these two characters unescaped, but many readers take them for the end of a line.
   const text = JSON.stringify(line).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
   return `${text}\n`;

@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 import { ClipBlipError } from "../common/errors.js";
 import { readImageFile } from "../input/file.js";
 import { describe } from "../input/location.js";
+import { isDataUrl } from "../input/picture-text.js";
 import { publicFetcher } from "../input/public-remote.js";
 import type { ImageInput } from "../input/types.js";
-import { isData } from "./request.js";
 
 /** What a worker may read: anyone who can put jobs into Redis chooses the pictures. */
 export interface PictureAccess {
@@ -33,7 +33,7 @@ export async function pictureReader(access: PictureAccess): Promise<PictureReade
         throw refused("This worker does not fetch pictures by URL: start it with allowRemote (--allow-remote).");
       };
   return async (uri, signal) => {
-    if (isData(uri)) return uri;
+    if (isDataUrl(uri)) return uri;
     const url = new URL(uri);
     if (url.protocol === "file:") return readBelow(roots, url);
     return fetchPicture(url, describe({ kind: "remote", url }), signal);

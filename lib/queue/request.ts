@@ -1,5 +1,6 @@
 import { ClipBlipError } from "../common/errors.js";
 import { assertArray, assertBoolean, assertOneOf, assertOptions, invalidArgument } from "../common/validate.js";
+import { isDataUrl } from "../input/picture-text.js";
 import { assertGenerationOptions, GENERATION_OPTIONS } from "../models/blip/generation-options.js";
 import type { JobRequest, JobType } from "../models/jobs.js";
 
@@ -88,7 +89,7 @@ function parsePictures(images: unknown, limits: RequestLimits): Picture[] {
       );
     }
     keys.add(picture.key);
-    if (isData(picture.uri)) dataLength += picture.uri.length;
+    if (isDataUrl(picture.uri)) dataLength += picture.uri.length;
     pictures.push(picture);
   }
   if (dataLength > limits.maxDataLength) {
@@ -118,7 +119,7 @@ function checkUri(uri: unknown, name: string, index: number): string {
   if (typeof uri !== "string" || !/^(file|https?|data):/i.test(uri)) {
     throw invalidArgument(name, "a file:, http:, https: or data: URI", uri).at(index);
   }
-  if (isData(uri)) return uri;
+  if (isDataUrl(uri)) return uri;
   if (uri.length > MAX_URI_LENGTH || !URL.canParse(uri)) {
     throw invalidArgument(name, `a valid URI of at most ${MAX_URI_LENGTH} characters`, uri).at(index);
   }
@@ -126,10 +127,5 @@ function checkUri(uri: unknown, name: string, index: number): string {
 }
 
 function defaultKey(uri: string, index: number): string {
-  return isData(uri) || uri.length > MAX_KEY_LENGTH ? String(index) : uri;
-}
-
-/** Whether a URI holds the picture itself. */
-export function isData(uri: string): boolean {
-  return /^data:/i.test(uri);
+  return isDataUrl(uri) || uri.length > MAX_KEY_LENGTH ? String(index) : uri;
 }

@@ -3,11 +3,9 @@ import type { Socket } from "node:net";
 import type { FastifyReply } from "fastify";
 import { asServiceError, errorBody, ServiceError } from "./errors.js";
 import type { App } from "./service.js";
-import { validationError } from "./validation.js";
 
 /** Gives all errors the same shape, and logs those that are the service's fault. */
 export function addErrorHandling(app: App): void {
-  app.setSchemaErrorFormatter(validationError);
   app.setErrorHandler((error, request, reply) => {
     const failure = asServiceError(error);
     // A refusal by the service itself is not a fault.

@@ -1,6 +1,8 @@
 import type { preHandlerAsyncHookHandler } from "fastify";
+import { ClipBlipError } from "../common/errors.js";
 import { readDataUrl } from "../input/data-url.js";
 import { describe } from "../input/location.js";
+import { isDataUrl } from "../input/picture-text.js";
 import { ServiceError } from "./errors.js";
 import type { Service } from "./service.js";
 
@@ -23,12 +25,22 @@ export function readPictures(service: Service): preHandlerAsyncHookHandler {
   };
 }
 
-/** The bytes of pictures that are given as data: URLs, base64 or, if that is allowed, http(s): URLs. */
-export function resolvePictures(service: Service, images: string[], signal?: AbortSignal): Promise<Uint8Array[]> {
+/**
+ * The bytes of pictures that are given as data: URLs, base64 or, if that is allowed, http(s): URLs.
+ *
+ * @param places of the pictures in the request, for messages; default: it has nothing else
+ */
+export function resolvePictures(
+  service: Service,
+  images: string[],
+  signal?: AbortSignal,
+  places?: number[],
+): Promise<Uint8Array[]> {
   const { imageBytes } = service.options.limits;
   return Promise.all(
-    images.map(async (text, index) => {
-      const bytes = isRemote(text) ? await fetched(service, text, index, signal) : decoded(text, index);
+    images.map(async (text, position) => {
+      const index = places?.[position] ?? position;
+      const bytes = await read(service, text, index, signal);
       if (bytes.length <= imageBytes) return bytes;
       const message = `A picture is larger than the limit of ${imageBytes} bytes: send a smaller one (item ${index}).`;
       throw new ServiceError(413, "ERR_IMAGE_TOO_LARGE", message, { index });
@@ -36,9 +48,12 @@ export function resolvePictures(service: Service, images: string[], signal?: Abo
   );
 }
 
-/** Whether a text is a data: URL. */
-export function isDataUrl(text: string): boolean {
-  return /^data:/i.test(text);
+async function read(service: Service, text: string, index: number, signal?: AbortSignal): Promise<Uint8Array> {
+  try {
+    return isRemote(text) ? await fetched(service, text, index, signal) : decoded(text, index);
+  } catch (error) {
+    throw error instanceof ClipBlipError ? error.at(index) : error;
+  }
 }
 
 /** Whether a text is an http(s): URL. */

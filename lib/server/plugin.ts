@@ -17,7 +17,9 @@ import { jobRoutes } from "./routes/jobs.js";
 import { modelRoutes } from "./routes/models.js";
 import { openAiRoutes } from "./routes/openai.js";
 import { addPage } from "./routes/page.js";
+import { exact } from "./schemas/common.js";
 import { type App, Service } from "./service.js";
+import { validationError } from "./validation.js";
 
 /**
  * The service as a Fastify plugin, to be registered in an application, usually under a prefix. The options are those of
@@ -59,7 +61,12 @@ function addLife(app: App, service: Service, metrics: Metrics): void {
   app.decorateRequest("work", undefined);
   app.decorateRequest("pictures");
   app.addHook("onRoute", (route) => {
+    const { schema } = route;
     route.bodyLimit ??= service.options.limits.bodyBytes;
+    // Health, metrics and the page ignore a query, because probes and links carry some.
+    if (schema?.tags && !schema.tags.includes("health")) schema.querystring ??= exact({});
+    route.schemaErrorFormatter ??= (errors, part) =>
+      validationError(errors, part, schema?.[part as "body" | "querystring" | "params"]);
   });
   app.addHook("onRequest", (request, reply, next) => {
     reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });

@@ -145,7 +145,7 @@ describe("a body of JSON", () => {
   it("that is nearly right is answered as documented", async () => {
     // Many at once: of the findings of a schema only the first are told.
     const crowd = fc.array(oddText, { minLength: 9, maxLength: 12 });
-    const change = fc.record({ place: fc.nat(5), name: fc.option(oddText), value: oddValue });
+    const change = fc.record({ place: fc.nat(5), drop: fc.boolean(), name: fc.option(oddText), value: oddValue });
     const counts = { taken: 0, refused: 0 };
     await fc.assert(
       fc.asyncProperty(
@@ -154,10 +154,11 @@ describe("a body of JSON", () => {
         fc.option(crowd, { freq: 10 }),
         async (route, changes, names) => {
           const entries = Object.entries(goodBodies()[route]!);
-          for (const { place, name, value } of changes) {
+          for (const { place, drop, name, value } of changes) {
             const at = place % entries.length;
-            // Another value, another name, or one more.
-            if (name === null) entries[at] = [entries[at]![0], value];
+            // One less, another value, another name, or one more.
+            if (drop && entries.length > 1) entries.splice(at, 1);
+            else if (name === null) entries[at] = [entries[at]![0], value];
             else if (place % 2 === 0) entries[at] = [name, entries[at]![1]];
             else entries.push([name, value]);
           }

@@ -1,7 +1,7 @@
+import { isDataUrl } from "../../input/picture-text.js";
 import type { JobImage, JobRequest } from "../../models/jobs.js";
 import { refuseWhileDraining } from "../admission.js";
 import { ServiceError } from "../errors.js";
-import { isDataUrl } from "../pictures.js";
 import { responses } from "../schemas/common.js";
 import { jobSchemas } from "../schemas/jobs.js";
 import type { Routes } from "../service.js";
@@ -46,7 +46,7 @@ export const jobRoutes: Routes = (app, service) => {
         tags: ["jobs"],
         summary: "Returns the progress of a job, and its results once it is completed",
         params: parameters,
-        response: responses({ 200: status }, 401, 404, 500, 503),
+        response: responses({ 200: status }, 401, 404, 422, 500, 503),
       },
     },
     async ({ params }) => {

@@ -1,4 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
+import type { FastifyRequest } from "fastify";
+import { assertOptions } from "../../common/validate.js";
 import { refuseWhileDraining } from "../admission.js";
 import type { HostedModel } from "../hosted-model.js";
 import type { AnyServiceModel } from "../models.js";
@@ -31,7 +33,7 @@ export const modelRoutes: Routes = (app, service) => {
       schema: {
         tags,
         summary: "Returns the models, their devices, and the limits of a request",
-        response: responses({ 200: capabilitiesSchema }, 401),
+        response: responses({ 200: capabilitiesSchema }, 401, 422),
       },
     },
     async () => capabilities(service),
@@ -43,9 +45,10 @@ export const modelRoutes: Routes = (app, service) => {
       schema: {
         tags,
         summary: "Loads the models if necessary, and runs a batch of each size",
-        response: responses({ 200: capabilitiesSchema }, 401, 500, 503),
+        response: responses({ 200: capabilitiesSchema }, 400, 401, 413, 415, 422, 500, 503),
       },
       onRequest: refuseWhileDraining(service),
+      preValidation: refuseBody,
     },
     async () => {
       await service.start();
@@ -61,8 +64,9 @@ export const modelRoutes: Routes = (app, service) => {
       schema: {
         tags,
         summary: "Unloads the weights from the device; the next request loads them again",
-        response: responses({ 200: capabilitiesSchema }, 401, 500, 503),
+        response: responses({ 200: capabilitiesSchema }, 400, 401, 413, 415, 422, 500, 503),
       },
+      preValidation: refuseBody,
     },
     async () => {
       const unavailable = service.unavailable();
@@ -72,6 +76,12 @@ export const modelRoutes: Routes = (app, service) => {
     },
   );
 };
+
+/** Refuses a body that asks for something: these routes have no options. */
+async function refuseBody({ body }: FastifyRequest): Promise<void> {
+  if (body === undefined || body === null) return;
+  assertOptions(body, "body", []);
+}
 
 function capabilities({ clip, blip, options }: Service) {
   return {

@@ -1,11 +1,13 @@
 import { endianness } from "node:os";
-import { Type } from "@fastify/type-provider-typebox";
+import { Type, TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
+import { ClipBlipError } from "../../common/errors.js";
 import { admit } from "../admission.js";
 import { ServiceError } from "../errors.js";
 import type { HostedModel } from "../hosted-model.js";
 import type { ServiceClip } from "../models.js";
-import { isDataUrl, resolvePictures } from "../pictures.js";
-import { responses, WORK_FAILURES } from "../schemas/common.js";
+import { type EmbeddingInput, parseEmbeddingsRequest } from "../openai-input.js";
+import { resolvePictures } from "../pictures.js";
+import { exact, responses, WORK_FAILURES } from "../schemas/common.js";
 import type { Routes, Service } from "../service.js";
 
 const embeddingSchema = Type.Object({
@@ -26,39 +28,69 @@ const listSchema = Type.Object({
   ),
 });
 
+const text = Type.String();
+const picture = Type.String({ description: "A data: URL, base64 or, if the service allows it, an http(s): URL." });
+const imageUrl = Type.Union([
+  picture,
+  exact({ url: picture, detail: Type.Optional(Type.String({ description: "Ignored." })) }),
+]);
+const part = Type.Union([
+  Type.String({ description: "A text, or a data: URL of a picture. Other pictures need a type or a modality." }),
+  exact({ type: Type.Optional(Type.Enum(["text", "input_text"])), text }),
+  exact({ type: Type.Optional(Type.Enum(["image_url", "input_image"])), image_url: imageUrl }),
+  exact({ type: Type.Optional(Type.Literal("image")), image: picture }),
+]);
+const parts = Type.Array(part, { minItems: 1 });
+
+/** For the documentation; `parseEmbeddingsRequest` reads it. */
+const bodySchema = exact({
+  input: Type.Optional(Type.Union([part, parts], { description: "Each item becomes an embedding." })),
+  messages: Type.Optional(
+    Type.Array(exact({ role: Type.Optional(Type.String()), content: Type.Union([Type.String(), parts]) }), {
+      description: "As vLLM takes it, instead of input: a conversation of one text or one picture.",
+    }),
+  ),
+  modality: Type.Optional(
+    Type.Enum(["text", "image"], {
+      description: "What the strings of input are, as infinity takes it. Default: texts, and data: URLs of pictures.",
+    }),
+  ),
+  model: Type.Optional(Type.String({ description: "Ignored: the service has one CLIP model." })),
+  encoding_format: Type.Optional(Type.Enum(["float", "base64"], { description: "Default float." })),
+  dimensions: Type.Optional(
+    Type.Integer({ description: "Must be the model's own dimension: embeddings cannot be shortened." }),
+  ),
+  user: Type.Optional(Type.String({ description: "Ignored." })),
+});
+
 /** POST /v1/embeddings, in the shape of OpenAI's API. */
 export const openAiRoutes: Routes = (app, service) => {
   const { clip, options } = service;
   if (!clip) return;
-  const { texts } = options.limits;
   app.post(
     "/v1/embeddings",
     {
       schema: {
         tags: ["OpenAI"],
-        summary: "Embeds texts, and pictures as data: URLs",
-        description: "For clients of OpenAI's API. Other properties are ignored.",
-        body: Type.Object({
-          input: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1, maxItems: texts })]),
-          model: Type.Optional(Type.String({ description: "Ignored: the service has one CLIP model." })),
-          encoding_format: Type.Optional(Type.Enum(["float", "base64"], { description: "Default float." })),
-          dimensions: Type.Optional(
-            Type.Integer({ description: "Must be the model's own dimension: embeddings cannot be shortened." }),
-          ),
-        }),
+        summary: "Embeds texts and pictures",
+        description: "For clients of OpenAI's API. Of vLLM's and infinity's, messages and modality are taken.",
+        body: bodySchema,
         response: responses({ 200: listSchema }, ...WORK_FAILURES),
       },
+      // The body is read by the handler.
+      validatorCompiler: (part) => (part.httpPart === "body" ? () => true : TypeBoxValidatorCompiler(part)),
       onRequest: admit(service, clip),
     },
     async ({ body, work }) => {
-      const inputs = [body.input].flat();
-      work!.setItems(inputs.length);
-      const { embeddings, tokens } = await embed(service, clip, inputs, work!.signal);
+      const request = parseEmbeddingsRequest(body, options.limits);
+      work!.setItems(request.inputs.length);
+      const { embeddings, tokens } = await embed(service, clip, request.inputs, work!.signal);
       const { length } = embeddings[0]!;
-      if (body.dimensions !== undefined && body.dimensions !== length) {
-        throw wrong(`This model's embeddings have ${length} numbers: omit "dimensions".`);
+      if (request.dimensions !== undefined && request.dimensions !== length) {
+        const message = `This model's embeddings have ${length} numbers: omit "dimensions".`;
+        throw new ServiceError(422, "ERR_INVALID_ARGUMENT", message);
       }
-      const encode = body.encoding_format === "base64" ? base64 : (vector: Float32Array) => Array.from(vector);
+      const encode = request.base64 ? base64 : (vector: Float32Array) => Array.from(vector);
       return {
         object: "list" as const,
         data: embeddings.map((vector, index) => ({ object: "embedding" as const, index, embedding: encode(vector) })),
@@ -73,41 +105,46 @@ export const openAiRoutes: Routes = (app, service) => {
 async function embed(
   service: Service,
   clip: HostedModel<ServiceClip>,
-  inputs: string[],
+  inputs: EmbeddingInput[],
   signal: AbortSignal,
 ): Promise<{ embeddings: Float32Array[]; tokens: number }> {
-  const { imagePixels, images, textLength } = service.options.limits;
-  const positions = { text: [] as number[], picture: [] as number[] };
-  for (const [index, input] of inputs.entries()) positions[isDataUrl(input) ? "picture" : "text"].push(index);
-  if (positions.picture.length > images) throw wrong(`There are more than ${images} pictures: send several requests.`);
-  const tooLong = positions.text.find((index) => inputs[index]!.length > textLength);
-  if (tooLong !== undefined)
-    throw wrong(`A text has more than ${textLength} characters: shorten it (item ${tooLong}).`, tooLong);
-
-  const texts = positions.text.map((index) => inputs[index]!);
-  const pictures = await resolvePictures(
-    service,
-    positions.picture.map((index) => inputs[index]!),
-    signal,
-  );
+  const texts = { values: [] as string[], places: [] as number[] };
+  const urls = { values: [] as string[], places: [] as number[] };
+  for (const [index, input] of inputs.entries()) {
+    const { values, places } = "text" in input ? texts : urls;
+    values.push("text" in input ? input.text : input.picture);
+    places.push(index);
+  }
+  const pictures = await resolvePictures(service, urls.values, signal, urls.places);
+  const { imagePixels } = service.options.limits;
   return clip.use(async (model) => {
     const [ofTexts, ofPictures] = await Promise.all([
-      texts.length ? model.encodeTexts(texts, { signal }) : [],
-      pictures.length ? model.encodeImages(pictures, { maxPixels: imagePixels, signal }) : [],
+      texts.values.length ? blaming(model.encodeTexts(texts.values, { signal }), texts.places) : [],
+      pictures.length ? blaming(model.encodeImages(pictures, { maxPixels: imagePixels, signal }), urls.places) : [],
     ]);
     const embeddings: Float32Array[] = [];
-    for (const [at, index] of positions.text.entries()) embeddings[index] = ofTexts[at]!;
-    for (const [at, index] of positions.picture.entries()) embeddings[index] = ofPictures[at]!;
-    const tokens = texts.length ? model.countTokens(texts).reduce((sum, count) => sum + count, 0) : 0;
+    for (const [at, index] of texts.places.entries()) embeddings[index] = ofTexts[at]!;
+    for (const [at, index] of urls.places.entries()) embeddings[index] = ofPictures[at]!;
+    const tokens = texts.values.length ? model.countTokens(texts.values).reduce((sum, count) => sum + count, 0) : 0;
     return { embeddings, tokens };
   });
+}
+
+/** Errors of one input, which a call of one input does not number. */
+const INPUT_ERRORS = ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_TEXT_TOO_LONG"];
+
+/** The result of a call for some of the inputs; an error that blames one of them names its place among all. */
+async function blaming<T>(call: Promise<T>, places: number[]): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (!(error instanceof ClipBlipError)) throw error;
+    const index = error.index ?? (places.length === 1 && INPUT_ERRORS.includes(error.code) ? 0 : undefined);
+    throw index === undefined ? error : error.at(places[index]!);
+  }
 }
 
 function base64(vector: Float32Array): string {
   const bytes = Buffer.from(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength));
   return (endianness() === "LE" ? bytes : bytes.swap32()).toString("base64");
-}
-
-function wrong(message: string, index?: number): ServiceError {
-  return new ServiceError(422, "ERR_INVALID_ARGUMENT", message, { index });
 }
