@@ -1,3 +1,6 @@
+import { ClipBlipError } from "../common/errors.js";
+import { assertOneOf } from "../common/validate.js";
+import { pictureTextKind } from "../input/picture-text.js";
 import { type AdapterInput, type AdapterOptions, adapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `clipEmbeddingModel`. */
@@ -29,7 +32,8 @@ export interface ClipEmbeddingModel<Version extends "v3" | "v4" = "v3"> {
 }
 
 /**
- * An embedding model for the AI SDK. Values that are `data:image/…` URLs are embedded as pictures, all others as texts.
+ * An embedding model for the AI SDK. Values that are `data:` URLs are embedded as pictures, all others as texts; a bare
+ * base64 of a picture or the URL of one is refused, so that it is not embedded as words.
  * @example
  * ```ts
  * import { embedMany } from "ai";
@@ -43,8 +47,9 @@ export function clipEmbeddingModel<Version extends "v3" | "v4" = "v3">(
   input: AdapterInput<ClipEmbeddingModelOptions & { specificationVersion?: Version | undefined }>,
 ): ClipEmbeddingModel<Version> {
   const options = adapterOptions<ClipEmbeddingModelOptions & { specificationVersion?: Version | undefined }>(input);
-  const embedder = new Embedder(options);
+  const embedder = new Embedder(options, ["modelId", "specificationVersion"]);
   const { model, modelId = typeof model === "string" ? model : "clip", specificationVersion = "v3" } = options;
+  assertOneOf(specificationVersion, "options.specificationVersion", ["v3", "v4"]);
   return {
     specificationVersion: specificationVersion as Version,
     provider: "clip-blip",
@@ -59,14 +64,19 @@ export function clipEmbeddingModel<Version extends "v3" | "v4" = "v3">(
 }
 
 async function embedValues(embedder: Embedder, values: string[], signal?: AbortSignal): Promise<number[][]> {
-  const isPicture = (value: string) => /^data:image\//i.test(value);
+  const kinds = values.map(pictureTextKind);
+  const index = kinds.findIndex((kind) => kind === "url" || kind === "base64");
+  if (index >= 0) {
+    const what = kinds[index] === "url" ? "the URL of a picture" : "a picture in base64";
+    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `values[${index}] is ${what}: give a data: URL of the picture`, {
+      index,
+    });
+  }
+  const of = (wanted: "data" | undefined) => values.filter((_, position) => kinds[position] === wanted);
   const [texts, pictures] = await Promise.all([
-    embedder.texts(
-      values.filter((value) => !isPicture(value)),
-      signal,
-    ),
-    embedder.images(values.filter(isPicture), signal),
+    embedder.texts(of(undefined), signal),
+    embedder.images(of("data"), signal),
   ]);
   const [nextText, nextPicture] = [texts.values(), pictures.values()];
-  return values.map((value) => (isPicture(value) ? nextPicture : nextText).next().value!);
+  return kinds.map((kind) => (kind === "data" ? nextPicture : nextText).next().value!);
 }

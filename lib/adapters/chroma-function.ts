@@ -33,8 +33,8 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
 
   constructor(input: AdapterInput) {
     const options = adapterOptions(input);
-    const { model, load: { device, dtype } = {} } = options ?? {};
     this.#embedder = new Embedder(options);
+    const { model, load: { device, dtype } = {} } = options;
     this.#config = typeof model === "string" ? { model, load: { device, dtype } } : {};
   }
 

@@ -1,6 +1,6 @@
-import { invalidArgument } from "../common/validate.js";
+import { assertBoolean, assertOptions, invalidArgument } from "../common/validate.js";
 import type { ImageInput } from "../input/types.js";
-import type { LoadOptions } from "../models/load-options.js";
+import { assertLoadOptions, type LoadOptions } from "../models/load-options.js";
 
 /** What the adapters use of a model, such as `ClipModel`. */
 export interface EmbeddingModel {
@@ -41,12 +41,19 @@ const loaded = new Map<string, Promise<EmbeddingModel>>();
 export class Embedder {
   readonly #options: AdapterOptions;
 
-  /** @throws ClipBlipError ERR_INVALID_ARGUMENT if `model` is neither a model nor a source */
-  constructor(options: AdapterOptions) {
-    const { model } = options ?? {};
+  /**
+   * @param more names of the adapter's own options
+   * @throws ClipBlipError ERR_INVALID_ARGUMENT, also if `model` is neither a model nor a source
+   */
+  constructor(options: AdapterOptions, more: readonly string[] = []) {
+    if (options === undefined) throw invalidArgument("options", "an object", options);
+    assertOptions(options, "options", ["model", "load", "allowRemote", ...more]);
+    const { model, load, allowRemote } = options;
     if (typeof model !== "string" && typeof model?.encodeTexts !== "function") {
       throw invalidArgument("options.model", "a ClipModel, or the source of one", model);
     }
+    if (load !== undefined) assertLoadOptions(load, "clip", "options.load");
+    assertBoolean(allowRemote, "options.allowRemote");
     this.#options = options;
   }
 

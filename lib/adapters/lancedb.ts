@@ -1,6 +1,7 @@
 import type { Float } from "apache-arrow";
 import { packageRequire } from "../common/package-path.js";
 import { requirePeer } from "../common/peer.js";
+import { assertOneOf, assertOptions } from "../common/validate.js";
 import type { ImageInput } from "../input/types.js";
 import type { LoadOptions } from "../models/load-options.js";
 import { Embedder } from "./embedder.js";
@@ -50,7 +51,9 @@ export class ClipEmbeddingFunction extends EmbeddingFunction<ImageInput, ClipEmb
 
   constructor(options: ClipEmbeddingFunctionOptions = {}) {
     super();
+    assertOptions(options, "options", ["model", "source", "device", "dtype", "allowRemote"]);
     const { model = "demo", source = "images", device, dtype, allowRemote } = this.resolveVariables(options);
+    assertOneOf(source, "options.source", ["images", "texts"]);
     this.#source = source;
     this.#embedder = new Embedder({ model, load: { device, dtype }, allowRemote });
   }

@@ -2,6 +2,9 @@ import type { Embeddings, EmbeddingsParams } from "@langchain/core/embeddings";
 import type { ImageInput } from "../input/types.js";
 import { type AdapterInput, type AdapterOptions, adapterOptions, Embedder } from "./embedder.js";
 
+/** The options of LangChain's base class. */
+const LANGCHAIN = ["maxConcurrency", "maxRetries", "onFailedAttempt"] as const satisfies (keyof EmbeddingsParams)[];
+
 /** Options of `ClipEmbeddings`: the adapter's, and LangChain's own. */
 export type ClipEmbeddingsOptions = AdapterOptions & EmbeddingsParams;
 
@@ -34,7 +37,7 @@ export function clipEmbeddings<B>(Base: {
     constructor(input: AdapterInput<ClipEmbeddingsOptions>) {
       const options = adapterOptions<ClipEmbeddingsOptions>(input);
       super(options);
-      this.#embedder = new Embedder(options);
+      this.#embedder = new Embedder(options, LANGCHAIN);
     }
 
     override embedDocuments(documents: string[]): Promise<number[][]> {

@@ -1,5 +1,6 @@
 import type { MultiModalEmbedding } from "@llamaindex/core/embeddings";
 import type { ImageType } from "@llamaindex/core/schema";
+import { assertInteger } from "../common/validate.js";
 import { type AdapterInput, type AdapterOptions, adapterOptions, Embedder } from "./embedder.js";
 
 /** Options of `ClipEmbedding`. */
@@ -35,7 +36,8 @@ export function clipEmbedding<B>(Base: {
     constructor(input: AdapterInput<ClipEmbeddingOptions>) {
       const options = adapterOptions<ClipEmbeddingOptions>(input);
       super();
-      this.#embedder = new Embedder(options);
+      this.#embedder = new Embedder(options, ["embedBatchSize"]);
+      assertInteger(options.embedBatchSize, "options.embedBatchSize", 1);
       this.embedBatchSize = options.embedBatchSize ?? 64;
       // The base class has this as a property of each instance.
       this.getTextEmbeddings = (texts) => this.#embedder.texts(texts);

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
 import redirecting from "follow-redirects";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ClipBlipError, type ErrorCode } from "../common/errors.js";
+import { invalidArgument } from "../common/validate.js";
 import { checkBytes, MAX_REMOTE_BYTES, REMOTE_TIMEOUT } from "./limits.js";
 import { collectStream } from "./stream.js";
 
@@ -46,10 +48,17 @@ const BUSY = new Set([408, 425, 429]);
  * Every address is checked when it is connected to, also behind names and redirects, so a name that changes its address
  * between a check and the connection gains nothing.
  *
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT for what is no address or range
+ *
  * The fetcher rejects with FetchError: ERR_INVALID_ARGUMENT for an address that is not public, ERR_IMAGE_DECODE where
  * the server cannot be reached or refuses; with ERR_IMAGE_TOO_LARGE; and with `signal.reason`.
  */
 export function publicFetcher({ allowedAddresses = [], maxBytes = MAX_REMOTE_BYTES }: PublicFetchOptions): Fetcher {
+  for (const [index, range] of allowedAddresses.entries()) {
+    if (!isRange(range)) {
+      throw invalidArgument(`options.allowedAddresses[${index}]`, 'an address or a range such as "10.0.0.0/8"', range);
+    }
+  }
   const filter = { allowIPAddressList: allowedAddresses, keepAlive: true };
   const agents = { http: new RequestFilteringHttpAgent(filter), https: new RequestFilteringHttpsAgent(filter) };
 
@@ -70,6 +79,13 @@ export function publicFetcher({ allowedAddresses = [], maxBytes = MAX_REMOTE_BYT
       throw asFetchError(error, name);
     }
   };
+}
+
+function isRange(range: string): boolean {
+  const [address = "", bits, ...more] = range.split("/");
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
 }
 
 async function body(response: IncomingMessage, name: string, limit: number, signal: AbortSignal): Promise<Uint8Array> {

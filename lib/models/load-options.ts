@@ -134,44 +134,47 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
 /** Far above the input of any real model; attention over this many patches would not fit into any memory. */
 const MAX_IMAGE_SIZE = 8192;
 
-/** @throws ClipBlipError ERR_INVALID_ARGUMENT */
-export function assertLoadOptions(options: LoadOptions, family: "clip" | "blip"): void {
-  assertOptions(options, "options", family === "clip" ? [...KEYS, "imageSize"] : KEYS);
-  assertImageSize((options as ClipLoadOptions).imageSize);
+/**
+ * @param path of the options, for messages
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT
+ */
+export function assertLoadOptions(options: LoadOptions, family: "clip" | "blip", path = "options"): void {
+  assertOptions(options, path, family === "clip" ? [...KEYS, "imageSize"] : KEYS);
+  assertImageSize((options as ClipLoadOptions).imageSize, path);
   const { device, maxBatchSize, sha256 } = options;
   if (device !== undefined && !(typeof device === "string" && /^(auto|cpu|cuda(:\d{1,3})?)$/.test(device))) {
-    throw invalidArgument("options.device", '"auto", "cpu", "cuda" or "cuda:<index>"', device);
+    throw invalidArgument(`${path}.device`, '"auto", "cpu", "cuda" or "cuda:<index>"', device);
   }
-  assertOneOf(options.dtype, "options.dtype", ["auto", "float32", "bfloat16", "float16"]);
-  if (maxBatchSize !== "auto") assertInteger(maxBatchSize, "options.maxBatchSize", 1);
-  assertNumber(options.memoryFraction, "options.memoryFraction", 0, 1);
-  assertInteger(options.memoryLimit, "options.memoryLimit", 1);
-  assertOneOf(options.releaseCache, "options.releaseCache", ["after-call", "when-idle", "on-out-of-memory"]);
-  assertInteger(options.maxQueue, "options.maxQueue", 1);
-  assertNumber(options.idleUnload, "options.idleUnload", 0, MAX_TIMEOUT);
+  assertOneOf(options.dtype, `${path}.dtype`, ["auto", "float32", "bfloat16", "float16"]);
+  if (maxBatchSize !== "auto") assertInteger(maxBatchSize, `${path}.maxBatchSize`, 1);
+  assertNumber(options.memoryFraction, `${path}.memoryFraction`, 0, 1);
+  assertInteger(options.memoryLimit, `${path}.memoryLimit`, 1);
+  assertOneOf(options.releaseCache, `${path}.releaseCache`, ["after-call", "when-idle", "on-out-of-memory"]);
+  assertInteger(options.maxQueue, `${path}.maxQueue`, 1);
+  assertNumber(options.idleUnload, `${path}.idleUnload`, 0, MAX_TIMEOUT);
   if (sha256 !== undefined && !(typeof sha256 === "string" && /^[0-9a-f]{64}$/i.test(sha256))) {
-    throw invalidArgument("options.sha256", "64 hexadecimal digits", sha256);
+    throw invalidArgument(`${path}.sha256`, "64 hexadecimal digits", sha256);
   }
-  assertNames(options);
-  assertSignal(options.signal, "options.signal");
-  assertFunction(options.onProgress, "options.onProgress");
+  assertNames(options, path);
+  assertSignal(options.signal, `${path}.signal`);
+  assertFunction(options.onProgress, `${path}.onProgress`);
 }
 
 /**
  * Checks that the options are texts; which ones are valid depends on the source.
  * @throws ClipBlipError ERR_INVALID_ARGUMENT
  */
-export function assertNames(options: Pick<LoadOptions, "revision" | "subfolder">): void {
+export function assertNames(options: Pick<LoadOptions, "revision" | "subfolder">, path = "options"): void {
   for (const name of ["revision", "subfolder"] as const) {
     const value = options[name];
-    if (value !== undefined && typeof value !== "string") throw invalidArgument(`options.${name}`, "a string", value);
+    if (value !== undefined && typeof value !== "string") throw invalidArgument(`${path}.${name}`, "a string", value);
   }
 }
 
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT */
-export function assertImageSize(imageSize: number | undefined): void {
+export function assertImageSize(imageSize: number | undefined, path = "options"): void {
   if (imageSize === undefined) return;
   if (!Number.isInteger(imageSize) || imageSize < 1 || imageSize > MAX_IMAGE_SIZE) {
-    throw invalidArgument("options.imageSize", `a whole number from 1 to ${MAX_IMAGE_SIZE}`, imageSize);
+    throw invalidArgument(`${path}.imageSize`, `a whole number from 1 to ${MAX_IMAGE_SIZE}`, imageSize);
   }
 }

@@ -1,7 +1,7 @@
 import { ClipBlipError } from "../common/errors.js";
 import { assertArray, assertBoolean, assertOneOf, assertOptions, invalidArgument } from "../common/validate.js";
 import { isDataUrl } from "../input/picture-text.js";
-import { assertGenerationOptions, GENERATION_OPTIONS } from "../models/blip/generation-options.js";
+import { assertEffective, assertGenerationOptions, GENERATION_OPTIONS } from "../models/blip/generation-options.js";
 import type { JobRequest, JobType } from "../models/jobs.js";
 
 /** A picture of a request. */
@@ -63,6 +63,8 @@ function parseTask(type: JobType, options: unknown): Task {
   }
   // Only the worker knows the model's context length.
   assertGenerationOptions(checked, Number.MAX_SAFE_INTEGER);
+  // Nor does anyone here know its defaults: a job says by itself that it samples.
+  assertEffective(checked, { doSample: checked.doSample ?? false, numBeams: checked.numBeams });
   return { type, options: checked };
 }
 

@@ -193,10 +193,12 @@ export class ImageIndex {
    * @param paths absolute, or relative to the folder
    * @throws ClipBlipError ERR_CLOSED, ERR_INVALID_ARGUMENT
    */
-  async remove(paths: string[], { signal }: { signal?: AbortSignal } = {}): Promise<number> {
+  async remove(paths: string[], options: { signal?: AbortSignal } = {}): Promise<number> {
     this.#assertOpen();
+    assertOptions(options, "options", ["signal"]);
+    assertSignal(options.signal, "options.signal");
     const wanted = this.#relativePaths(paths);
-    const { removed } = await this.#change({ signal }, async ({ files, unreadable }) => {
+    const { removed } = await this.#change(options, async ({ files, unreadable }) => {
       const gone = [...new Set(wanted)].filter((path) => files.has(path) || unreadable.has(path));
       return { changed: [], unchanged: 0, unreadable: [], gone };
     });

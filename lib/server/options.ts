@@ -2,15 +2,15 @@ import type { RateLimitOptions } from "@fastify/rate-limit";
 import type { FastifyServerOptions } from "fastify";
 import { ClipBlipError } from "../common/errors.js";
 import {
-  assertArray,
   assertBoolean,
   assertFunction,
   assertInteger,
   assertOptions,
+  assertStrings,
   invalidArgument,
 } from "../common/validate.js";
 import type { JobBackend } from "../models/jobs.js";
-import type { LoadOptions } from "../models/load-options.js";
+import { assertLoadOptions, type LoadOptions } from "../models/load-options.js";
 import { isModel, type ModelOption, type ServiceBlip, type ServiceClip } from "./models.js";
 
 /** Limits of a request; a request that exceeds them is refused with 413 or 422. */
@@ -130,8 +130,8 @@ export interface ServiceOptions extends ServerOptions {
 
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT */
 export function resolveOptions(options: ServerOptions): ServiceOptions {
-  // Fastify adds "prefix" to the options of a plugin.
-  assertOptions(options, "options", [...KEYS, "prefix"]);
+  // Those of Fastify's own for a plugin come with it.
+  assertOptions(options, "options", [...KEYS, "prefix", "logLevel", "logSerializers"]);
   const { clip, blip, token, allowedAddresses } = options;
   for (const [name, model] of Object.entries({ clip, blip })) {
     if (model === undefined || model === false || typeof model === "function" || isModel(model)) continue;
@@ -153,7 +153,9 @@ export function resolveOptions(options: ServerOptions): ServiceOptions {
   assertInteger(options.drainDeadline, "options.drainDeadline", 0);
   assertFunction(options.onDeviceLost, "options.onDeviceLost");
   assertBoolean(options.allowRemote, "options.allowRemote");
-  if (allowedAddresses !== undefined) assertArray(allowedAddresses, "options.allowedAddresses");
+  if (allowedAddresses !== undefined) assertStrings(allowedAddresses, "options.allowedAddresses");
+  assertLoad(options.load);
+  assertRateLimit(options.rateLimit);
   assertOptions(options.limits, "options.limits", Object.keys(DEFAULT_LIMITS));
   const limits = { ...DEFAULT_LIMITS };
   for (const name of Object.keys(limits) as (keyof Limits)[]) {
@@ -172,4 +174,29 @@ export function resolveOptions(options: ServerOptions): ServiceOptions {
     allowRemote: options.allowRemote ?? false,
     drainDeadline: options.drainDeadline ?? 25_000,
   };
+}
+
+const LOAD_KEYS = [
+  "device",
+  "dtype",
+  "maxBatchSize",
+  "memoryFraction",
+  "memoryLimit",
+  "releaseCache",
+  "idleUnload",
+] as const satisfies (keyof NonNullable<ServerOptions["load"]>)[];
+
+/** Checked here and not when the models load, because that is in the background. */
+function assertLoad(load: ServerOptions["load"]): void {
+  assertOptions(load, "options.load", LOAD_KEYS);
+  if (load) assertLoadOptions(load, "blip", "options.load");
+}
+
+function assertRateLimit(limit: ServerOptions["rateLimit"]): void {
+  assertOptions(limit, "options.rateLimit", ["max", "timeWindow"]);
+  const { max, timeWindow } = limit ?? {};
+  if (typeof max !== "function") assertInteger(max, "options.rateLimit.max", 1);
+  if (typeof timeWindow !== "string" && typeof timeWindow !== "function") {
+    assertInteger(timeWindow, "options.rateLimit.timeWindow", 1);
+  }
 }

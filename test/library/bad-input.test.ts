@@ -14,6 +14,7 @@ import {
   exportCheckpoint,
   type ImageInput,
   type LoadOptions,
+  similarityMatrix,
 } from "clip-blip";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, it } from "vitest";
@@ -155,6 +156,15 @@ describe("arguments of the wrong type", () => {
     ["caption with a topP above 1", () => blip.caption([good], { doSample: true, topP: 1.5 })],
     ["caption with a negative seed", () => blip.caption([good], { doSample: true, seed: -1 })],
     ["caption with beams that are none", () => blip.caption([good], { numBeams: 0 })],
+    ["caption with a minLength above maxLength", () => blip.caption([good], { minLength: 12, maxLength: 8 })],
+    ["caption with a minLength above maxNewTokens", () => blip.caption([good], { minLength: 12, maxNewTokens: 8 })],
+    ["caption with a minLength above the default maxLength", () => blip.caption([good], { minLength: 300 })],
+    ["caption with minNewTokens above maxLength", () => blip.caption([good], { minNewTokens: 12, maxLength: 8 })],
+    ["caption with a temperature that nothing is drawn with", () => blip.caption([good], { temperature: 0.5 })],
+    ["caption with a topK that nothing is drawn with", () => blip.caption([good], { topK: 5, doSample: false })],
+    ["caption with a topP that nothing is drawn with", () => blip.caption([good], { topP: 0.5, numBeams: 3 })],
+    ["caption with a lengthPenalty without beams", () => blip.caption([good], { lengthPenalty: 2 })],
+    ["caption with an option of transformers", () => blip.caption([good], wrong({ num_beams: 3 }))],
     ["load of nothing", () => ClipModel.load(wrong(undefined))],
     ["load with an unknown option", () => ClipModel.load("demo", wrong<LoadOptions>({ devcie: "cpu" }))],
     ["load with an unknown dtype", () => ClipModel.load("demo", { dtype: wrong("int8") })],
@@ -181,6 +191,38 @@ describe("arguments of the wrong type", () => {
     assert.throws(() => cosineSimilarity([1, 2], [1]), { code: "ERR_INVALID_ARGUMENT" });
     assert.throws(() => cosineSimilarity(wrong("ab"), wrong("ab")), { code: "ERR_INVALID_ARGUMENT" });
     assert.equal(cosineSimilarity([0, 0], [1, 1]), 0);
+  });
+
+  it("compares only vectors of finite numbers, however large or small", () => {
+    const half = Math.SQRT1_2;
+    for (const scale of [1, 1e200, 1e-200, Number.MAX_VALUE, Number.MIN_VALUE]) {
+      assert.ok(Math.abs(cosineSimilarity([scale, scale], [1, 0]) - half) < 1e-15, String(scale));
+    }
+    assert.equal(cosineSimilarity([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]) <= 1, true);
+    for (const vector of [
+      [[1, 2]],
+      [1, Number.NaN],
+      [1, Number.POSITIVE_INFINITY],
+      [1, "2"],
+      [1, null],
+      [1, 2n],
+      new Array(2),
+      [],
+    ]) {
+      const refused = { code: "ERR_INVALID_ARGUMENT", message: /^Expected (a finite number for a\[\d\]|a vector)/ };
+      assert.throws(() => cosineSimilarity(wrong(vector), wrong(vector)), refused);
+      assert.throws(() => similarityMatrix([[1, 2], wrong(vector)], []), { code: "ERR_INVALID_ARGUMENT", index: 1 });
+    }
+    assert.throws(() => cosineSimilarity(wrong([[1]]), [1]), { message: /a finite number for a\[0\] but received \[/ });
+  });
+
+  it("compares no embeddings that are none", async () => {
+    const [embedding] = await clip.encodeTexts(["a"]);
+    for (const bad of [[...embedding!].fill(Number.NaN), Array(embedding!.length).fill([1])]) {
+      await rejectsWith(clip.similarity([embedding!, wrong<Float32Array>(bad)], ["a"]), "ERR_INVALID_ARGUMENT", {
+        index: 1,
+      });
+    }
   });
 
   it("says what to do about a prompt that fills the caption, and about a text that is too long", async () => {

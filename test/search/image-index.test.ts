@@ -230,6 +230,7 @@ describe("an index of pictures", () => {
     await assert.rejects(ImageIndex.open(folder, {} as never), refused);
     await assert.rejects(ImageIndex.open(folder, { model, pth: "x" } as never), /Unknown option options.pth/);
     const index = await ImageIndex.open(folder, { model });
+    await assert.rejects(index.remove([], { sgnal: 1 } as never), /options\.sgnal: did you mean signal\?/);
     await assert.rejects(index.searchText(1 as never), refused);
     await assert.rejects(index.searchText("a", { top: 0 }), refused);
     assert.throws(() => index.duplicates({ threshold: 1.5 }), refused);

@@ -95,6 +95,13 @@ describe("a service that starts", () => {
       { limits: { pictures: 1 } },
       { colour: "red" },
       { drainDeadline: -1 },
+      { load: { torch_dtype: "float16" } },
+      { load: { memoryFraction: Number.NaN } },
+      { rateLimit: { maximum: 3 } },
+      { rateLimit: { max: Number.NaN } },
+      { allowedAddresses: [7] },
+      { allowRemote: true, allowedAddresses: ["10.0.0.0/33"] },
+      { allowRemote: true, allowedAddresses: ["example.org"] },
     ]) {
       const app = createServer({ logger: false, ...options } as ServerOptions);
       await assert.rejects(Promise.resolve(app.ready()), { code: "ERR_INVALID_ARGUMENT" }, JSON.stringify(options));

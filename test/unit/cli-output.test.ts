@@ -375,3 +375,27 @@ describe("npy", () => {
     assert.match(err, /--format npy needs --out/);
   });
 });
+
+describe("a name of --out whose extension is of no format", () => {
+  for (const args of [
+    ["embed", "a.png", "--out", "out.xyz"],
+    ["embed", "a.png", "--out", "out.html"],
+    ["caption", "a.png", "--out", "out.npy"],
+    ["caption", "a.png", "--out", "out.JSON"],
+    ["classify", "a.png", "--labels", "a,b", "--out", "out.csv"],
+  ]) {
+    test(args.join(" "), async () => {
+      const { code, err, calls } = await run(args);
+      assert.deepEqual([code, calls, existsSync(args.at(-1)!)], [2, [], false]);
+      assert.match(err, /^clip-blip: --out out\.\w+ has an unknown extension: let the name end in \.jsonl\b/);
+    });
+  }
+
+  test("goes with --format, and without an extension it is JSON Lines", async () => {
+    assert.equal((await run(["embed", "a.png", "--out", "out.xyz", "--format", "csv"])).code, 0);
+    assert.match(read("out.xyz"), /^input,text,embedding/);
+    assert.equal((await run(["embed", "a.png", "--out", "out"])).code, 0);
+    assert.equal(jsonLines(read("out")).length, 1);
+    assert.equal((await run(["classify", "a.png", "--labels", "a,b", "--out", "out.jsonl"])).code, 0);
+  });
+});

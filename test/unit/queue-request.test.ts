@@ -83,6 +83,21 @@ describe("the request of a job", () => {
       { type: "captions", images: [{ uri: "data:,a" }], options: { maxLength: 1 } },
       /options.maxLength/,
     ],
+    [
+      "lengths that no text can have",
+      { type: "captions", images: [{ uri: "data:,a" }], options: { minLength: 9, maxLength: 8 } },
+      /options\.minLength is 9, above/,
+    ],
+    [
+      "a temperature without sampling",
+      { type: "captions", images: [{ uri: "data:,a" }], options: { temperature: 0.5 } },
+      /options\.temperature is 0\.5, but it has no effect here: set doSample: true/,
+    ],
+    [
+      "an option in the words of transformers",
+      { type: "captions", images: [{ uri: "data:,a" }], options: { num_beams: 3 } },
+      /Unknown option request\.options\.num_beams: did you mean numBeams\?/,
+    ],
   ];
   for (const [name, request, message, index] of wrong) {
     test(`is refused with ${name}`, () => {

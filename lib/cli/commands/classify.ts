@@ -7,7 +7,7 @@ import type { CliClip } from "../library.js";
 import { addModelOptions, loadModel, type ModelFlags } from "../options.js";
 import { failure, type Outcome } from "../outcome.js";
 import { jsonl } from "../output/jsonl.js";
-import { openRecords } from "../output/open.js";
+import { chooseFormat, openRecords } from "../output/open.js";
 import { describeRun } from "../output/run.js";
 
 type Classified = { labels: { label: string; score: number }[] };
@@ -57,6 +57,7 @@ async function classify(context: CliContext, inputs: string[], flags: ClassifyFl
   const { out, template } = flags;
   const labels = [...new Set(flags.labels.split(",").map((label) => label.trim()))].filter(Boolean);
   if (labels.length === 0) throw new UsageError("--labels needs at least one label.");
+  chooseFormat(["jsonl"], { out });
   return runJob<Classified>(context, {
     inputs,
     unit: "images",

@@ -1,4 +1,5 @@
 import { extname } from "node:path";
+import { brief } from "../../common/quote.js";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../failures.js";
 import { RecordFile } from "./record-file.js";
@@ -15,13 +16,18 @@ const NEED_A_FILE = new Map([
 /**
  * The format of the results: --format, else the extension of --out, else JSON Lines.
  * @param formats those of the command
+ * @throws UsageError if the extension is of no format, as a file of results should not have a name that lies
  */
 export function chooseFormat<F extends string>(
   formats: readonly F[],
   { format, out }: { format?: string; out?: string },
-): F | "jsonl" {
+): F {
   const ending = out === undefined ? "" : extname(out).slice(1).toLowerCase();
-  const chosen = formats.find((name) => name === (format ?? ending)) ?? "jsonl";
+  const chosen = formats.find((name) => name === (format ?? (ending || "jsonl")));
+  if (chosen === undefined) {
+    const remedy = `${formats.map((name) => `.${name}`).join(", ")}${formats.length > 1 ? ", or set --format" : ""}`;
+    throw new UsageError(`--out ${brief(out!)} has an unknown extension: let the name end in ${remedy}.`);
+  }
   const array = NEED_A_FILE.get(chosen);
   if (array && out === undefined) {
     throw new UsageError(`--format ${chosen} needs --out: ${array} cannot be written to standard output.`);

@@ -1,3 +1,4 @@
+import { ClipBlipError } from "../../common/errors.js";
 import { assertBoolean, assertInteger, assertNumber, assertStrings, invalidArgument } from "../../common/validate.js";
 
 /**
@@ -50,7 +51,10 @@ export interface GenerationOptions {
    * false.
    */
   doSample?: boolean | undefined;
-  /** Sampling: scores are divided by this first. Default 1. */
+  /**
+   * Sampling: scores are divided by this first. Default 1. This, `topK` and `topP` are refused without `doSample`, where
+   * they would change nothing; so are `lengthPenalty` and `earlyStopping` without beams.
+   */
   temperature?: number | undefined;
   /** Sampling: consider only this many of the most probable tokens; 0: all. Default 50. */
   topK?: number | undefined;
@@ -87,8 +91,35 @@ export const GENERATION_OPTIONS = [
 /** More beams or samples than this are a mistake: each takes memory of its own. */
 const MAX_TEXTS = 1024;
 
+/** Options that only some way of generating reads, and the values that change nothing in the others. */
+const ONLY_SAMPLING = { temperature: 1, topK: 50, topP: 1 } as const;
+const ONLY_BEAMS = { lengthPenalty: 1, earlyStopping: false } as const;
+
 /**
- * Checks each option on its own.
+ * Refuses options that would have no effect, of which transformers only warns.
+ * @param mode what is known of the way of generating, with the checkpoint's defaults
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT
+ */
+export function assertEffective(
+  options: GenerationOptions,
+  { doSample, numBeams }: { doSample?: boolean; numBeams?: number },
+): void {
+  const refuse = (neutral: Partial<GenerationOptions>, remedy: string) => {
+    for (const [name, value] of Object.entries(neutral)) {
+      const given = options[name as keyof GenerationOptions];
+      if (given === undefined || given === value) continue;
+      throw new ClipBlipError(
+        "ERR_INVALID_ARGUMENT",
+        `options.${name} is ${given}, but it has no effect here: ${remedy}, or leave ${name} out`,
+      );
+    }
+  };
+  if (doSample === false) refuse(ONLY_SAMPLING, "set doSample: true");
+  if (numBeams === 1) refuse(ONLY_BEAMS, "set numBeams to 2 or more");
+}
+
+/**
+ * Checks each option on its own, and the lengths with each other.
  * @param contextLength maximum number of tokens that the model can write
  * @throws ClipBlipError ERR_INVALID_ARGUMENT
  */
@@ -105,6 +136,7 @@ export function assertGenerationOptions(options: GenerationOptions, contextLengt
   }
   assertInteger(options.minLength, "options.minLength", 0);
   assertInteger(options.minNewTokens, "options.minNewTokens", 0);
+  assertLengths(options);
   for (const name of ["numBeams", "numReturnSequences"] as const) {
     const value = options[name];
     assertInteger(value, `options.${name}`, 1);
@@ -124,4 +156,20 @@ export function assertGenerationOptions(options: GenerationOptions, contextLengt
   assertInteger(options.topK, "options.topK", 0);
   assertNumber(options.topP, "options.topP", 0, 1);
   assertInteger(options.seed, "options.seed", 0);
+}
+
+/** Lengths that are counted alike; the others meet where the length of the prompt is known. */
+function assertLengths({ maxLength, maxNewTokens, minLength, minNewTokens }: GenerationOptions): void {
+  const unfeasible = (shortest: string, least: number, longest: string, most: number) =>
+    new ClipBlipError(
+      "ERR_INVALID_ARGUMENT",
+      `options.${shortest} is ${least}, above options.${longest}, which is ${most}: lower it, or raise ${longest}`,
+    );
+  if (minNewTokens !== undefined && maxNewTokens !== undefined) {
+    if (minNewTokens > maxNewTokens) throw unfeasible("minNewTokens", minNewTokens, "maxNewTokens", maxNewTokens);
+  } else if (minNewTokens === undefined && maxNewTokens === undefined) {
+    if ((minLength ?? 0) > (maxLength ?? Number.POSITIVE_INFINITY)) {
+      throw unfeasible("minLength", minLength!, "maxLength", maxLength!);
+    }
+  }
 }

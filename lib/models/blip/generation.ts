@@ -4,7 +4,7 @@ import { ClipBlipError } from "../../common/errors.js";
 import { invalidArgument } from "../../common/validate.js";
 import type { GenerationResult, GenerationSettings, Prompt } from "../../native/types.js";
 import type { BlipTokenizer } from "../../text/blip-tokenizer.js";
-import type { GenerationOptions } from "./generation-options.js";
+import { assertEffective, type GenerationOptions } from "./generation-options.js";
 
 /** A text generated for a picture. */
 export interface GeneratedText {
@@ -51,6 +51,7 @@ export function planGeneration(
   const defaults = description.generation;
   const native = nativeOptions(options, description, tokenizer);
   assertTogether(native);
+  assertEffective(options, native);
   const { seed } = options;
   const { badWords, ...rest } = native;
   return {
@@ -161,6 +162,14 @@ function lengths(
   }
   const leastNew = minNewTokens ?? (minLength === undefined ? defaults.minNewTokens : undefined);
   const shortest = leastNew === undefined ? (minLength ?? defaults.minLength) : promptLength + leastNew;
+  // A minimum of the checkpoint gives way to the caller's maximum.
+  if (shortest > longest && (minLength ?? minNewTokens) !== undefined) {
+    throw new ClipBlipError(
+      "ERR_INVALID_ARGUMENT",
+      `The text has to have at least ${shortest} tokens, but it may have only ${longest}, prompt included: ` +
+        "lower minLength or minNewTokens, or raise maxLength or maxNewTokens",
+    );
+  }
   return { maxLength: longest, minLength: shortest };
 }
 

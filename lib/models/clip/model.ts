@@ -19,7 +19,7 @@ import type { ClipLoadOptions } from "../load-options.js";
 import { Model, openRuntime, type Runtime } from "../model.js";
 import { EncodeImages, EncodeTexts, type ImageRequest, textTokenizer } from "./operations.js";
 import { type Scoring, scoringOf } from "./scoring.js";
-import { similarityMatrix, toMatrix } from "./similarity.js";
+import { assertVectors, similarityMatrix, toMatrix } from "./similarity.js";
 import { averageSentences, fillTemplates, readTemplates } from "./zero-shot.js";
 
 /** Options of `encodeImages`. */
@@ -363,9 +363,11 @@ export class ClipModel extends Model {
     if (!isEmbedding(items[0])) return false;
     for (let index = 0; index < items.length; index++) {
       const item: unknown = items[index];
-      if (isEmbedding(item) && item.length === this.#dimension) continue;
-      throw invalidArgument(`${name}[${index}]`, `an embedding of ${this.#dimension} numbers`, item).at(index);
+      if (!isEmbedding(item) || item.length !== this.#dimension) {
+        throw invalidArgument(`${name}[${index}]`, `an embedding of ${this.#dimension} numbers`, item).at(index);
+      }
     }
+    assertVectors(items, name);
     return true;
   }
 }

@@ -5,7 +5,9 @@ import { assertArray, assertInteger, assertOptions, invalidArgument } from "../.
 /**
  * Cosine of the angle between two vectors, from -1 to 1: their dot product divided by the product of their lengths. A
  * vector of zeros has no direction; its similarity is 0.
- * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
+ * @param a finite numbers, at least one
+ * @param b as many
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ, and for what is no vector of finite numbers
  * @example
  * ```ts
  * const [a, b] = await clip.encodeTexts(["a cat", "a kitten"]);
@@ -16,23 +18,13 @@ export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): nu
   assertVector(a, "a");
   assertVector(b, "b");
   assertSameLength(a, b);
-  let dot = 0;
-  let squaresA = 0;
-  let squaresB = 0;
-  for (let index = 0; index < a.length; index++) {
-    const x = a[index]!;
-    const y = b[index]!;
-    dot += x * y;
-    squaresA += x * x;
-    squaresB += y * y;
-  }
-  return squaresA === 0 || squaresB === 0 ? 0 : dot / Math.sqrt(squaresA * squaresB);
+  return cosine(direction(a), direction(b));
 }
 
 /**
  * Cosine similarity of every vector of `a` with every vector of `b`: `a.length` rows of `b.length` numbers, views of
  * one buffer. Runs on the calling thread and takes time proportional to `a.length * b.length * dimension`.
- * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT as `cosineSimilarity`, with the index of the vector
  * @example
  * ```ts
  * const rows = similarityMatrix(await clip.encodeImages(images), await clip.encodeTexts(["a cat", "a dog"]));
@@ -48,7 +40,7 @@ export function similarityMatrix(a: ArrayLike<number>[], b: ArrayLike<number>[])
   const rows = zeroMatrix(a.length, b.length);
   for (const [index, vector] of a.entries()) {
     const from = direction(vector);
-    for (let column = 0; column < directions.length; column++) rows[index]![column] = dot(from, directions[column]!);
+    for (let column = 0; column < directions.length; column++) rows[index]![column] = cosine(from, directions[column]!);
   }
   return rows;
 }
@@ -71,7 +63,7 @@ export interface NearestOptions {
  * The vectors that are most similar to a query, best first; equally similar ones in their order. Compares with every
  * vector, on the calling thread: exact, and fast enough for some hundred thousand. For more, or to keep the vectors on
  * disk, use `ImageIndex` of `clip-blip/search`.
- * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT as `cosineSimilarity`
  * @example
  * ```ts
  * const vectors = await clip.encodeImages(paths);
@@ -90,8 +82,10 @@ export function nearest(
   assertInteger(options.top, "options.top", 1);
   const { top = 10 } = options;
   const best: Neighbor[] = [];
+  const from = direction(query);
   for (const [index, vector] of vectors.entries()) {
-    const score = cosineSimilarity(query, vector);
+    assertSameLength(query, vector);
+    const score = cosine(from, direction(vector));
     if (best.length === top && score <= best[top - 1]!.score) continue;
     // Few are kept, and of a long list few get here.
     const place = best.findIndex((one) => one.score < score);
@@ -104,8 +98,17 @@ export function nearest(
 /** A copy scaled to length 1, in double precision; a vector of zeros stays as it is. */
 function direction(vector: ArrayLike<number>): Float64Array {
   const copy = Float64Array.from(vector);
+  // Scaled by its largest number first, because the squares of very large or small ones leave double precision.
+  const largest = copy.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (largest === 0) return copy;
+  for (let index = 0; index < copy.length; index++) copy[index]! /= largest;
   const length = Math.sqrt(dot(copy, copy));
-  return length === 0 ? copy : copy.map((value) => value / length);
+  return copy.map((value) => value / length);
+}
+
+/** Rounding alone could take it out of its range. */
+function cosine(a: Float64Array, b: Float64Array): number {
+  return Math.max(-1, Math.min(1, dot(a, b)));
 }
 
 function dot(a: Float64Array, b: Float64Array): number {
@@ -115,14 +118,20 @@ function dot(a: Float64Array, b: Float64Array): number {
 }
 
 function assertVector(value: unknown, name: string): asserts value is ArrayLike<number> {
-  if (!isVector(value)) throw invalidArgument(name, "a vector of numbers", value);
+  if (!isList(value) || value.length === 0) throw invalidArgument(name, "a vector of at least one number", value);
+  for (let index = 0; index < value.length; index++) {
+    if (!Number.isFinite(value[index])) throw invalidArgument(`${name}[${index}]`, "a finite number", value[index]);
+  }
 }
 
-function assertVectors(value: unknown, name: string): asserts value is ArrayLike<number>[] {
+/** @throws ClipBlipError ERR_INVALID_ARGUMENT for what is no list of finite numbers, and for an empty one */
+export function assertVectors(value: unknown, name: string): asserts value is ArrayLike<number>[] {
   assertArray(value, name);
   for (let index = 0; index < value.length; index++) {
-    if (!isVector(value[index])) {
-      throw invalidArgument(`${name}[${index}]`, "a vector of numbers", value[index]).at(index);
+    try {
+      assertVector(value[index], `${name}[${index}]`);
+    } catch (error) {
+      throw error instanceof ClipBlipError ? error.at(index) : error;
     }
   }
 }
@@ -135,7 +144,7 @@ function assertSameLength(a: ArrayLike<number>, b: ArrayLike<number>): void {
   );
 }
 
-function isVector(value: unknown): value is ArrayLike<number> {
+function isList(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !types.isDataView(value));
 }
 
