@@ -1,4 +1,5 @@
 import type { Float } from "apache-arrow";
+import { ClipBlipError } from "../common/errors.js";
 import { packageRequire } from "../common/package-path.js";
 import { requirePeer } from "../common/peer.js";
 import { assertOneOf, assertOptions } from "../common/validate.js";
@@ -71,14 +72,35 @@ export class ClipEmbeddingFunction extends EmbeddingFunction<ImageInput, ClipEmb
     return new Float32();
   }
 
-  override computeSourceEmbeddings(data: ImageInput[]): Promise<number[][]> {
-    return this.#source === "texts" ? this.#embedder.texts(data as string[]) : this.#embedder.images(data);
+  /** A row without a picture or text has no vector. */
+  override async computeSourceEmbeddings(data: (ImageInput | null)[]): Promise<number[][]> {
+    // An index loop in `from`, because Arrow's own vectors are iterable only.
+    const rows = Array.from(data);
+    const given = rows.filter((row) => row !== null && row !== undefined);
+    const at = rows.flatMap((row, index) => (row === null || row === undefined ? [] : index));
+    const vectors = await ofRows(
+      this.#source === "texts" ? this.#embedder.texts(given as string[]) : this.#embedder.images(given),
+      at,
+    );
+    const all: (number[] | null)[] = rows.map(() => null);
+    for (const [position, index] of at.entries()) all[index] = vectors[position]!;
+    // LanceDB takes null for a vector, although its types do not say so.
+    return all as number[][];
   }
 
   override async computeQueryEmbeddings(query: ImageInput): Promise<number[]> {
     const vectors = typeof query === "string" ? this.#embedder.texts([query]) : this.#embedder.images([query]);
     const [vector] = await vectors;
     return vector!;
+  }
+}
+
+/** The vectors of some rows; an error that blames one of them names its place among all. */
+async function ofRows(call: Promise<number[][]>, rows: number[]): Promise<number[][]> {
+  try {
+    return await call;
+  } catch (error) {
+    throw error instanceof ClipBlipError && error.index !== undefined ? error.at(rows[error.index]!) : error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { type Command, CommanderError } from "commander";
 import { ClipBlipError, messageOf } from "../common/errors.js";
+import { brief, quote } from "../common/quote.js";
 import type { Failure, Subject } from "./outcome.js";
 
 /** Wrong usage of the command line: exit code 2. */
@@ -58,7 +59,10 @@ export class FailureList {
     this.#count += 1;
     if (this.#lines.length >= MAX_LISTED) return;
     const name = "input" in failure ? failure.input : failure.text;
-    this.#lines.push(`  ${name}: ${failure.error.message}\n`);
+    const { message } = failure.error;
+    // Most messages about a file begin with its name.
+    const isNamed = message.includes(brief(name)) || message.includes(quote(name));
+    this.#lines.push(`  ${isNamed ? "" : `${brief(name)}: `}${message}\n`);
   }
 
   /** "clip-blip: 3 <what>:", and a line for each failure. */

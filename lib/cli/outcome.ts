@@ -24,7 +24,7 @@ export function subjectOf(line: unknown): Subject | undefined {
   return undefined;
 }
 
-/** An error in the form that results have it, without stack and cause. */
+/** An error in the form that results have it, without stack and cause, and without its place in a call of the library. */
 export function failure({ code, message }: Pick<ClipBlipError, "code" | "message">): Failure {
-  return { error: { code, message } };
+  return { error: { code, message: message.replace(/ \(item \d+\)$/, "") } };
 }

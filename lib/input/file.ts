@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { ClipBlipError } from "../common/errors.js";
 import { readFully } from "../common/files.js";
@@ -12,11 +13,12 @@ import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
  */
 export async function readImageFile(path: string, name: string): Promise<Uint8Array> {
   try {
-    // Asked before the file is opened: opening a named pipe would wait for its writer.
+    // Asked before the file is opened, because opening a device may do something.
     const info = await stat(path);
     if (!info.isFile()) throw notAFile(name, info.isDirectory());
     checkBytes(name, info.size, MAX_ENCODED_BYTES);
-    const file = await open(path);
+    // Opening must not wait: a named pipe may have taken the file's place.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const bytes = new Uint8Array(info.size);
       return bytes.subarray(0, await readFully(file, bytes, 0));

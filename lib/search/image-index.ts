@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { asyncDispose } from "../common/dispose.js";
 import { ClipBlipError } from "../common/errors.js";
 import { orderedMap } from "../common/ordered-map.js";
+import { brief } from "../common/quote.js";
 import {
   assertArray,
   assertBoolean,
@@ -150,7 +151,9 @@ export class ImageIndex {
    * and in content), keeps the vectors of files that have moved, and removes files that are gone. Progress is committed
    * every few seconds, so that the next run continues one that ended early, even in a crash.
    *
-   * The result lists files that cannot be read as pictures. They are not tried again until they change.
+   * The result lists what has no vector: files that cannot be read as pictures, which are not tried again until they
+   * change; and files and folders that cannot be looked at, of which the index keeps what it has. Each folder is
+   * entered once, whatever links lead to it.
    * @example
    * ```ts
    * const { added, failed } = await index.update();
@@ -179,11 +182,11 @@ export class ImageIndex {
     this.#assertOpen();
     assertUpdateOptions(options);
     const wanted = this.#relativePaths(paths);
-    const changed = await statesOf(this.#folder, wanted);
-    const present = new Set(changed.map(({ path }) => path));
+    const { states: changed, lost } = await statesOf(this.#folder, wanted);
+    const present = new Set([...changed, ...lost].map(({ path }) => path));
     const index = wanted.findIndex((path) => !present.has(path));
     if (index >= 0) throw invalidArgument(`paths[${index}]`, "the path of a file", paths[index]).at(index);
-    return this.#change(options, async () => ({ changed, unchanged: 0, unreadable: [], gone: [] }));
+    return this.#change(options, async () => ({ changed, unchanged: 0, unreadable: [], lost, gone: [] }));
   }
 
   /**
@@ -200,7 +203,7 @@ export class ImageIndex {
     const wanted = this.#relativePaths(paths);
     const { removed } = await this.#change(options, async ({ files, unreadable }) => {
       const gone = [...new Set(wanted)].filter((path) => files.has(path) || unreadable.has(path));
-      return { changed: [], unchanged: 0, unreadable: [], gone };
+      return { changed: [], unchanged: 0, unreadable: [], lost: [], gone };
     });
     return removed;
   }
@@ -341,9 +344,17 @@ function besidePath(folder: string): string {
 }
 
 async function assertFolder(folder: string): Promise<void> {
-  const status = await stat(folder).catch(() => undefined);
-  if (!status?.isDirectory())
-    throw new ClipBlipError("ERR_INVALID_ARGUMENT", `There is no folder ${folder}: check the path`);
+  let code: string | undefined;
+  try {
+    if ((await stat(folder)).isDirectory()) return;
+  } catch (error) {
+    code = (error as NodeJS.ErrnoException).code;
+  }
+  const message =
+    code === undefined || code === "ENOENT" || code === "ENOTDIR"
+      ? `There is no folder ${brief(folder)}: check the path`
+      : `The folder ${brief(folder)} cannot be read (${code}): check its permissions`;
+  throw new ClipBlipError("ERR_INVALID_ARGUMENT", message);
 }
 
 function assertUpdateOptions(options: UpdateOptions): void {

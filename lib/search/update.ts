@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { constants, createReadStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { ClipBlipError, type ErrorCode, isError } from "../common/errors.js";
 import { orderedMap } from "../common/ordered-map.js";
 import type { Progress } from "../engine/pipeline.js";
+import { describe } from "../input/location.js";
 import type { Changes } from "./changes.js";
 import type { IndexableModel } from "./model.js";
 import type { FileState, IndexedFile, UnreadableFile } from "./schema.js";
@@ -18,10 +19,14 @@ export interface UpdateOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** A file that is not in the index, because it cannot be read as a picture. */
+/** A file that has no vector because it cannot be read as a picture, or a place that cannot be looked at. */
 export interface FailedPicture {
+  /** In the folder of the index; "." is that folder. Bytes of a name that are not UTF-8 are written as \\xNN. */
   path: string;
+  /** Its message does not say the path. */
   error: ClipBlipError;
+  /** false: it failed in an earlier update and has not changed since, so that it was not tried again. */
+  tried: boolean;
 }
 
 /** What `update` found and did, as numbers of files. */
@@ -137,8 +142,9 @@ export class Update {
       const file = waiting.shift()!;
       if ("error" in item) {
         if (!PICTURE_ERRORS.includes(item.error.code)) throw item.error;
-        this.#errors.set(file.hash, item.error);
-        this.#fail(file, item.error);
+        const error = withoutPath(item.error, join(folder, file.path));
+        this.#errors.set(file.hash, error);
+        this.#fail(file, error);
       } else {
         this.#take(file, item.embedding);
       }
@@ -193,7 +199,7 @@ export class Update {
       lasting.map(({ path, size, modified, error: { code, message } }) => ({ path, size, modified, code, message })),
     );
     for (const file of embedded) this.#result[this.#kindOf(file)] += 1;
-    this.#result.failed.push(...failed.map(({ path, error }) => ({ path, error })));
+    this.#result.failed.push(...failed.map(({ path, error }) => ({ path, error, tried: true })));
     this.#committed = performance.now();
   }
 
@@ -207,24 +213,39 @@ export class Update {
 }
 
 /** A result before any change is made. */
-export function resultWithout({ unchanged, unreadable }: Changes): UpdateResult {
-  const failed = unreadable.map(({ path, code, message }) => ({
-    path,
-    error: new ClipBlipError(code as ErrorCode, message),
-  }));
+export function resultWithout({ unchanged, unreadable, lost }: Changes): UpdateResult {
+  const failed = [
+    ...lost.map(({ path, error }) => ({ path, error, tried: true })),
+    ...unreadable.map(({ path, code, message }) => ({
+      path,
+      error: new ClipBlipError(code as ErrorCode, message),
+      tried: false,
+    })),
+  ];
   return { added: 0, updated: 0, moved: 0, removed: 0, unchanged, failed };
 }
 
 /** A file with the hash of its content, or the error if it cannot be read. */
 async function hashFile(folder: string, file: FileState, signal?: AbortSignal): Promise<IndexedFile | FailedFile> {
   const hash = createHash("sha256");
+  // Opening must not wait: a named pipe may have taken the file's place.
+  const flags = (constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)) as unknown as string;
   try {
-    await pipeline(createReadStream(join(folder, file.path)), hash, { signal });
+    await pipeline(createReadStream(join(folder, file.path), { flags }), hash, { signal });
     return { ...file, hash: hash.digest("hex") };
   } catch (cause) {
-    const message = `The file ${file.path} cannot be read: ${(cause as Error).message}`;
-    return { ...file, error: new ClipBlipError("ERR_IMAGE_DECODE", message, { cause }) };
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const sentence = `The file cannot be read (${code ?? message}); check its permissions.`;
+    return { ...file, error: new ClipBlipError("ERR_IMAGE_DECODE", sentence, { cause }) };
   }
+}
+
+/** The error of a picture without its path: the index keeps it, and the file may move. It begins with the file's name. */
+function withoutPath(error: ClipBlipError, path: string): ClipBlipError {
+  const { message } = error;
+  const name = [describe({ kind: "file", path }), path].find((one) => message.startsWith(one));
+  if (name === undefined) return error;
+  return new ClipBlipError(error.code, `The file${message.slice(name.length)}`, { cause: error.cause });
 }
 
 /** Whether an error lasts until the file changes. Errors of the disk or network do not. */

@@ -73,3 +73,45 @@ test("a table of texts", async () => {
   const [best] = await table.search(TEXTS[1]!, "vector").limit(1).toArray();
   assert.equal(best.text, TEXTS[1]);
 });
+
+test("a row without a picture or a text has no vector, and the others have theirs", async () => {
+  const connection = await connect(folder);
+  const images = await create({ source: "images" });
+  const schema = LanceSchema({
+    name: new Utf8(),
+    bytes: images.sourceField(new Binary()),
+    vector: images.vectorField(),
+  });
+  const [first, second] = PICTURES.map((path) => readFileSync(path));
+  const rows = [{ name: "0", bytes: first }];
+  const table = await connection.createTable("gaps", rows, { schema });
+  await table.add([
+    { name: "1", bytes: null },
+    { name: "2", bytes: second },
+    { name: "3", bytes: null },
+  ]);
+  const stored = (await table.query().select(["name", "vector"]).toArray()).sort((a, b) => a.name - b.name);
+  assert.deepEqual(
+    stored.map(({ vector }) => vector === null),
+    [false, true, false, true],
+  );
+  assertVectors([[...stored[0]!.vector], [...stored[2]!.vector]], expected.pictures.slice(0, 2));
+  const broken = table.add([
+    { name: "4", bytes: null },
+    { name: "5", bytes: second },
+    { name: "6", bytes: Buffer.from("no picture") },
+  ]);
+  await assert.rejects(broken, /\(item 2\)/);
+  assert.equal(await table.countRows(), 4);
+
+  const texts = await create({ source: "texts" });
+  const worded = LanceSchema({ text: texts.sourceField(new Utf8()), vector: texts.vectorField() });
+  const sentences = await connection.createTable("gapped-texts", [{ text: TEXTS[0]! }], { schema: worded });
+  await sentences.add([{ text: null }, { text: TEXTS[1] }]);
+  const vectors = (await sentences.query().toArray()).filter(({ text }) => text !== null);
+  assertVectors(
+    vectors.map(({ vector }) => [...vector]),
+    expected.texts.slice(0, 2),
+  );
+  assert.equal(await sentences.countRows(), 3);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, test } from "vitest";
@@ -208,6 +209,65 @@ describe("an index of pictures", () => {
       progress,
       [1, 2, 3, 4].map((completed) => ({ completed, total: 4 })),
     );
+  });
+
+  test("has an outcome for every file, whatever its name and kind", async () => {
+    put({ "a.jpg": "one" });
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from("caf\xe9.jpg", "latin1")]), "two");
+    symlinkSync("/dev/zero", join(folder, "zero.jpg"));
+    execFileSync("mkfifo", [join(folder, "pipe.jpg")]);
+    symlinkSync(join(folder, "pipe.jpg"), join(folder, "to-pipe.jpg"));
+    symlinkSync(folder, join(folder, "again"));
+    await using index = await ImageIndex.open(folder, { model: standIn() });
+    const lost = ["caf\\xe9.jpg", "pipe.jpg", "to-pipe.jpg", "zero.jpg"];
+    for (const expected of [{ added: 1 }, { unchanged: 1 }]) {
+      const result = await index.update();
+      assert.deepEqual(counts(result), { ...nothing, ...expected, failed: lost });
+      assert.ok(result.failed.every(({ tried, error }) => tried && error.code === "ERR_IMAGE_DECODE"));
+    }
+    const { failed } = await index.add(["zero.jpg", "pipe.jpg"]);
+    assert.deepEqual(
+      failed.map(({ path, error }) => [path, error.message]),
+      [
+        ["zero.jpg", "It is not a regular file."],
+        ["pipe.jpg", "It is not a regular file."],
+      ],
+    );
+    assert.equal(await index.count(), 1);
+  });
+
+  test("keeps what it has of a folder that cannot be looked into", async () => {
+    const linked = join(scratch, "linked");
+    mkdirSync(linked);
+    writeFileSync(join(linked, "b.jpg"), "two");
+    put({ "a.jpg": "one" });
+    symlinkSync(linked, join(folder, "disk"));
+    await using index = await ImageIndex.open(folder, { model: standIn() });
+    assert.equal((await index.update()).added, 2);
+    // As when a disk is not mounted.
+    renameSync(linked, `${linked} elsewhere`);
+    assert.deepEqual(counts(await index.update()), { ...nothing, unchanged: 1, failed: ["disk"] });
+    assert.equal(await index.count(), 2);
+    renameSync(`${linked} elsewhere`, linked);
+    assert.deepEqual(counts(await index.update()), { ...nothing, unchanged: 2 });
+  });
+
+  test("says of a file that cannot be read why, without a path that may change", async () => {
+    put({ "a.jpg": "one", "below/bad.jpg": "broken" });
+    await using index = await ImageIndex.open(folder, { model: standIn() });
+    const [first] = (await index.update()).failed;
+    assert.deepEqual(
+      [first!.path, first!.error.message, first!.tried],
+      ["below/bad.jpg", "The file is no picture", true],
+    );
+    const [second] = (await index.update()).failed;
+    assert.deepEqual(
+      [second!.path, second!.error.message, second!.tried],
+      ["below/bad.jpg", "The file is no picture", false],
+    );
+    renameSync(join(folder, "below/bad.jpg"), join(folder, "moved.jpg"));
+    const [moved] = (await index.update()).failed;
+    assert.deepEqual([moved!.path, moved!.error.message, moved!.tried], ["moved.jpg", "The file is no picture", true]);
   });
 
   test("keeps its files when the folder is not there", async () => {

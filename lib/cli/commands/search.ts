@@ -44,6 +44,10 @@ export function addSearch(program: Command, context: CliContext, done: (exitCode
       `
 The index needs LanceDB: npm install @lancedb/lancedb
 
+The exit code is 1 if there are no pictures, or if some failed that this run has tried to read. A
+file that cannot be read as a picture is remembered and listed again, but it is not tried, and the
+exit code is 0, until it changes.
+
 Examples:
   $ clip-blip search photos/ "a dog on a beach"
   $ clip-blip search photos/ --image holiday.jpg --top 3
@@ -74,23 +78,29 @@ async function search(
   try {
     const { signal } = context;
     index = await ImageIndex.open(folder, { model, modelName, path, rebuild, signal });
-    const failures = flags.update ? await update(context, index, folder) : new FailureList();
+    const { failures, tried } = flags.update
+      ? await update(context, index, folder)
+      : { failures: new FailureList(), tried: false };
     if (flags.duplicates !== undefined) await printDuplicates(context, index, flags);
     else if (!(await printResults(context, index, query, flags)) && failures.count === 0) {
       context.stderr.write(`clip-blip: There are no pictures in ${folder}.\n`);
       return 1;
     }
-    if (failures.count === 0) return 0;
-    context.stderr.write(failures.report("of the pictures cannot be read"));
-    return 1;
+    if (failures.count > 0) context.stderr.write(failures.report("of the pictures cannot be read"));
+    // What an earlier run has failed at and this one has not tried is no failure of this one.
+    return tried ? 1 : 0;
   } finally {
     await index?.close();
     await model.close();
   }
 }
 
-/** Updates the index, with a progress bar. */
-async function update(context: CliContext, index: ImageIndex, folder: string): Promise<FailureList> {
+/** Updates the index, with a progress bar. `tried`: whether something failed in this run. */
+async function update(
+  context: CliContext,
+  index: ImageIndex,
+  folder: string,
+): Promise<{ failures: FailureList; tried: boolean }> {
   let progress: Promise<ProgressDisplay> | undefined;
   try {
     const { failed } = await index.update({
@@ -102,7 +112,7 @@ async function update(context: CliContext, index: ImageIndex, folder: string): P
     });
     const failures = new FailureList();
     for (const { path, error } of failed) failures.add({ input: join(folder, path), error });
-    return failures;
+    return { failures, tried: failed.some(({ tried }) => tried) };
   } finally {
     (await progress)?.stop();
   }
