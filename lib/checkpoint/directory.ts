@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ClipBlipError } from "../common/errors.js";
+import { brief } from "../common/quote.js";
 import { type Checkpoint, toCheckpoint } from "./checkpoint.js";
 import { fileSize, readTextIfPresent } from "./files.js";
 import { invalidModel } from "./invalid.js";
@@ -80,12 +81,12 @@ async function hasWeights(directory: string): Promise<boolean> {
 
 async function assertDirectory(path: string): Promise<void> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new ClipBlipError("ERR_MODEL_NOT_FOUND", `There is no checkpoint directory ${path}: check the path`, {
+    throw new ClipBlipError("ERR_MODEL_NOT_FOUND", `There is no checkpoint directory ${brief(path)}: check the path`, {
       cause,
     });
   });
   if (!found.isDirectory())
-    throw invalidModel(`${path} is not a directory: pass the directory that contains config.json`);
+    throw invalidModel(`${brief(path)} is not a directory: pass the directory that contains config.json`);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { type Command, CommanderError } from "commander";
 import { ClipBlipError, messageOf } from "../common/errors.js";
-import { brief, quote } from "../common/quote.js";
+import { brief, quote, shorten } from "../common/quote.js";
 import type { Failure, Subject } from "./outcome.js";
 
 /** Wrong usage of the command line: exit code 2. */
@@ -19,7 +19,7 @@ export function exitCodeOf(error: unknown): number {
 export function failureText(error: unknown, env: NodeJS.ProcessEnv, command?: Command): string {
   // Commander has already printed it.
   if (error instanceof CommanderError) return "";
-  const message = isFull(error) ? outputProblem(error) : inFlags(messageOf(error), command);
+  const message = isFull(error) ? outputProblem(error) : shorten(inFlags(withShortPath(error), command));
   const debug = env.NODE_DEBUG?.split(",").some((name) => name.trim().toLowerCase() === "clip-blip");
   return `clip-blip: ${message}\n${debug ? `${inspect(error)}\n` : ""}`;
 }
@@ -33,6 +33,12 @@ function isFull(error: unknown): error is NodeJS.ErrnoException {
 export function outputProblem(error: NodeJS.ErrnoException): string {
   const remedy = isFull(error) ? "free space, or write to another place" : "check where it goes to";
   return `The results cannot be written (${error.code ?? error.message}): ${remedy}, and run the command again.`;
+}
+
+/** The message of an error; a system error of Node's has the whole path in it. */
+function withShortPath(error: unknown): string {
+  const path = (error as NodeJS.ErrnoException | undefined)?.path;
+  return path ? messageOf(error).replaceAll(path, () => brief(path)) : messageOf(error);
 }
 
 /** Names options by their flags: `options.maxLength` becomes `--max-length`. */

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { convertPathToPattern } from "tinyglobby";
-import type { ClipBlipError, ErrorCode } from "../common/errors.js";
+import type { ClipBlipError } from "../common/errors.js";
 import { brief } from "../common/quote.js";
 import { picturesBelow, picturesMatching } from "../input/find-pictures.js";
 import { type Failure, failure, type Subject } from "./outcome.js";
@@ -46,35 +46,34 @@ async function expand(input: string): Promise<Expanded> {
   // An existing file is taken as it is, even if its name looks like a pattern.
   if (!isFolder) return { found: [input], failed: [] };
   const { paths, lost } = await picturesBelow(input);
-  const failed = lost.map(({ path, error }) =>
-    path === "."
-      ? refused(input, error.message.replace("folder", `folder ${brief(input)}`), error.code)
-      : failureOf(join(input, path), error),
+  const failed = lost.map(({ path, error }): Subject & Failure =>
+    path === "." ? { input, ...failure(atFolder(error, input)) } : { input: join(input, path), ...failure(error) },
   );
-  if (paths.length + failed.length === 0) failed.push(refused(input, `The folder ${brief(input)} has no pictures.`));
+  if (paths.length + failed.length === 0) failed.push(notFound(input, `The folder ${brief(input)} has no pictures.`));
   return { found: paths.map((name) => join(input, name)), failed };
+}
+
+/** Of a folder that was named itself, the sentence says which. */
+function atFolder({ code, message }: ClipBlipError, folder: string): Pick<ClipBlipError, "code" | "message"> {
+  return { code, message: message.replace("folder", () => `folder ${brief(folder)}`) };
 }
 
 async function expandPattern(input: string, code: string | undefined): Promise<Expanded> {
   if (/[*?[{]/.test(input)) {
     const { paths, lost } = await picturesMatching(asPattern(input));
-    const failed = lost.map(({ path, error }) => failureOf(path, error));
+    const failed = lost.map(({ path, error }): Subject & Failure => ({ input: path, ...failure(error) }));
     if (paths.length + failed.length > 0) return { found: paths, failed };
   }
   const name = brief(input);
-  const failed =
-    code === "ENOENT" || code === "ENOTDIR"
-      ? refused(input, `There is no file, folder or match for ${name}.`)
-      : refused(input, `${name} cannot be read (${code}); check its permissions.`, "ERR_IMAGE_DECODE");
-  return { found: [], failed: [failed] };
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return { found: [], failed: [notFound(input, `There is no file, folder or match for ${name}.`)] };
+  }
+  const message = `${name} cannot be read (${code}); check its permissions.`;
+  return { found: [], failed: [{ input, error: { code: "ERR_IMAGE_DECODE", message } }] };
 }
 
-function failureOf(input: string, error: ClipBlipError): Subject & Failure {
-  return { input, ...failure(error) };
-}
-
-function refused(input: string, message: string, code: ErrorCode = "ERR_IMAGE_NOT_FOUND"): Subject & Failure {
-  return { input, error: { code, message } };
+function notFound(input: string, message: string): Subject & Failure {
+  return { input, error: { code: "ERR_IMAGE_NOT_FOUND", message } };
 }
 
 /** On Windows the separator of folders is the escape character of patterns. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { packagePath } from "../common/package-path.js";
+import { brief, shorten } from "../common/quote.js";
 import { addBench } from "./commands/bench.js";
 import { addCaption } from "./commands/caption.js";
 import { addClassify } from "./commands/classify.js";
@@ -43,7 +44,7 @@ function buildProgram(context: CliContext, done: (exitCode: number) => void): Co
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, "clip-blip: ")),
+      outputError: (text, write) => write(`${usageText(text)}\n`),
     })
     .addHelpText(
       "after",
@@ -72,4 +73,10 @@ Examples:
   ])
     add(program, context, done);
   return program;
+}
+
+/** A message of commander's, which quotes what was given. */
+function usageText(text: string): string {
+  const message = text.trimEnd().replace(/^error: /, "clip-blip: ");
+  return shorten(message.replaceAll(/'[^']{101,}'/g, (quoted) => `'${brief(quoted.slice(1, -1))}'`));
 }

@@ -1,3 +1,5 @@
+import { shorten } from "./quote.js";
+
 /** Stable codes of every failure that a caller can cause or meet. */
 export type ErrorCode =
   | "ERR_INVALID_ARGUMENT"
@@ -48,7 +50,7 @@ export class ClipBlipError extends Error {
   readonly index?: number;
 
   constructor(code: ErrorCode, message: string, options: ClipBlipErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(shorten(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "ClipBlipError";
     this.code = code;
     if (options.index !== undefined) this.index = options.index;

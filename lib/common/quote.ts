@@ -14,6 +14,18 @@ export function brief(text: string): string {
   return escaped(cut(text));
 }
 
+/** Longest message. */
+const MAX_MESSAGE = 1000;
+
+/**
+ * A message made short whatever is in it: the path of a file that was read, the text of a library underneath. Unbroken
+ * text is cut as `quote` cuts it, with room for the quotes and what follows them.
+ */
+export function shorten(message: string): string {
+  const short = message.replaceAll(/\S{111,}/g, cut);
+  return short.length > MAX_MESSAGE ? `${short.slice(0, MAX_MESSAGE - 1)}…` : short;
+}
+
 function cut(text: string): string {
   return text.length > BEGINNING + END + 1 ? `${text.slice(0, BEGINNING)}…${text.slice(-END)}` : text;
 }

@@ -125,6 +125,7 @@ export class Pipeline<Input, Item, R> {
         try {
           return { index, input, value: await this.#runItem(input, call, cancel.signal) };
         } catch (error) {
+          // The result has its index and input beside the error: the message need not say which.
           return { index, input, error: blame(error, index, 1) };
         } finally {
           if (!cancel.signal.aborted) {

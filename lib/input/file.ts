@@ -3,6 +3,7 @@ import { open, stat } from "node:fs/promises";
 import { ClipBlipError } from "../common/errors.js";
 import { readFully } from "../common/files.js";
 import { checkBytes, MAX_ENCODED_BYTES } from "./limits.js";
+import { isPictureBase64 } from "./picture-text.js";
 
 /**
  * The bytes of a local file. They are read here and not by the decoder, so that a missing file can be told from a damaged
@@ -26,7 +27,7 @@ export async function readImageFile(path: string, name: string): Promise<Uint8Ar
       await file.close();
     }
   } catch (error) {
-    throw error instanceof ClipBlipError ? error : unreadable(name, error);
+    throw error instanceof ClipBlipError ? error : unreadable(path, name, error);
   }
 }
 
@@ -35,8 +36,13 @@ function notAFile(name: string, directory: boolean): ClipBlipError {
   return new ClipBlipError("ERR_IMAGE_DECODE", `${name} ${message}`);
 }
 
-function unreadable(name: string, cause: unknown): ClipBlipError {
+function unreadable(path: string, name: string, cause: unknown): ClipBlipError {
   const { code } = cause as NodeJS.ErrnoException;
+  // Without the cause, whose message is the whole picture.
+  if (isPictureBase64(path) || code === "ENAMETOOLONG") {
+    const what = isPictureBase64(path) ? "is a picture in base64 and not a path" : "is too long for a path";
+    return new ClipBlipError("ERR_INVALID_ARGUMENT", `${name} ${what}: for base64, use a Buffer or a data: URL.`);
+  }
   const missing = code === "ENOENT" || code === "ENOTDIR";
   const message = missing
     ? `There is no file ${name}; check the path, which is relative to the working directory.`

@@ -13,16 +13,13 @@ export function detectFormat(bytes: Uint8Array, name: string): ImageFormat {
   if (bytes.byteLength === 0) throw undecodable(`${name} is empty (0 bytes).`);
   const format = formatOf(bytes);
   if (format) return format;
-  const known = KNOWN.find(({ pattern }) => pattern.test(startOf(bytes)));
+  const start = startOf(bytes);
+  const known = KNOWN.find(({ pattern }) => pattern.test(start));
   throw undecodable(
     known === undefined
       ? `${name} is not a picture in a supported format: ${SUPPORTED}.`
       : `${name} is ${known.name}, ${known.advice ?? `which is not supported: convert it to one of ${SUPPORTED}.`}`,
   );
-}
-
-function startOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 32)).toString("latin1");
 }
 
 /** The format by the first bytes; undefined for what is none of ours. */
@@ -36,6 +33,10 @@ export function formatOf(bytes: Uint8Array): ImageFormat | undefined {
   // The brand may be a generic one (mif1); the decoder then says whether it is AV1 inside.
   if (/^.{4}ftyp(?:avi[fs]|m[is]f1)/s.test(start)) return "heif";
   return isBmp(start) ? "bmp" : undefined;
+}
+
+function startOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 32)).toString("latin1");
 }
 
 const SUPPORTED = "JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP";

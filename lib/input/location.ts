@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { ClipBlipError } from "../common/errors.js";
+import { brief, quote } from "../common/quote.js";
 import { isDataUrl } from "./picture-text.js";
 
 /** Where a string or a URL points to. */
@@ -18,14 +19,14 @@ export function locate(value: string | URL, name: string): Location {
   const url = parse(text, name);
   if (url.protocol === "file:") return { kind: "file", path: checkPath(filePath(url, name), name) };
   if (url.protocol === "http:" || url.protocol === "https:") return { kind: "remote", url };
-  throw invalid(`${name} is a ${url.protocol} URL; only file:, data:, http: and https: URLs are supported.`);
+  throw invalid(`${name} is a ${brief(url.protocol)} URL; only file:, data:, http: and https: URLs are supported.`);
 }
 
 /** A location for error messages: no query, since it may hold a secret, and no pages of base64. */
 export function describe(location: Location): string {
-  if (location.kind === "file") return `"${location.path}"`;
+  if (location.kind === "file") return quote(location.path);
   if (location.kind === "data") return "data URL";
-  return `"${location.url.origin}${location.url.pathname}"`;
+  return quote(`${location.url.origin}${location.url.pathname}`);
 }
 
 function checkPath(path: string, name: string): string {

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import redirecting from "follow-redirects";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ClipBlipError, type ErrorCode } from "../common/errors.js";
+import { brief } from "../common/quote.js";
 import { invalidArgument } from "../common/validate.js";
 import { checkBytes, MAX_REMOTE_BYTES, REMOTE_TIMEOUT } from "./limits.js";
 import { collectStream } from "./stream.js";
@@ -92,7 +93,7 @@ async function body(response: IncomingMessage, name: string, limit: number, sign
   const { statusCode = 0, statusMessage = "" } = response;
   if (statusCode < 200 || statusCode > 299) {
     response.destroy();
-    const reason = `the server answered ${statusCode} ${statusMessage}`.trim();
+    const reason = `the server answered ${statusCode} ${brief(statusMessage)}`.trim();
     throw failed(name, reason, statusCode >= 500 || BUSY.has(statusCode));
   }
   try {

@@ -1,4 +1,5 @@
 import type { Sharp } from "sharp";
+import { quote } from "../common/quote.js";
 import { orAbort } from "./abort.js";
 import { assertImageInput } from "./assert.js";
 import { readDataUrl } from "./data-url.js";
@@ -55,7 +56,7 @@ export async function withRemoteRead(source: ImageSource): Promise<ImageSource> 
 }
 
 function openBlob(blob: Blob, signal?: AbortSignal): ImageSource {
-  const name = "name" in blob && typeof blob.name === "string" ? `"${blob.name}"` : "blob";
+  const name = "name" in blob && typeof blob.name === "string" ? quote(blob.name) : "blob";
   checkBytes(name, blob.size, MAX_ENCODED_BYTES);
   return encoded(name, async () => new Uint8Array(await orAbort(blob.arrayBuffer(), signal)));
 }

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { openLocation } from "../checkpoint/open.js";
 import { ClipBlipError } from "../common/errors.js";
 import { packagePath } from "../common/package-path.js";
+import { brief } from "../common/quote.js";
 import { assertFunction, assertOptions, assertSignal, invalidArgument } from "../common/validate.js";
 import { locateModel } from "../hub/source.js";
 import { fromNative } from "../native/errors.js";
@@ -84,7 +85,7 @@ function demoDirectory(source: string): string | undefined {
 
 async function assertWritable(path: string): Promise<void> {
   const refuse = (why: string, cause?: unknown) =>
-    new ClipBlipError("ERR_INVALID_ARGUMENT", `Cannot write ${path}: ${why}`, { cause });
+    new ClipBlipError("ERR_INVALID_ARGUMENT", `Cannot write ${brief(path)}: ${why}`, { cause });
   if ((await stat(path).catch(() => undefined))?.isDirectory()) throw refuse("it is a folder");
   try {
     await access(dirname(path), constants.W_OK);

@@ -2,6 +2,7 @@ import { realpath, stat } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ClipBlipError } from "../common/errors.js";
+import { brief, quote } from "../common/quote.js";
 import { readImageFile } from "../input/file.js";
 import { describe } from "../input/location.js";
 import { isDataUrl } from "../input/picture-text.js";
@@ -49,12 +50,12 @@ interface Root {
 async function openRoot(root: string): Promise<Root> {
   const path = resolve(root);
   const found = await stat(path).catch(() => undefined);
-  if (!found?.isDirectory()) throw refused(`The root ${root} is not a folder: name a folder with pictures.`);
+  if (!found?.isDirectory()) throw refused(`The root ${brief(root)} is not a folder: name a folder with pictures.`);
   return { path, real: await realpath(path) };
 }
 
 async function readBelow(roots: Root[], url: URL): Promise<Uint8Array> {
-  const name = `"${url.href}"`;
+  const name = quote(url.href);
   const path = filePath(url, name);
   // Checked before the disk is read, so that nobody can find out which files exist elsewhere.
   if (!roots.some((root) => isBelow(path, root.path) || isBelow(path, root.real))) throw outside(name);

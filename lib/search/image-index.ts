@@ -327,7 +327,8 @@ export class ImageIndex {
     return paths.map((path, index) => {
       const place = relative(folder, resolve(folder, path));
       const inside = place !== "" && place !== ".." && !place.startsWith(`..${sep}`) && !isAbsolute(place);
-      if (!inside) throw invalidArgument(`paths[${index}]`, `the path of a file in ${this.#folder}`, path).at(index);
+      if (!inside)
+        throw invalidArgument(`paths[${index}]`, `the path of a file in ${brief(this.#folder)}`, path).at(index);
       return place.replaceAll(sep, "/");
     });
   }
@@ -371,10 +372,11 @@ function assertSearchOptions(options: SearchOptions): void {
 }
 
 function otherModel(path: string, made: ModelIdentity, now: ModelIdentity): ClipBlipError {
-  const describe = ({ name, picture }: ModelIdentity) => `${name ?? "a model"} (${picture.length} numbers a vector)`;
+  const describe = ({ name, picture }: ModelIdentity) =>
+    `${name === undefined ? "a model" : brief(name)} (${picture.length} numbers a vector)`;
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `The index ${path} was made with ${describe(made)}, whose vectors cannot be compared with those of ${describe(now)}: ` +
+    `The index ${brief(path)} was made with ${describe(made)}, whose vectors cannot be compared with those of ${describe(now)}: ` +
       "open it with that model, pass rebuild: true to embed everything again, or choose another path",
   );
 }

@@ -5,6 +5,7 @@ import type { Schema } from "apache-arrow";
 import { ClipBlipError } from "../common/errors.js";
 import { withLock } from "../common/lock.js";
 import { importPeer } from "../common/peer.js";
+import { brief } from "../common/quote.js";
 import type { ModelIdentity } from "./model.js";
 import {
   type FileState,
@@ -235,7 +236,7 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
-    const message = `The folder ${path} cannot be used for an index: ${(cause as Error).message}; choose another path`;
+    const message = `The folder ${brief(path)} cannot be used for an index (${(cause as NodeJS.ErrnoException).code}): choose another path`;
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", message, { cause });
   }
 }
@@ -251,6 +252,6 @@ function* listsOf(values: string[]): Generator<string> {
 function foreign(path: string): ClipBlipError {
   return new ClipBlipError(
     "ERR_INVALID_ARGUMENT",
-    `The index ${path} was not made by this version of clip-blip: pass rebuild: true to create it again, or another path`,
+    `The index ${brief(path)} was not made by this version of clip-blip: pass rebuild: true to create it again, or another path`,
   );
 }

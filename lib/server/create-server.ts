@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import { brief } from "../common/quote.js";
 import { answerClientError, sendError } from "./error-handling.js";
 import { asServiceError } from "./errors.js";
 import type { ServerOptions } from "./options.js";
@@ -22,7 +23,7 @@ const REQUEST_TIMEOUT = 60_000;
  */
 export function createServer(options: ServerOptions = {}): FastifyInstance {
   const app = Fastify({
-    logger: options.logger ?? { level: "info" },
+    logger: briefly(options.logger ?? { level: "info" }),
     genReqId: requestId,
     requestTimeout: REQUEST_TIMEOUT,
     // The service itself refuses requests while it is shutting down; connections left after that are closed.
@@ -36,6 +37,19 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
   });
   app.register(clipBlipService, options);
   return app;
+}
+
+/** Fastify's own line of a request, but for a URL of any length. */
+function briefly(logger: ServerOptions["logger"]): ServerOptions["logger"] {
+  if (typeof logger !== "object") return logger;
+  const req = ({ method, url, host, ip, socket }: FastifyRequest) => ({
+    method,
+    url: brief(url),
+    host,
+    remoteAddress: ip,
+    remotePort: socket?.remotePort,
+  });
+  return { ...logger, serializers: { req, ...logger.serializers } } as ServerOptions["logger"];
 }
 
 /** The id that a proxy has assigned, if it is valid; else a new one. */

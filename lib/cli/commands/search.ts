@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { importPeer } from "../../common/peer.js";
+import { brief } from "../../common/quote.js";
 import type { ImageIndex, SearchResult } from "../../search/index.js";
 import type { CliContext } from "../context.js";
 import { FailureList, UsageError } from "../failures.js";
@@ -83,7 +84,7 @@ async function search(
       : { failures: new FailureList(), tried: false };
     if (flags.duplicates !== undefined) await printDuplicates(context, index, flags);
     else if (!(await printResults(context, index, query, flags)) && failures.count === 0) {
-      context.stderr.write(`clip-blip: There are no pictures in ${folder}.\n`);
+      context.stderr.write(`clip-blip: There are no pictures in ${brief(folder)}.\n`);
       return 1;
     }
     if (failures.count > 0) context.stderr.write(failures.report("of the pictures cannot be read"));

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { readFully } from "../../common/files.js";
+import { brief } from "../../common/quote.js";
 import { UsageError } from "../failures.js";
 import type { Outcome } from "../outcome.js";
 import type { ResultWriter } from "./writer.js";
@@ -39,7 +40,7 @@ export async function openForUpdate(path: string): Promise<FileHandle> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = { ENOENT: "its folder does not exist", EISDIR: "it is a folder", EACCES: "it is not writable" }[code!];
-    throw new UsageError(`${path} cannot be written: ${why ?? (error as Error).message}.`);
+    throw new UsageError(`${brief(path)} cannot be written: ${why ?? code}.`);
   }
 }
 
@@ -51,5 +52,5 @@ export async function readRange(file: FileHandle, start: number, end: number): P
 
 /** The error for a file that was written by something else. */
 export function foreign(path: string, format: string): UsageError {
-  return new UsageError(`${path} exists and is not a ${format} file of this command: choose another --out.`);
+  return new UsageError(`${brief(path)} exists and is not a ${format} file of this command: choose another --out.`);
 }

@@ -1,5 +1,6 @@
 import { readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
+import { brief } from "../../common/quote.js";
 import { UsageError } from "../failures.js";
 
 /** What made a file of results. Another run continues the file only if all of this is the same. */
@@ -26,10 +27,14 @@ export function runPath(path: string): string {
 export function assertSameRun(path: string, before: Partial<Run>, now: Run, files: string[]): void {
   if (isDeepStrictEqual(before, now)) return;
   const differs = (["command", "model", "options"] as const).filter((key) => !isDeepStrictEqual(before[key], now[key]));
-  const shown = differs.map((key) => `${key} ${JSON.stringify(before[key])}, not ${JSON.stringify(now[key])}`);
+  const shown = differs.map((key) => `${key} ${told(before[key])}, not ${told(now[key])}`);
   throw new UsageError(
-    `${path} holds results of another run (${shown.join("; ")}): choose another --out, or delete ${files.join(" and ")}.`,
+    `${brief(path)} holds results of another run (${shown.join("; ")}): choose another --out, or delete ${files.map(brief).join(" and ")}.`,
   );
+}
+
+function told(value: unknown): string {
+  return brief(JSON.stringify(value) ?? "none");
 }
 
 /** Reads which run made the file `path`; undefined if the file is empty, or its run is not recorded. */

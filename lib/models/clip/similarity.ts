@@ -63,7 +63,7 @@ export interface NearestOptions {
  * The vectors that are most similar to a query, best first; equally similar ones in their order. Compares with every
  * vector, on the calling thread: exact, and fast enough for some hundred thousand. For more, or to keep the vectors on
  * disk, use `ImageIndex` of `clip-blip/search`.
- * @throws ClipBlipError ERR_INVALID_ARGUMENT if the dimensions differ
+ * @throws ClipBlipError ERR_INVALID_ARGUMENT as `cosineSimilarity`
  * @example
  * ```ts
  * const vectors = await clip.encodeImages(paths);

@@ -130,17 +130,12 @@ async function embed(
   });
 }
 
-/** Errors of one input, which a call of one input does not number. */
-const INPUT_ERRORS = ["ERR_IMAGE_DECODE", "ERR_IMAGE_TOO_LARGE", "ERR_TEXT_TOO_LONG"];
-
 /** The result of a call for some of the inputs; an error that blames one of them names its place among all. */
 async function blaming<T>(call: Promise<T>, places: number[]): Promise<T> {
   try {
     return await call;
   } catch (error) {
-    if (!(error instanceof ClipBlipError)) throw error;
-    const index = error.index ?? (places.length === 1 && INPUT_ERRORS.includes(error.code) ? 0 : undefined);
-    throw index === undefined ? error : error.at(places[index]!);
+    throw error instanceof ClipBlipError && error.index !== undefined ? error.at(places[error.index]!) : error;
   }
 }
 
