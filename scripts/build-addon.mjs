@@ -12,6 +12,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { removeStaleCache } from "./stale-cache.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
@@ -123,6 +124,7 @@ function cmakeJs(command, ...rest) {
   if (result.status !== 0) stop(`cmake-js ${command} failed; what it said is above.`);
 }
 
+removeStaleCache(work, root);
 // Configured each time: a folder from an earlier build may know another LibTorch.
 cmakeJs("configure", ...Object.entries(options).map(([name, value]) => `--CD${name}=${value}`));
 cmakeJs("build", "--parallel", process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? "2");

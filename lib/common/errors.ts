@@ -80,3 +80,8 @@ export function messageOf(error: unknown): string {
 export function isError(value: unknown): value is Error {
   return typeof value === "object" && value !== null && "message" in value && typeof value.message === "string";
 }
+
+/** Whether a value is what reading past the end of a Buffer or a DataView throws. */
+export function isRangeError(value: unknown): boolean {
+  return isError(value) && value.name === "RangeError";
+}

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, isRangeError } from "../common/errors.js";
 import { asBuffer } from "./kinds.js";
 import { checkPixels } from "./limits.js";
 import type { DecodedImage } from "./types.js";
@@ -29,7 +29,7 @@ export async function decodeBmp(file: Uint8Array, name: string, maxPixels: numbe
     checkPixels(name, header.width, header.height, maxPixels);
     return await readPixels(bytes, header);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    if (!isRangeError(error)) throw error;
     throw new ClipBlipError("ERR_IMAGE_DECODE", `${name} is a BMP that is damaged or cut short.`, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-import { ClipBlipError } from "../common/errors.js";
+import { ClipBlipError, isRangeError } from "../common/errors.js";
 import { asBuffer } from "./kinds.js";
 import { checkPixels } from "./limits.js";
 import { OPEN, rgbPixels } from "./pixels.js";
@@ -47,7 +47,7 @@ function firstGifFrame(bytes: Uint8Array): GifFrame | undefined {
   try {
     return parse(bytes, view);
   } catch (error) {
-    if (error instanceof RangeError) return undefined;
+    if (isRangeError(error)) return undefined;
     throw error;
   }
 }

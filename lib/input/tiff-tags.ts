@@ -1,3 +1,4 @@
+import { isRangeError } from "../common/errors.js";
 /** The tags of the first directory of a TIFF, or of the EXIF data of another format, that say how it is to be read. */
 export const TIFF_TAGS = {
   bitsPerSample: 0x102,
@@ -27,7 +28,7 @@ export function readTiffTags(bytes: Uint8Array): TiffTags {
   try {
     readDirectory(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), tags);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    if (!isRangeError(error)) throw error;
   }
   return tags;
 }

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
+import { removeStaleCache } from "../../scripts/stale-cache.mjs";
 import { repositoryPath } from "../library/models.js";
 import { run } from "./shell.js";
 
@@ -13,6 +14,7 @@ const packageFolder = (name: string) => dirname(require.resolve(`${name}/package
  */
 export async function buildAddon(torch: string, headers: string, folder: string): Promise<string> {
   const work = join(folder, "cmake");
+  removeStaleCache(work, repositoryPath("."));
   const generator = (await run("ninja", ["--version"]).catch(() => "")) === "" ? [] : ["-G", "Ninja"];
   await run("cmake", [
     ...["-S", repositoryPath("."), "-B", work, ...generator, "-DCMAKE_BUILD_TYPE=Release"],

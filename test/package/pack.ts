@@ -31,6 +31,8 @@ export function packRepository(folder: string): { tarball: string; files: string
     filter: (path) => !NOT_PUBLISHED_FROM.has(relative(root, path).split(sep)[0]!),
   });
   execFileSync(process.execPath, [repositoryPath("scripts/prebuild.mjs"), "--out", stage], { stdio: "pipe" });
+  // npm's own order: prepack, of which this is the second half, then the tarball.
+  execFileSync(process.execPath, [join(stage, "scripts", "manifest.mjs"), "strip"]);
   const printed = runNpm(stage, ["pack", "--json", "--ignore-scripts", "--pack-destination", folder]);
   const [packed] = JSON.parse(printed) as { filename: string; files: { path: string }[] }[];
   return { tarball: join(folder, packed!.filename), files: packed!.files.map(({ path }) => path) };
