@@ -13,9 +13,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, test } from "vitest";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
-import { readHubSettings } from "../../lib/hub/client.js";
 import type { DownloadProgress } from "../../lib/hub/download.js";
 import { fetchFromHub } from "../../lib/hub/hub.js";
+import { readHubSettings } from "../../lib/hub/settings.js";
 import { locateModel } from "../../lib/hub/source.js";
 import { fixture, rejectsWith } from "./support/checkpoint.js";
 import { COMMIT, filesOf, startHub } from "./support/hub.js";
@@ -263,14 +263,16 @@ test("an unknown, private or gated model", async (t) => {
   const hub = await startHub(t, filesOf(fixture("blip")));
   for (const status of [401, 403, 404]) {
     hub.behaviour.status = status;
-    const message = new RegExp(`no model "org/model", or denies access to it \\(status ${status}\\).*set HF_TOKEN`);
+    const message = new RegExp(
+      `(no public model|wants a token for "config.json" of|denies access to "config.json" of) "org/model" \\(status ${status}\\).*set HF_TOKEN`,
+    );
     await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID), message);
   }
   process.env.HF_TOKEN = "a-token";
   await rejectsWith(
     "ERR_MODEL_NOT_FOUND",
     locateModel(ID),
-    /There is no file or directory .* the token in HF_TOKEN has no access to it/,
+    /There is no file or directory .* in place of the one of HF_TOKEN/,
   );
   assert.deepEqual([...hub.authorizations], ["none", "Bearer a-token"]);
   // What was downloaded before stays usable.
@@ -289,7 +291,7 @@ test("a hub in trouble is told apart from a missing model", async (t) => {
 test("a file that is gated although the list is not", async (t) => {
   const hub = await startHub(t, filesOf(fixture("blip")));
   hub.behaviour.beforeFile = (_, response) => Boolean(response.writeHead(403).end());
-  await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID), /"org\/model" \(config\.json\).*status 403/);
+  await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID), /"config\.json" of "org\/model" \(status 403\)/);
 });
 
 test("a repository without weights for PyTorch", async (t) => {
