@@ -5,7 +5,7 @@ import { ClipBlipError } from "../common/errors.js";
 import { outgoing } from "../common/outgoing.js";
 import { isCommit } from "./cache.js";
 import { HubRefusal } from "./refusal.js";
-import type { HubSettings, HubToken } from "./settings.js";
+import { type HubSettings, type HubToken, publicEndpoint } from "./settings.js";
 
 /** A file of a repository. */
 export interface HubFile {
@@ -51,7 +51,7 @@ export class HubClient {
     this.#token = token;
     this.#id = id;
     this.#signal = signal;
-    this.name = publicName(settings.endpoint);
+    this.name = publicEndpoint(settings.endpoint);
   }
 
   /** The commit that a revision points to now; `folder` is one that the model may be in. */
@@ -244,12 +244,6 @@ function readEntry(entry: unknown): HubFile | undefined {
 
 function segments(path: string): string[] {
   return path === "" ? [] : path.split("/").map(encodeURIComponent);
-}
-
-function publicName(endpoint: string): string {
-  const url = new URL(endpoint);
-  url.username = url.password = "";
-  return url.href.replace(/\/+$/, "");
 }
 
 function noHub(endpoint: string, what: string): ClipBlipError {

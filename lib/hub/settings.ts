@@ -106,6 +106,13 @@ function isTrue(value: string | undefined): boolean {
   return /^(1|on|yes|true)$/i.test(value ?? "");
 }
 
+/** An endpoint for messages, without user and password. */
+export function publicEndpoint(endpoint: string): string {
+  const url = new URL(endpoint);
+  url.username = url.password = "";
+  return url.href.replace(/\/+$/, "");
+}
+
 function endpointOf(value = "https://huggingface.co"): string {
   if (/^https?:\/\//i.test(value) && URL.canParse(value) && !/[?#]/.test(value)) return value.replace(/\/+$/, "");
   // The value is not shown: it may contain a password.
