@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import pLimit from "p-limit";
 import { ClipBlipError } from "../common/errors.js";
 import { outgoing } from "../common/outgoing.js";
+import { quote } from "../common/quote.js";
 import { isCommit } from "./cache.js";
 import { HubRefusal } from "./refusal.js";
 import { type HubSettings, type HubToken, publicEndpoint } from "./settings.js";
@@ -10,6 +11,8 @@ import { type HubSettings, type HubToken, publicEndpoint } from "./settings.js";
 /** A file of a repository. */
 export interface HubFile {
   path: string;
+  /** The commit, or the branch or tag, under which it is downloaded. */
+  revision: string;
   /** Bytes; undefined where a mirror does not say. */
   size: number | undefined;
   /** Name of its contents in the cache: the SHA-256 of a large file, the Git hash of a small one, or a mirror's ETag. */
@@ -24,8 +27,7 @@ const HUB_HOSTS = ["huggingface.co", "hf.co"];
 /** As many as in Python. */
 const MAX_REDIRECTS = 20;
 
-/** Number of tries for a question that the hub is too busy for, and milliseconds before the second; then doubled. */
-const MAX_TRIES = 3;
+/** Milliseconds before a busy hub is asked for the second time; then doubled. */
 const PAUSE = 200;
 
 /** Longest time in seconds, named by the hub, for which a load waits by itself. */
@@ -37,19 +39,33 @@ const QUESTIONS = 8;
 /** Files of which a repository has at least one, to learn the commit of a revision. */
 const LANDMARKS = ["config.json", "open_clip_config.json", "modules.json", "README.md"];
 
+/** A revision, and the commit that it points to. */
+export interface Revision {
+  revision: string;
+  commit: string;
+}
+
 /** Sends requests about one model to the hub. Network errors are passed on unchanged. */
 export class HubClient {
   readonly #settings: HubSettings;
   readonly #token: HubToken | undefined;
   readonly #id: string;
+  /** Number of times that a busy hub is asked. */
+  readonly #tries: number;
   readonly #signal: AbortSignal | undefined;
   /** The endpoint for messages, without user and password. */
   readonly name: string;
 
-  constructor(settings: HubSettings, token: HubToken | undefined, id: string, signal: AbortSignal | undefined) {
+  constructor(
+    settings: HubSettings,
+    token: HubToken | undefined,
+    id: string,
+    { tries, signal }: { tries: number; signal: AbortSignal | undefined },
+  ) {
     this.#settings = settings;
     this.#token = token;
     this.#id = id;
+    this.#tries = tries;
     this.#signal = signal;
     this.name = publicEndpoint(settings.endpoint);
   }
@@ -85,7 +101,7 @@ export class HubClient {
         const entries = await page.json().catch(() => undefined);
         if (!Array.isArray(entries)) return undefined;
         for (const entry of entries) {
-          const file = readEntry(entry);
+          const file = readEntry(entry, commit);
           if (file !== undefined) files.set(posix.basename(file.path), file);
         }
         const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(page.headers.get("Link") ?? "")?.[1];
@@ -99,18 +115,26 @@ export class HubClient {
     }
   }
 
-  /** Those of some files in a folder that exist at a commit, by name; for mirrors without lists. */
-  async probe(commit: string, folder: string, names: readonly string[]): Promise<Map<string, HubFile>> {
+  /** Those of some files in a folder that exist, by name; for mirrors without lists. */
+  async probe(at: Revision, folder: string, names: readonly string[]): Promise<Map<string, HubFile>> {
     const limit = pLimit(QUESTIONS);
-    const found = await limit.map(names, (name) => this.file(commit, posix.join(folder, name)));
+    const found = await limit.map(names, (name) => this.file(at, posix.join(folder, name)));
     return new Map(found.flatMap((file) => (file === undefined ? [] : [[posix.basename(file.path), file] as const])));
   }
 
-  /** A file at a commit; undefined if there is none. */
-  async file(commit: string, path: string): Promise<HubFile | undefined> {
-    const response = await this.#head(commit, path);
+  /**
+   * A file; undefined if there is none. It is asked for by the name of the revision, as in Python: some mirrors know no
+   * commits.
+   */
+  async file({ revision, commit }: Revision, path: string): Promise<HubFile | undefined> {
+    const response = await this.#head(revision, path);
     if (response === undefined) return undefined;
     const { headers } = response;
+    const now = headers.get("X-Repo-Commit");
+    if (isCommit(now) && now !== commit) {
+      const change = `${quote(revision)} of "${this.#id}" changed on ${this.name} during the download: load it again`;
+      throw new ClipBlipError("ERR_OFFLINE", change);
+    }
     const etag = headers.get("X-Linked-ETag") ?? headers.get("ETag") ?? "";
     const hash = etag.replace(/^[W/]+/, "").replace(/^"+|"+$/g, "");
     // The hash becomes a file name in the cache.
@@ -118,6 +142,7 @@ export class HubClient {
     const size = headers.get("X-Linked-Size") ?? (response.ok ? headers.get("Content-Length") : null);
     return {
       path,
+      revision,
       size: size !== null && /^\d+$/.test(size) ? Number(size) : undefined,
       hash,
       // The Git hash looks like a SHA-1, which the ETag of a mirror may be.
@@ -126,11 +151,11 @@ export class HubClient {
   }
 
   /** The contents of a file from byte `start` on. The status is 206, or 200 if the whole file is sent. */
-  open(commit: string, file: string, start: number): Promise<Response> {
+  open({ path, revision }: HubFile, start: number): Promise<Response> {
     const headers: Record<string, string> = { "Accept-Encoding": "identity" };
     if (start > 0) headers.Range = `bytes=${start}-`;
     const { downloadTimeout } = this.#settings;
-    return this.#ask(this.#url(file, commit), { headers, timeout: downloadTimeout, revision: commit, path: file });
+    return this.#ask(this.#url(path, revision), { headers, timeout: downloadTimeout, revision, path });
   }
 
   /** What the hub says of a file; undefined if there is none. */
@@ -170,7 +195,7 @@ export class HubClient {
       const { id, token, endpoint } = { id: this.#id, token: this.#token, endpoint: this.name };
       const refusal = new HubRefusal(response, { ...question, id, token, endpoint });
       const { transient, retryAfter = 0 } = refusal;
-      if (!transient || tries === MAX_TRIES || retryAfter > MAX_RETRY_AFTER) throw refusal;
+      if (!transient || tries >= this.#tries || retryAfter > MAX_RETRY_AFTER) throw refusal;
       await setTimeout(Math.max(pause, retryAfter * 1000), undefined, { signal: this.#signal });
     }
   }
@@ -230,7 +255,7 @@ function isMissingApi(error: unknown): error is HubRefusal {
 }
 
 /** A file in an answer of the API; undefined for folders. */
-function readEntry(entry: unknown): HubFile | undefined {
+function readEntry(entry: unknown, revision: string): HubFile | undefined {
   const { type, path, size, oid, lfs } = (entry ?? {}) as Record<string, unknown> & {
     lfs?: { oid?: unknown; size?: unknown };
   };
@@ -239,7 +264,7 @@ function readEntry(entry: unknown): HubFile | undefined {
   // The hash becomes a file name in the cache.
   if (typeof hash !== "string" || !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) return undefined;
   if (type !== "file" || typeof path !== "string" || typeof bytes !== "number") return undefined;
-  return { path, size: bytes, hash, hashKind: lfs ? "sha256" : "git" };
+  return { path, revision, size: bytes, hash, hashKind: lfs ? "sha256" : "git" };
 }
 
 function segments(path: string): string[] {

@@ -27,13 +27,12 @@ const MAX_IDLE_ATTEMPTS = 3;
 const PAUSE = 200;
 
 /**
- * Downloads a file of a commit to `path`. The file appears there complete and with the right hash, or not at all; a
+ * Downloads a file to `path`. The file appears there complete and with the right hash, or not at all; a
  * broken connection is resumed.
  * @throws ClipBlipError ERR_MODEL_INVALID if the contents have another hash; ERR_MODEL_NOT_FOUND; network errors
  */
 export async function downloadFile(
   client: HubClient,
-  commit: string,
   file: HubFile,
   path: string,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: DownloadProgress) => void },
@@ -47,7 +46,7 @@ export async function downloadFile(
       const transfer = new Transfer(handle, file, (loaded) =>
         onProgress?.({ phase: "download", file: file.path, loaded, total: transfer.size ?? loaded }),
       );
-      await transfer.run(client, commit, signal);
+      await transfer.run(client, signal);
       await handle.sync();
     } finally {
       await handle.close();
@@ -78,11 +77,11 @@ class Transfer {
     this.#hash = newHash(file);
   }
 
-  async run(client: HubClient, commit: string, signal: AbortSignal | undefined): Promise<void> {
+  async run(client: HubClient, signal: AbortSignal | undefined): Promise<void> {
     this.#report(0);
     let best = 0;
     for (let idle = 0; this.size === undefined || this.#loaded < this.size; ) {
-      const failure = await this.#attempt(client, commit);
+      const failure = await this.#attempt(client);
       if (signal?.aborted) throw signal.reason;
       if (this.#loaded > best) idle = 0;
       else if (++idle >= MAX_IDLE_ATTEMPTS) throw failure ?? this.#damaged();
@@ -96,9 +95,9 @@ class Transfer {
    * Writes the data of one request. Returns the error that interrupted it, if any; throws errors that retrying will not
    * change.
    */
-  async #attempt(client: HubClient, commit: string): Promise<unknown> {
+  async #attempt(client: HubClient): Promise<unknown> {
     try {
-      const response = await client.open(commit, this.#file.path, this.#loaded);
+      const response = await client.open(this.#file, this.#loaded);
       // Some mirrors do not support ranges and send the whole file again.
       if (response.status !== 206) this.#restart();
       this.size ??= lengthOf(response);

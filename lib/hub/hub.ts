@@ -14,6 +14,9 @@ import { KNOWN_FILES, neededFiles } from "./files.js";
 import { redact } from "./refusal.js";
 import { type HubSettings, type HubToken, readHubSettings, readHubToken } from "./settings.js";
 
+/** Number of times that a busy hub is asked for a model that is not in the cache. */
+const MAX_TRIES = 3;
+
 /** Options of `fetchFromHub`. */
 export interface HubOptions {
   signal?: AbortSignal | undefined;
@@ -55,14 +58,14 @@ export async function fetchFromHub(id: string, options: HubOptions = {}): Promis
     );
   }
   const token = readHubToken();
-  const client = new HubClient(settings, token, id, signal);
+  // A downloaded model stays usable, whatever happens to the network or the repository.
+  const snapshot = await cache.completeSnapshot(revision, subfolder).catch(() => undefined);
+  const client = new HubClient(settings, token, id, { tries: snapshot === undefined ? MAX_TRIES : 1, signal });
   try {
     return await download(client, cache, id, { ...options, revision, subfolder });
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof ClipBlipError && !["ERR_MODEL_NOT_FOUND", "ERR_OFFLINE"].includes(error.code)) throw error;
-    // A downloaded model stays usable, whatever happens to the network or the repository.
-    const snapshot = await cache.completeSnapshot(revision, subfolder);
     if (snapshot !== undefined) return snapshot;
     throw explain(error, id, settings, client.name, token);
   }
@@ -109,10 +112,11 @@ async function download(
   const snapshot = cache.snapshot(commit);
   const open = async (folder: string) => {
     const listed = await client.list(commit, folder);
-    const files = listed ?? (await client.probe(commit, folder, KNOWN_FILES));
+    const at = { revision, commit };
+    const files = listed ?? (await client.probe(at, folder, KNOWN_FILES));
     const take = (name: string) => {
       const path = posix.join(folder, name);
-      const find = async () => files.get(name) ?? (listed ? undefined : client.file(commit, path));
+      const find = async () => files.get(name) ?? (listed ? undefined : client.file(at, path));
       return takeFile(client, cache, commit, find, path, options);
     };
     return { folder, names: new Set(files.keys()), take };
@@ -155,7 +159,7 @@ async function takeFile(
   const blob = cache.blob(file.hash);
   // The cache may have the contents from another commit.
   const kept = await fileSize(blob);
-  if (kept === undefined || kept !== (file.size ?? kept)) await downloadFile(client, commit, file, blob, options);
+  if (kept === undefined || kept !== (file.size ?? kept)) await downloadFile(client, file, blob, options);
   await cache.link(commit, name, file.hash);
 }
 
@@ -164,15 +168,21 @@ function assertNames(id: string, revision: string, subfolder: string): void {
   if (!isHubId(id)) {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Expected a hub id such as "openai/clip-vit-base-patch32"`);
   }
-  if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(revision) || revision.includes("..")) {
+  if (!isRevision(revision)) {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", "Expected a branch, tag or commit for revision");
   }
   assertSubfolder(subfolder);
 }
 
+/** Whether Git allows a name, which becomes a file of the cache: `git check-ref-format`. */
+function isRevision(name: string): boolean {
+  return name !== "" && !/[\p{Cc} ~^:?*[\\]|\.\.|@\{|\/\/|(^|\/)\.|^\/|[/.]$/u.test(name);
+}
+
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT for a path that is absolute or leaves the model's directory */
 export function assertSubfolder(subfolder: string): void {
-  if (/^([\w-][\w. -]*(\/[\w-][\w. -]*)*)?$/.test(subfolder) && !subfolder.includes("..")) return;
+  const isFolder = (name: string) => !["", ".", ".."].includes(name) && !/[\p{Cc}\\:]/u.test(name);
+  if (subfolder === "" || subfolder.split("/").every(isFolder)) return;
   throw invalidArgument(
     "options.subfolder",
     'the path of a folder in the model\'s directory, such as "clip"',

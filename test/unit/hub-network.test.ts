@@ -171,6 +171,16 @@ describe("a hub that asks for patience", () => {
   });
 });
 
+test("a branch that moves during the download is not mixed from two commits", async (t) => {
+  const file = { path: ".*/resolve/main/(config.json|model.safetensors)", status: 200, body: "{}" };
+  const { fill } = await startServers(t, [
+    { ...file, times: 2, headers: { ETag: '"a"', "X-Repo-Commit": COMMIT } },
+    { ...file, headers: { ETag: '"b"', "X-Repo-Commit": COMMIT.replaceAll("0", "f") } },
+  ]);
+  process.env.HF_ENDPOINT = fill("{hub}");
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /"main" of "org\/model" changed on .* during the download/);
+});
+
 test("a token that a hub sends back is not in the message", async (t) => {
   const headers = { "X-Error-Message": "The token hf_abcdefgh may not read this" };
   const { fill } = await startServers(t, [{ path: ".*", status: 403, headers }]);
@@ -180,6 +190,31 @@ test("a token that a hub sends back is not in the message", async (t) => {
 });
 
 describe("redirects", () => {
+  test("from http to https of the same host, which keep the token", async (t) => {
+    const hub = await startMirror(t, true);
+    const tunnel = await startProxy(t, hub.port);
+    // The proxy of http: URLs, which answers in the place of http://hub.test.
+    const moved: (string | undefined)[] = [];
+    const plain = createPlain(({ url, headers }, response) => {
+      moved.push(headers.authorization);
+      response.writeHead(308, { Location: url!.replace("http:", "https:") }).end();
+    });
+    await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+    t.onTestFinished(() => {
+      plain.close();
+      plain.closeAllConnections();
+    });
+    Object.assign(process.env, {
+      HTTP_PROXY: `http://127.0.0.1:${(plain.address() as AddressInfo).port}`,
+      HTTPS_PROXY: `http://${tunnel.host}`,
+      HF_ENDPOINT: "http://hub.test",
+      HF_TOKEN: "hf_abcdefgh",
+      SSL_CERT_FILE: certificate,
+    });
+    await fetchFromHub(ID);
+    assert.deepEqual([...new Set(moved)], ["Bearer hf_abcdefgh"]);
+    assert.deepEqual([...hub.authorizations], ["Bearer hf_abcdefgh"]);
+  });
   test("to another origin, the token stays behind", async (t) => {
     const table = [{ path: ".*", server: "hub", status: 307, headers: { Location: "{other}/moved" } }] as const;
     const { fill, seen } = await startServers(t, table);
