@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { EmbeddingFunction, EmbeddingFunctionSpace } from "chromadb";
 import { invalidArgument } from "../common/validate.js";
 import type { ImageInput } from "../input/types.js";
@@ -11,7 +12,7 @@ export const NAME = "clip-blip";
 export interface ClipEmbeddingFunctionConfig {
   /** Source of the model; undefined if a loaded model was given. */
   model?: string | undefined;
-  load?: Pick<LoadOptions, "device" | "dtype"> | undefined;
+  load?: Pick<LoadOptions, "revision" | "subfolder" | "device" | "dtype"> | undefined;
 }
 
 /**
@@ -34,8 +35,8 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
   constructor(input: AdapterInput) {
     const options = adapterOptions(input);
     this.#embedder = new Embedder(options);
-    const { model, load: { device, dtype } = {} } = options;
-    this.#config = typeof model === "string" ? { model, load: { device, dtype } } : {};
+    const { model, load: { revision, subfolder, device, dtype } = {} } = options;
+    this.#config = typeof model === "string" ? { model, load: { revision, subfolder, device, dtype } } : {};
   }
 
   /** Creates a function from what Chroma has stored with a collection. */
@@ -72,8 +73,13 @@ export class ClipEmbeddingFunction implements EmbeddingFunction {
   }
 
   /** @throws ClipBlipError ERR_INVALID_ARGUMENT for another model, whose vectors cannot be compared */
-  validateConfigUpdate({ model }: ClipEmbeddingFunctionConfig): void {
-    if (model === this.#config.model) return;
-    throw invalidArgument("config.model", `the model of the collection, ${JSON.stringify(this.#config.model)},`, model);
+  validateConfigUpdate(config: ClipEmbeddingFunctionConfig): void {
+    const [own, other] = [this.#config, config].map(({ model, load: { revision, subfolder } = {} }) => ({
+      model,
+      revision,
+      subfolder,
+    }));
+    if (isDeepStrictEqual(own, other)) return;
+    throw invalidArgument("config.model", `the model of the collection, ${JSON.stringify(own)},`, other);
   }
 }

@@ -22,6 +22,10 @@ const { Float32 } = requirePeer((): typeof import("apache-arrow") => require("ap
 export interface ClipEmbeddingFunctionOptions {
   /** Source of the model as `ClipModel.load` takes it. Default "demo". */
   model?: string | undefined;
+  /** As in `ClipModel.load`. */
+  revision?: string | undefined;
+  /** As in `ClipModel.load`. */
+  subfolder?: string | undefined;
   /** What the source column holds: texts, or pictures as bytes, paths or URLs. Default "images". */
   source?: "images" | "texts" | undefined;
   /** As in `ClipModel.load`. */
@@ -52,11 +56,12 @@ export class ClipEmbeddingFunction extends EmbeddingFunction<ImageInput, ClipEmb
 
   constructor(options: ClipEmbeddingFunctionOptions = {}) {
     super();
-    assertOptions(options, "options", ["model", "source", "device", "dtype", "allowRemote"]);
-    const { model = "demo", source = "images", device, dtype, allowRemote } = this.resolveVariables(options);
+    assertOptions(options, "options", ["model", "revision", "subfolder", "source", "device", "dtype", "allowRemote"]);
+    const { model = "demo", source = "images", allowRemote, ...load } = this.resolveVariables(options);
+    const { revision, subfolder, device, dtype } = load;
     assertOneOf(source, "options.source", ["images", "texts"]);
     this.#source = source;
-    this.#embedder = new Embedder({ model, load: { device, dtype }, allowRemote });
+    this.#embedder = new Embedder({ model, load: { revision, subfolder, device, dtype }, allowRemote });
   }
 
   /** Loads the model; LanceDB calls it. */

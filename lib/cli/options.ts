@@ -24,7 +24,11 @@ export interface HubFlags {
 /** The options of every command that loads a CLIP and a BLIP model. */
 export interface BothModelsFlags extends DeviceFlags {
   clipModel: string;
+  clipRevision?: string;
+  clipSubfolder?: string;
   blipModel: string;
+  blipRevision?: string;
+  blipSubfolder?: string;
 }
 
 type Variable = "CLIP_MODEL" | "BLIP_MODEL";
@@ -38,16 +42,40 @@ export function addModelOptions(command: Command, variable: Variable, context: C
 export function addHubOptions(command: Command): Command {
   return command
     .option("--revision <name>", "branch, tag or commit of a model on the hub (default: main)")
-    .option("--subfolder <path>", "folder of the repository or directory that has the model (default: its root)");
+    .option("--subfolder <path>", "folder of the repository or directory that has the model (default: its root)")
+    .addHelpText("after", HUB_HELP);
 }
+
+const HUB_HELP = `
+Environment, for models of the hub as in Python:
+  HF_HOME, HF_HUB_CACHE   folder of the cache (default: ~/.cache/huggingface)
+  HF_TOKEN                token for private models (default: the one that \`hf auth login\` stored)
+  HF_ENDPOINT             mirror of the hub
+  HF_HUB_OFFLINE          1: use only the cache
+  HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT
+                          seconds to wait for an answer, and for data (default: 10)
+  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+                          proxy, and the hosts that are reached without it`;
 
 /** Adds the options of a command that loads a CLIP and a BLIP model. */
 export function addBothModelsOptions(command: Command, context: CliContext): Command {
-  return addDeviceOptions(
+  for (const [name, variable] of [["clip", "CLIP_MODEL"] as const, ["blip", "BLIP_MODEL"] as const]) {
     command
-      .addOption(sourceOption("--clip-model <source>", "CLIP_MODEL", context))
-      .addOption(sourceOption("--blip-model <source>", "BLIP_MODEL", context)),
-  );
+      .addOption(sourceOption(`--${name}-model <source>`, variable, context))
+      .option(`--${name}-revision <name>`, "its branch, tag or commit on the hub (default: main)")
+      .option(`--${name}-subfolder <path>`, "folder of its repository or directory (default: the root)");
+  }
+  return addDeviceOptions(command).addHelpText("after", HUB_HELP);
+}
+
+/** The options of one of two models, as those of a command that loads one. */
+export function oneOf(flags: BothModelsFlags, family: "clip" | "blip"): ModelFlags {
+  const { device, dtype, batchSize } = flags;
+  const which =
+    family === "clip"
+      ? { model: flags.clipModel, revision: flags.clipRevision, subfolder: flags.clipSubfolder }
+      : { model: flags.blipModel, revision: flags.blipRevision, subfolder: flags.blipSubfolder };
+  return { device, dtype, batchSize, ...which };
 }
 
 function sourceOption(flags: string, variable: Variable, { env }: CliContext): Option {

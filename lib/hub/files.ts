@@ -1,8 +1,10 @@
 import { join } from "node:path";
+import { ADAPTER_CONFIG } from "../checkpoint/directory.js";
 import { fileSize, readTextIfPresent } from "../checkpoint/files.js";
 import { JsonObject } from "../checkpoint/json.js";
 import { OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS } from "../checkpoint/open-clip.js";
 import { chooseRecipe } from "../checkpoint/recipes/recipes.js";
+import { MODULES_FILE } from "../checkpoint/sentence-transformers.js";
 import { shardNames } from "../checkpoint/weights/sharded.js";
 import { WEIGHT_FORMATS } from "../checkpoint/weights/weights.js";
 
@@ -21,6 +23,16 @@ const SMALL_FILES = [
 
 /** Files from which a missing tokenizer.json can be built. */
 const VOCABULARY_FILES = ["vocab.json", "merges.txt", "vocab.txt"];
+
+/** Every file that `neededFiles` may choose, or that tells what a repository is. */
+export const KNOWN_FILES: readonly string[] = [
+  ...SMALL_FILES,
+  ...VOCABULARY_FILES,
+  ...[...WEIGHT_FORMATS, ...OPEN_CLIP_WEIGHTS].map(({ file }) => file),
+  OPEN_CLIP_CONFIG,
+  MODULES_FILE,
+  ADAPTER_CONFIG,
+];
 
 /** The files to download from a repository. */
 export interface NeededFiles {

@@ -4,12 +4,18 @@ import { fileSize, isFileError } from "../checkpoint/files.js";
 import { invalidModel } from "../checkpoint/invalid.js";
 import { MODULES_FILE, modelDirectory } from "../checkpoint/sentence-transformers.js";
 import { shardNames } from "../checkpoint/weights/sharded.js";
-import { ClipBlipError, isError, messageOf } from "../common/errors.js";
+import { ClipBlipError } from "../common/errors.js";
+import { reasonOf } from "../common/outgoing.js";
 import { invalidArgument } from "../common/validate.js";
 import { CachedRepository } from "./cache.js";
-import { HubClient, type HubFile, type HubSettings, readHubSettings } from "./client.js";
+import { HubClient, type HubFile } from "./client.js";
 import { type DownloadProgress, downloadFile } from "./download.js";
-import { neededFiles } from "./files.js";
+import { KNOWN_FILES, neededFiles } from "./files.js";
+import { redact } from "./refusal.js";
+import { type HubSettings, type HubToken, readHubSettings, readHubToken } from "./settings.js";
+
+/** Number of times that a busy hub is asked for a model that is not in the cache. */
+const MAX_TRIES = 3;
 
 /** Options of `fetchFromHub`. */
 export interface HubOptions {
@@ -43,37 +49,56 @@ export async function fetchFromHub(id: string, options: HubOptions = {}): Promis
   assertNames(id, revision, subfolder);
   const settings = readHubSettings();
   const cache = new CachedRepository(settings.cacheDirectory, id);
-  if (settings.offline) {
+  if (settings.offline !== undefined) {
     const snapshot = await cache.completeSnapshot(revision, subfolder);
     if (snapshot !== undefined) return snapshot;
     throw new ClipBlipError(
       "ERR_OFFLINE",
-      `HF_HUB_OFFLINE is set, but "${id}" is not complete in the cache ${settings.cacheDirectory}: unset HF_HUB_OFFLINE once to download the model`,
+      `${settings.offline} is set, but "${id}" is not complete in the cache ${settings.cacheDirectory}: unset ${settings.offline} once to download the model`,
     );
   }
+  const token = readHubToken();
+  // A downloaded model stays usable, whatever happens to the network or the repository.
+  const snapshot = await cache.completeSnapshot(revision, subfolder).catch(() => undefined);
+  const client = new HubClient(settings, token, id, { tries: snapshot === undefined ? MAX_TRIES : 1, signal });
   try {
-    return await download(new HubClient(settings, id, signal), cache, id, { ...options, revision, subfolder });
+    return await download(client, cache, id, { ...options, revision, subfolder });
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    if (error instanceof ClipBlipError && error.code !== "ERR_MODEL_NOT_FOUND") throw error;
-    // A downloaded model stays usable, whatever happens to the network or the repository.
-    const snapshot = await cache.completeSnapshot(revision, subfolder);
+    if (error instanceof ClipBlipError && !["ERR_MODEL_NOT_FOUND", "ERR_OFFLINE"].includes(error.code)) throw error;
     if (snapshot !== undefined) return snapshot;
-    throw explain(error, id, settings);
+    throw explain(error, id, settings, client.name, token);
   }
 }
 
-function explain(error: unknown, id: string, { cacheDirectory, endpoint }: HubSettings): ClipBlipError {
+function explain(
+  error: unknown,
+  id: string,
+  settings: HubSettings,
+  endpoint: string,
+  token: HubToken | undefined,
+): ClipBlipError {
   if (error instanceof ClipBlipError) return error;
+  const { cacheDirectory } = settings;
   if (isFileError(error)) {
     const message = `Cannot store "${id}" in the cache ${cacheDirectory}: ${error.message}. Free space there, or set HF_HOME to another directory`;
     return new ClipBlipError("ERR_INTERNAL", message, { cause: error });
   }
+  const reason = redact(reasonOf(error), token);
   return new ClipBlipError(
     "ERR_OFFLINE",
-    `"${id}" is not in the cache ${cacheDirectory}, and ${endpoint} is not available: ${reason(error)}. Check the name and the network, or pass the path of a checkpoint directory`,
+    `"${id}" is not in the cache ${cacheDirectory}, and ${endpoint} is not available: ${reason}. ${advice(reason, settings)}, or pass the path of a checkpoint directory`,
     { cause: error },
   );
+}
+
+/** What to do about a network error. */
+function advice(reason: string, { etagTimeout, downloadTimeout }: HubSettings): string {
+  if (/timeout/i.test(reason)) {
+    return `Check the network, or wait longer with HF_HUB_ETAG_TIMEOUT (${etagTimeout / 1000} s) and HF_HUB_DOWNLOAD_TIMEOUT (${downloadTimeout / 1000} s)`;
+  }
+  if (/certificate/i.test(reason)) return "Name the file of the certificates to trust in SSL_CERT_FILE";
+  return "Check the network, HF_ENDPOINT and the variables of the proxy";
 }
 
 async function download(
@@ -83,11 +108,17 @@ async function download(
   options: HubOptions & { revision: string; subfolder: string },
 ): Promise<string> {
   const { revision } = options;
-  const commit = await client.commitOf(revision);
+  const commit = await client.commitOf(revision, options.subfolder);
   const snapshot = cache.snapshot(commit);
   const open = async (folder: string) => {
-    const files = await client.files(commit, folder);
-    const take = (name: string) => takeFile(client, cache, commit, files.get(name), posix.join(folder, name), options);
+    const listed = await client.list(commit, folder);
+    const at = { revision, commit };
+    const files = listed ?? (await client.probe(at, folder, KNOWN_FILES));
+    const take = (name: string) => {
+      const path = posix.join(folder, name);
+      const find = async () => files.get(name) ?? (listed ? undefined : client.file(at, path));
+      return takeFile(client, cache, commit, find, path, options);
+    };
     return { folder, names: new Set(files.keys()), take };
   };
   let { folder, names, take } = await open(options.subfolder);
@@ -117,16 +148,18 @@ async function takeFile(
   client: HubClient,
   cache: CachedRepository,
   commit: string,
-  file: HubFile | undefined,
+  find: () => Promise<HubFile | undefined>,
   name: string,
   options: HubOptions,
 ): Promise<void> {
   if (await cache.has(commit, name)) return;
+  const file = await find();
   if (file === undefined)
     throw invalidModel(`The index of the weights lists ${name}, which is not on the hub: the model is incomplete`);
   const blob = cache.blob(file.hash);
   // The cache may have the contents from another commit.
-  if ((await fileSize(blob)) !== file.size) await downloadFile(client, commit, file, blob, options);
+  const kept = await fileSize(blob);
+  if (kept === undefined || kept !== (file.size ?? kept)) await downloadFile(client, file, blob, options);
   await cache.link(commit, name, file.hash);
 }
 
@@ -135,24 +168,24 @@ function assertNames(id: string, revision: string, subfolder: string): void {
   if (!isHubId(id)) {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", `Expected a hub id such as "openai/clip-vit-base-patch32"`);
   }
-  if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(revision) || revision.includes("..")) {
+  if (!isRevision(revision)) {
     throw new ClipBlipError("ERR_INVALID_ARGUMENT", "Expected a branch, tag or commit for revision");
   }
   assertSubfolder(subfolder);
 }
 
+/** Whether Git allows a name, which becomes a file of the cache: `git check-ref-format`. */
+function isRevision(name: string): boolean {
+  return name !== "" && !/[\p{Cc} ~^:?*[\\]|\.\.|@\{|\/\/|(^|\/)\.|^\/|[/.]$/u.test(name);
+}
+
 /** @throws ClipBlipError ERR_INVALID_ARGUMENT for a path that is absolute or leaves the model's directory */
 export function assertSubfolder(subfolder: string): void {
-  if (/^([\w-][\w. -]*(\/[\w-][\w. -]*)*)?$/.test(subfolder) && !subfolder.includes("..")) return;
+  const isFolder = (name: string) => !["", ".", ".."].includes(name) && !/[\p{Cc}\\:]/u.test(name);
+  if (subfolder === "" || subfolder.split("/").every(isFolder)) return;
   throw invalidArgument(
     "options.subfolder",
     'the path of a folder in the model\'s directory, such as "clip"',
     subfolder,
   );
-}
-
-/** The message of an error with its cause: `fetch` itself says only "fetch failed". */
-function reason(error: unknown): string {
-  const { cause } = error as { cause?: unknown };
-  return isError(cause) ? `${messageOf(error)} (${cause.message})` : messageOf(error);
 }

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import redirecting from "follow-redirects";
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from "request-filtering-agent";
 import { ClipBlipError, type ErrorCode } from "../common/errors.js";
+import { userAgent } from "../common/outgoing.js";
 import { brief } from "../common/quote.js";
 import { invalidArgument } from "../common/validate.js";
 import { checkBytes, MAX_REMOTE_BYTES, REMOTE_TIMEOUT } from "./limits.js";
@@ -47,7 +48,7 @@ const BUSY = new Set([408, 425, 429]);
 /**
  * Fetches URLs from strangers: over http and https, from public addresses only, within 30 seconds and the given bytes.
  * Every address is checked when it is connected to, also behind names and redirects, so a name that changes its address
- * between a check and the connection gains nothing.
+ * between a check and the connection gains nothing. No proxy is used, as it would look up the names itself.
  *
  * @throws ClipBlipError ERR_INVALID_ARGUMENT for what is no address or range
  *
@@ -62,11 +63,12 @@ export function publicFetcher({ allowedAddresses = [], maxBytes = MAX_REMOTE_BYT
   }
   const filter = { allowIPAddressList: allowedAddresses, keepAlive: true };
   const agents = { http: new RequestFilteringHttpAgent(filter), https: new RequestFilteringHttpsAgent(filter) };
+  const headers = { "User-Agent": userAgent() };
 
   const open = (url: URL, signal: AbortSignal) =>
     new Promise<IncomingMessage>((resolve, reject) => {
       const { get } = url.protocol === "https:" ? https : http;
-      get(url, { agents, signal, maxRedirects: MAX_REDIRECTS }, resolve).on("error", reject);
+      get(url, { agents, headers, signal, maxRedirects: MAX_REDIRECTS }, resolve).on("error", reject);
     });
 
   return async (url, name, signal) => {

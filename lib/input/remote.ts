@@ -1,10 +1,11 @@
-import { ClipBlipError, isError, messageOf } from "../common/errors.js";
+import { ClipBlipError } from "../common/errors.js";
+import { outgoing, reasonOf } from "../common/outgoing.js";
 import { checkBytes, MAX_REMOTE_BYTES, REMOTE_TIMEOUT } from "./limits.js";
 import { collectStream } from "./stream.js";
 
 /**
  * The bytes that an `http(s):` URL answers with: 50 MB at most, within 30 seconds, redirects followed (to `http(s):` only,
- * which `fetch` sees to).
+ * which `fetch` sees to), through the proxy of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY if there is one.
  *
  * Private and link-local addresses are not kept out here. A program that takes URLs from strangers has to do that
  * itself, as this package's HTTP service does; a library that fetches what its own program names need not.
@@ -15,7 +16,7 @@ export async function fetchImage(url: URL, name: string, signal?: AbortSignal): 
   const timeout = AbortSignal.timeout(REMOTE_TIMEOUT);
   const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
   try {
-    const response = await fetch(url, { signal: either });
+    const response = await outgoing(url, { signal: either });
     if (!response.ok) {
       await response.body?.cancel();
       throw failed(name, `the server answered ${response.status} ${response.statusText}`.trim());
@@ -34,11 +35,4 @@ export async function fetchImage(url: URL, name: string, signal?: AbortSignal): 
 
 function failed(name: string, reason: string, cause?: unknown): ClipBlipError {
   return new ClipBlipError("ERR_IMAGE_DECODE", `${name} could not be fetched: ${reason}.`, { cause });
-}
-
-/** `fetch` says only "fetch failed"; what happened is its cause. */
-function reasonOf(error: unknown): string {
-  const { cause } = error as { cause?: unknown };
-  if (isError(cause) && cause.message) return cause.message;
-  return messageOf(error);
 }

@@ -1,5 +1,5 @@
 export type { JobBackend, JobImage, JobRequest, JobResult, JobStatus } from "../models/jobs.js";
 export { createServer } from "./create-server.js";
-export type { ModelLoader, ModelOption, ServiceBlip, ServiceClip } from "./models.js";
+export type { ModelLoader, ModelOption, ModelSource, ServiceBlip, ServiceClip } from "./models.js";
 export type { Limits, ServerOptions } from "./options.js";
 export { clipBlipService } from "./plugin.js";

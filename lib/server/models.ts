@@ -31,8 +31,13 @@ export interface ServiceBlip extends AnyServiceModel {
 /** Loads a model with the service's options. */
 export type ModelLoader<M> = (options: LoadOptions) => Promise<M>;
 
+/** A source for `ClipModel.load` or `BlipModel.load`, with the options that say which model of it is meant. */
+export interface ModelSource extends Pick<LoadOptions, "revision" | "subfolder"> {
+  source: string;
+}
+
 /** A model of the service: a source, false for none, a loaded model, or a function that loads one. */
-export type ModelOption<M> = string | false | M | ModelLoader<M>;
+export type ModelOption<M> = string | ModelSource | false | M | ModelLoader<M>;
 
 /** Where a model of the service comes from. */
 export interface ModelOrigin<M> {
@@ -41,6 +46,11 @@ export interface ModelOrigin<M> {
   load: ModelLoader<M>;
   /** Whether the service closes it. */
   owned: boolean;
+}
+
+/** Whether an option is a source with its options. */
+function isSource(option: unknown): option is ModelSource {
+  return typeof (option as Partial<ModelSource> | null)?.source === "string";
 }
 
 /** Whether an option is a loaded model. */
@@ -58,11 +68,12 @@ export const blipOrigin = (option: Exclude<ModelOption<ServiceBlip>, false>): Mo
 
 function originOf<M extends AnyServiceModel>(
   architecture: string,
-  option: string | M | ModelLoader<M>,
+  option: Exclude<ModelOption<M>, false>,
   load: (source: string, options: LoadOptions) => Promise<M>,
 ): ModelOrigin<M> {
-  if (typeof option === "string") {
-    return { label: publicName(option), load: (options) => load(option, options), owned: true };
+  if (typeof option === "string" || isSource(option)) {
+    const { source, ...which } = typeof option === "string" ? { source: option } : option;
+    return { label: publicName(source), load: (options) => load(source, { ...options, ...which }), owned: true };
   }
   if (typeof option === "function") return { label: architecture, load: option, owned: true };
   return { label: architecture, load: async () => option, owned: false };

@@ -10,7 +10,7 @@ import {
   invalidArgument,
 } from "../common/validate.js";
 import type { JobBackend } from "../models/jobs.js";
-import { assertLoadOptions, type LoadOptions } from "../models/load-options.js";
+import { assertLoadOptions, assertNames, type LoadOptions } from "../models/load-options.js";
 import { isModel, type ModelOption, type ServiceBlip, type ServiceClip } from "./models.js";
 
 /** Limits of a request; a request that exceeds them is refused with 413 or 422. */
@@ -61,8 +61,9 @@ const DEFAULT_LIMITS: Limits = {
 /** Options of `createServer`. */
 export interface ServerOptions {
   /**
-   * The CLIP model: a source for `ClipModel.load`, a function that loads a model, or a loaded one, which the caller
-   * closes. false: no model and none of its routes. Default: the environment variable CLIP_MODEL, else "demo".
+   * The CLIP model: a source for `ClipModel.load`, alone or as { source, revision, subfolder }, a function that loads a
+   * model, or a loaded one, which the caller closes. false: no model and none of its routes. Default: the environment
+   * variable CLIP_MODEL, else "demo".
    */
   clip?: ModelOption<ServiceClip> | undefined;
   /** The BLIP model, in the same way, with the environment variable BLIP_MODEL. */
@@ -135,9 +136,13 @@ export function resolveOptions(options: ServerOptions): ServiceOptions {
   const { clip, blip, token, allowedAddresses } = options;
   for (const [name, model] of Object.entries({ clip, blip })) {
     if (model === undefined || model === false || typeof model === "function" || isModel(model)) continue;
-    if (typeof model !== "string" || model === "") {
+    const source = typeof model === "object" ? model?.source : model;
+    if (typeof source !== "string" || source === "") {
       throw invalidArgument(`options.${name}`, "a source, a function, a model or false", model);
     }
+    if (typeof model !== "object") continue;
+    assertOptions(model, `options.${name}`, ["source", "revision", "subfolder"]);
+    assertNames(model, `options.${name}`);
   }
   if (clip === false && blip === false) {
     throw new ClipBlipError(

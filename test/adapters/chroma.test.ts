@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { ChromaClient, getEmbeddingFunction, knownEmbeddingFunctions, serializeEmbeddingFunction } from "chromadb";
 import { ClipEmbeddingFunction } from "clip-blip/chroma";
 import { afterAll, beforeAll, test } from "vitest";
@@ -84,4 +85,19 @@ test("takes a loaded model, and no other model for its vectors", async () => {
   assert.equal(named.getConfig().model, "demo");
   named.validateConfigUpdate({ model: "demo" });
   assert.throws(() => named.validateConfigUpdate({ model: "other/clip" }), { code: "ERR_INVALID_ARGUMENT" });
+});
+
+test("stores the revision and the folder of its model", async () => {
+  const models = fileURLToPath(new URL("../../models", import.meta.url));
+  const load = { ...LOAD, subfolder: "demo-clip" };
+  const stored = JSON.parse(JSON.stringify(new ClipEmbeddingFunction({ model: models, load }).getConfig()));
+  assert.deepEqual(stored, { model: models, load });
+  const again = ClipEmbeddingFunction.buildFromConfig(stored);
+  assertVectors(await again.generate(TEXTS), expected.texts);
+  again.validateConfigUpdate(stored);
+  for (const change of [{ revision: "v1" }, { subfolder: "other" }]) {
+    const config = { model: models, load: { ...load, ...change } };
+    assert.throws(() => again.validateConfigUpdate(config), { code: "ERR_INVALID_ARGUMENT" });
+    assert.deepEqual(JSON.parse(JSON.stringify(new ClipEmbeddingFunction(config).getConfig())), config);
+  }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { connect, type VectorQuery } from "@lancedb/lancedb";
 import { getRegistry, LanceSchema } from "@lancedb/lancedb/embedding";
 import { Binary, Utf8 } from "apache-arrow";
@@ -59,6 +60,12 @@ test("a table of pictures embeds its rows and answers words, also when it is ope
   const query = await images.computeQueryEmbeddings(readFileSync(PICTURES[1]!));
   const [same] = await table.search(Float32Array.from(query)).limit(1).toArray();
   assert.equal(same.name, "1");
+});
+
+test("a model in a folder", async () => {
+  const made = await create({ model: fileURLToPath(new URL("../../models", import.meta.url)), subfolder: "demo-clip" });
+  assert.equal(made.ndims(), expected.clip.capabilities().dimension);
+  await assert.rejects(create({ model: "demo", revision: "v1" }), { code: "ERR_INVALID_ARGUMENT" });
 });
 
 test("a table of texts", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { jsonLines, PICTURES, run } from "./support.js";
 
@@ -63,6 +64,14 @@ describe("search", () => {
     rmSync(broken);
     const mended = await run(["search", folder, "a circle", "--top", "1"]);
     assert.deepEqual([mended.code, mended.err], [0, ""]);
+  });
+
+  test("takes a model in a folder of another", async () => {
+    const models = fileURLToPath(new URL("../../models", import.meta.url));
+    const index = join(scratch, "of-a-folder");
+    const search = ["search", folder, "a circle", "--top", "1", "--model", models, "--index", index];
+    const { out, err } = await run([...search, "--subfolder", "demo-clip"]);
+    assert.match(out, /^\d\.\d{4} {2}\S+\n$/, err);
   });
 
   test("says what is wrong with a folder", async () => {

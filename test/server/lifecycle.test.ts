@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { ClipBlipError, type ClipModel, type LoadOptions } from "clip-blip";
 import { createServer, type ServerOptions } from "clip-blip/server";
 import { afterAll, afterEach, beforeAll, describe, it } from "vitest";
@@ -85,10 +86,30 @@ describe("a service that starts", () => {
     }
   });
 
+  it("takes a folder of a source, and a revision", async () => {
+    const models = fileURLToPath(new URL("../../models", import.meta.url));
+    const { url, at } = await start({ clip: { source: models, subfolder: "demo-clip" } });
+    await ready(url);
+    assert.equal((await request(at("/api/v1/capabilities"))).body.clip.model, "models");
+    // A revision is for models of the hub, which says that it arrives.
+    const other = await start({ clip: { source: models, subfolder: "demo-clip", revision: "v1" } });
+    const notReady = async (): Promise<string> => {
+      const { code } = (await request(other.at("/health/ready"))).body.error;
+      return code === "ERR_NOT_READY" ? notReady() : code;
+    };
+    assert.equal(await notReady(), "ERR_INVALID_ARGUMENT");
+  });
+
   it("refuses options that cannot be", async () => {
     for (const options of [
       { clip: false, blip: false },
       { clip: "" },
+      { clip: {} },
+      { clip: { source: "" } },
+      { clip: { source: "demo", revision: 1 } },
+      { clip: { source: "demo", folder: "x" } },
+      { blip: { source: "demo", subfolder: null } },
+      { blip: null },
       { token: "" },
       { maxQueue: 0 },
       { limits: { images: 0 } },

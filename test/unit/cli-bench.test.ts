@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, test } from "vitest";
 import { measure } from "../../lib/cli/bench/measure.js";
+import type { LoadOptions } from "../../lib/models/load-options.js";
 import { run } from "./support/cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "clip-blip-cli-bench-"));
@@ -49,8 +50,12 @@ describe("clip-blip bench", () => {
       "1",
       "--clip-model",
       "c.pt",
+      "--clip-revision",
+      "v1",
       "--blip-model",
       "b.pt",
+      "--blip-subfolder",
+      "blip",
       "--dtype",
       "float32",
     ];
@@ -70,10 +75,13 @@ describe("clip-blip bench", () => {
       (call): call is unknown[] => Array.isArray(call) && ["clip", "blip"].includes(call[0] as string),
     );
     assert.deepEqual(
-      loads.map(([kind, source]) => [kind, source]),
+      loads.map(([kind, source, options]) => {
+        const { revision, subfolder } = options as LoadOptions;
+        return [kind, source, revision, subfolder];
+      }),
       [
-        ["clip", "c.pt"],
-        ["blip", "b.pt"],
+        ["clip", "c.pt", "v1", undefined],
+        ["blip", "b.pt", undefined, "blip"],
       ],
     );
     assert.equal(calls.filter((call) => call === "close").length, 2);

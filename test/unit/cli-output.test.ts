@@ -174,6 +174,8 @@ describe("what made a file", () => {
       for (const [more, said] of [
         [["--model", "other/clip"], 'model "demo", not "other/clip"'],
         [["--no-normalize"], 'options {"normalize":true}, not {"normalize":false}'],
+        [["--revision", "v1"], 'options {"normalize":true}, not {"revision":"v1","normalize":true}'],
+        [["--subfolder", "b"], 'options {"normalize":true}, not {"subfolder":"b","normalize":true}'],
       ] as const) {
         const { code, err } = await run(["embed", "e.png", "--out", out, ...more]);
         assert.equal(code, 2, out);

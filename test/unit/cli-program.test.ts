@@ -28,6 +28,9 @@ describe("help and usage", () => {
       assert.deepEqual([code, err], [0, ""]);
       for (const line of out.split("\n")) assert.ok(line.length <= 100, `${args}: ${line}`);
     }
+    for (const command of COMMANDS.filter((name) => !["doctor", "setup"].includes(name))) {
+      assert.match((await run([command, "--help"])).out, /subfolder <path>.*HF_TOKEN.*HTTPS_PROXY/s, command);
+    }
     const { out } = await run(["--help"]);
     for (const command of COMMANDS) assert.match(out, new RegExp(`^  ${command} `, "m"));
   });

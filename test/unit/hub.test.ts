@@ -13,9 +13,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, test } from "vitest";
 import { openCheckpoint } from "../../lib/checkpoint/directory.js";
-import { readHubSettings } from "../../lib/hub/client.js";
 import type { DownloadProgress } from "../../lib/hub/download.js";
 import { fetchFromHub } from "../../lib/hub/hub.js";
+import { readHubSettings } from "../../lib/hub/settings.js";
 import { locateModel } from "../../lib/hub/source.js";
 import { fixture, rejectsWith } from "./support/checkpoint.js";
 import { COMMIT, filesOf, startHub } from "./support/hub.js";
@@ -79,13 +79,27 @@ test("a model in a folder of the repository, and at a revision", async (t) => {
 
   await rejectsWith("ERR_MODEL_INVALID", fetchFromHub(ID), /"org\/model" on the hub has no config\.json/);
   await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID, { subfolder: "nowhere" }), /org\/model/);
-  for (const subfolder of ["../other", "/etc", "a/../b", "a//b", "a/", "."]) {
+  for (const subfolder of ["../other", "/etc", "a/../b", "a//b", "a/", ".", "a/.", "..", "a\\..\\b", "C:/x", "a\0"]) {
     await rejectsWith("ERR_INVALID_ARGUMENT", fetchFromHub(ID, { subfolder }), /options\.subfolder/);
   }
   // Without a network, the cache has both.
   process.env.HF_HUB_OFFLINE = "1";
   assert.equal(await fetchFromHub(ID, { subfolder: "models/blip", revision: "v1.0" }), blip);
   await rejectsWith("ERR_OFFLINE", fetchFromHub(ID, { subfolder: "nowhere" }), /not complete/);
+});
+
+test("names of folders and revisions with characters that URLs do not have", async (t) => {
+  for (const [revision, subfolder] of [
+    ["v1.0+cu130", "modèle (1)/.hidden v1..2"],
+    ["añadir/clip#2", "50%"],
+  ] as const) {
+    const hub = await startHub(t, inFolder("clip-sharded", subfolder));
+    const directory = await fetchFromHub(ID, { revision, subfolder });
+    assert.equal(directory, join(repository(hub.cache), "snapshots", COMMIT, subfolder));
+    assert.equal((await openCheckpoint(directory)).description.architecture, "clip");
+    assert.equal(readFileSync(join(repository(hub.cache), "refs", revision), "utf8"), COMMIT);
+    assert.ok(hub.requests.includes(`tree ${subfolder}/`));
+  }
 });
 
 test("a repository of sentence-transformers", async (t) => {
@@ -263,14 +277,16 @@ test("an unknown, private or gated model", async (t) => {
   const hub = await startHub(t, filesOf(fixture("blip")));
   for (const status of [401, 403, 404]) {
     hub.behaviour.status = status;
-    const message = new RegExp(`no model "org/model", or denies access to it \\(status ${status}\\).*set HF_TOKEN`);
+    const message = new RegExp(
+      `(no public model|wants a token for "config.json" of|denies access to "config.json" of) "org/model" \\(status ${status}\\).*set HF_TOKEN`,
+    );
     await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID), message);
   }
   process.env.HF_TOKEN = "a-token";
   await rejectsWith(
     "ERR_MODEL_NOT_FOUND",
     locateModel(ID),
-    /There is no file or directory .* the token in HF_TOKEN has no access to it/,
+    /There is no file or directory .* in place of the one of HF_TOKEN/,
   );
   assert.deepEqual([...hub.authorizations], ["none", "Bearer a-token"]);
   // What was downloaded before stays usable.
@@ -286,10 +302,23 @@ test("a hub in trouble is told apart from a missing model", async (t) => {
   await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /is not available: .*Repository not found|503/);
 });
 
+test("a hub in trouble is asked once where the cache has the model, else three times", async (t) => {
+  const hub = await startHub(t, filesOf(fixture("blip")));
+  const directory = await fetchFromHub(ID);
+  hub.behaviour.status = 503;
+  hub.requests.length = 0;
+  assert.equal(await fetchFromHub(ID), directory);
+  assert.deepEqual(hub.requests, ["info", "head config.json"]);
+  rmSync(join(directory, "model.safetensors"));
+  hub.requests.length = 0;
+  await rejectsWith("ERR_OFFLINE", fetchFromHub(ID), /status 503/);
+  assert.equal(hub.requests.filter((name) => name === "info").length, 3);
+});
+
 test("a file that is gated although the list is not", async (t) => {
   const hub = await startHub(t, filesOf(fixture("blip")));
   hub.behaviour.beforeFile = (_, response) => Boolean(response.writeHead(403).end());
-  await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID), /"org\/model" \(config\.json\).*status 403/);
+  await rejectsWith("ERR_MODEL_NOT_FOUND", fetchFromHub(ID), /"config\.json" of "org\/model" \(status 403\)/);
 });
 
 test("a repository without weights for PyTorch", async (t) => {
@@ -402,7 +431,21 @@ test("ids and revisions that would lead elsewhere are refused", async () => {
   for (const id of ["../x", "org", "a/b/c", "org/..", ""]) {
     await rejectsWith("ERR_INVALID_ARGUMENT", fetchFromHub(id), /Expected a hub id/);
   }
-  for (const revision of ["../x", "", "a//b", "/a", "a\\b", "x..y"]) {
+  for (const revision of [
+    "../x",
+    "",
+    "a//b",
+    "/a",
+    "a\\b",
+    "x..y",
+    ".x",
+    "a/.x",
+    "a/",
+    "a b",
+    "a:b",
+    "a\0",
+    "main@{1}",
+  ]) {
     await rejectsWith("ERR_INVALID_ARGUMENT", fetchFromHub(ID, { revision }), /revision/);
   }
 });

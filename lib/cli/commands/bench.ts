@@ -4,7 +4,7 @@ import { measure, type Timing } from "../bench/measure.js";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../failures.js";
 import { expandInputs } from "../inputs.js";
-import { addBothModelsOptions, type BothModelsFlags, loadModel, wholeNumber } from "../options.js";
+import { addBothModelsOptions, type BothModelsFlags, loadModel, oneOf, wholeNumber } from "../options.js";
 
 interface BenchFlags extends BothModelsFlags {
   seconds: number;
@@ -56,7 +56,7 @@ async function bench(context: CliContext, inputs: string[], flags: BenchFlags): 
 
 async function benchClip(context: CliContext, pictures: string[], flags: BenchFlags) {
   const { ClipModel } = await context.library();
-  const clip = await loadModel(context, { ...flags, model: flags.clipModel }, ClipModel);
+  const clip = await loadModel(context, oneOf(flags, "clip"), ClipModel);
   const { signal } = context;
   const time = timer(flags, signal);
   try {
@@ -76,7 +76,7 @@ async function benchClip(context: CliContext, pictures: string[], flags: BenchFl
 
 async function benchBlip(context: CliContext, pictures: string[], flags: BenchFlags) {
   const { BlipModel } = await context.library();
-  const blip = await loadModel(context, { ...flags, model: flags.blipModel }, BlipModel);
+  const blip = await loadModel(context, oneOf(flags, "blip"), BlipModel);
   const { signal } = context;
   const time = timer(flags, signal);
   try {

@@ -78,7 +78,7 @@ async function caption(context: CliContext, inputs: string[], flags: CaptionFlag
     unit: "images",
     toStdout: out === undefined,
     openWriter: async () => {
-      const run = await describeRun("caption", flags.model, options);
+      const run = await describeRun("caption", flags, options);
       if (format !== "parquet") return openRecords(context, records(flags.model)[format], out, run);
       return (await import("../output/parquet.js")).ParquetFile.open(out!, PARQUET, run);
     },

@@ -63,7 +63,7 @@ async function classify(context: CliContext, inputs: string[], flags: ClassifyFl
     unit: "images",
     toStdout: out === undefined,
     openWriter: async () =>
-      openRecords(context, jsonl(), out, await describeRun("classify", flags.model, { labels, template })),
+      openRecords(context, jsonl(), out, await describeRun("classify", flags, { labels, template })),
     run: async function* (paths) {
       const { ClipModel } = await context.library();
       const clip = await loadModel(context, flags, ClipModel);

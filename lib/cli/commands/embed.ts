@@ -89,7 +89,7 @@ async function embed(context: CliContext, inputs: string[], flags: EmbedFlags): 
     return model;
   };
   const openWriter = async (): Promise<ResultWriter<Embedded>> => {
-    const run = await describeRun("embed", flags.model, { normalize: flags.normalize });
+    const run = await describeRun("embed", flags, { normalize: flags.normalize });
     if (out === undefined || format === "jsonl" || format === "csv") {
       return openRecords(context, RECORDS[format as keyof typeof RECORDS], out, run);
     }

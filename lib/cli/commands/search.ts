@@ -73,7 +73,8 @@ async function search(
   await importPeer(() => import("@lancedb/lancedb"), "@lancedb/lancedb", "clip-blip search");
   const { ImageIndex } = await import("../../search/index.js");
   const { ClipModel } = await context.library();
-  const { index: path, rebuild, model: modelName } = flags;
+  const { index: path, rebuild, revision, subfolder } = flags;
+  const modelName = [flags.model, revision && `@${revision}`, subfolder && `/${subfolder}`].filter(Boolean).join("");
   const model = await loadModel(context, flags, ClipModel);
   let index: ImageIndex | undefined;
   try {

@@ -10,7 +10,7 @@ import type { LoadOptions } from "../../models/load-options.js";
 import type { ServerOptions } from "../../server/index.js";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../failures.js";
-import { addBothModelsOptions, type BothModelsFlags, wholeNumber } from "../options.js";
+import { addBothModelsOptions, type BothModelsFlags, oneOf, wholeNumber } from "../options.js";
 
 interface ServeFlags extends BothModelsFlags {
   port: number;
@@ -126,10 +126,14 @@ async function openJobs({ redis, queue, prefix }: ServeFlags, log: (line: string
 }
 
 function serverOptions(flags: ServeFlags): ServerOptions {
-  const { clip, blip, clipModel, blipModel, device, dtype, batchSize, rateLimit } = flags;
+  const { clip, blip, device, dtype, batchSize, rateLimit } = flags;
+  const sourceOf = (family: "clip" | "blip") => {
+    const { model: source, revision, subfolder } = oneOf(flags, family);
+    return { source, revision, subfolder };
+  };
   return {
-    clip: clip && clipModel,
-    blip: blip && blipModel,
+    clip: clip && sourceOf("clip"),
+    blip: blip && sourceOf("blip"),
     load: {
       // Checked by the library, which knows the devices of this machine.
       device: (device ?? "auto") as LoadOptions["device"],

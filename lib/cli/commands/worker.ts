@@ -4,7 +4,7 @@ import type { JobWorker } from "../../queue/index.js";
 import type { PictureAccess } from "../../queue/pictures.js";
 import type { CliContext } from "../context.js";
 import { UsageError } from "../failures.js";
-import { addBothModelsOptions, type BothModelsFlags, loadModel, wholeNumber } from "../options.js";
+import { addBothModelsOptions, type BothModelsFlags, loadModel, oneOf, wholeNumber } from "../options.js";
 
 interface WorkerFlags extends BothModelsFlags {
   redis?: string;
@@ -114,9 +114,9 @@ async function checkedStart(redis: string, access: PictureAccess) {
 async function loadModels(context: CliContext, flags: WorkerFlags): Promise<{ clip?: ClipModel; blip?: BlipModel }> {
   // The whole library: a worker needs more of it than the commands on files, for which tests replace it.
   const { ClipModel, BlipModel } = (await context.library()) as typeof import("../../index.js");
-  const { only, clipModel, blipModel } = flags;
-  const clip = only === "captions" ? undefined : await loadModel(context, { ...flags, model: clipModel }, ClipModel);
-  const blip = only === "embeddings" ? undefined : await loadModel(context, { ...flags, model: blipModel }, BlipModel);
+  const { only } = flags;
+  const clip = only === "captions" ? undefined : await loadModel(context, oneOf(flags, "clip"), ClipModel);
+  const blip = only === "embeddings" ? undefined : await loadModel(context, oneOf(flags, "blip"), BlipModel);
   return { clip, blip };
 }
 

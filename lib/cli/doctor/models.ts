@@ -1,22 +1,45 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { asClipBlipError } from "../../common/errors.js";
 import { packagePath } from "../../common/package-path.js";
+import { proxyFor, proxyName } from "../../common/proxies.js";
+import { publicEndpoint, readHubSettings, readHubToken } from "../../hub/settings.js";
 import type { Check } from "./check.js";
 
-/** Checks the demo models, the models of CLIP_MODEL and BLIP_MODEL, and the models in the hub's cache. */
+/** Checks the demo models, the models of CLIP_MODEL and BLIP_MODEL, how the hub is reached, and its cache. */
 export function checkModels(env: NodeJS.ProcessEnv): Check[] {
-  const cached = cachedModels(hubCache(env));
+  let hub: Check[];
+  let cached: string[] = [];
+  try {
+    const { cacheDirectory: folder } = readHubSettings(env);
+    cached = cachedModels(folder);
+    const detail = cached.length ? cached.join(", ") : `no CLIP or BLIP model in ${folder}`;
+    hub = [checkHub(env), { name: "Hub cache", status: "ok", detail, data: { folder, models: cached } }];
+  } catch (error) {
+    const remedy = asClipBlipError(error).message;
+    hub = [{ name: "Hub", status: "note", detail: "a variable has a value that cannot be used", remedy }];
+  }
   return [
     checkDemo(env),
     ...(["CLIP_MODEL", "BLIP_MODEL"] as const).flatMap((name) => checkVariable(name, env[name], cached)),
-    {
-      name: "Hub cache",
-      status: "ok",
-      detail: cached.length ? cached.join(", ") : `no CLIP or BLIP model in ${hubCache(env)}`,
-      data: { folder: hubCache(env), models: cached },
-    },
+    ...hub,
   ];
+}
+
+/** Where models are downloaded from, and how; no token and no password. */
+function checkHub(env: NodeJS.ProcessEnv): Check {
+  const { endpoint, offline } = readHubSettings(env);
+  const shown = publicEndpoint(endpoint);
+  if (offline) return { name: "Hub", status: "note", detail: `not used, as ${offline} is set`, data: { offline } };
+  const token = readHubToken(env)?.source;
+  const url = proxyFor(new URL(endpoint), env);
+  const proxy = url && proxyName(url);
+  return {
+    name: "Hub",
+    status: "ok",
+    detail: `${shown}, ${token ? `token of ${token}` : "no token"}${proxy ? `, through ${proxy}` : ""}`,
+    data: { endpoint: shown, token, proxy },
+  };
 }
 
 function checkDemo(env: NodeJS.ProcessEnv): Check {
@@ -44,12 +67,6 @@ function checkVariable(name: string, value: string | undefined, cached: string[]
   return [{ ...check, status: "missing", detail: `${value}, which does not exist`, remedy }];
 }
 
-function hubCache(env: NodeJS.ProcessEnv): string {
-  if (env.HF_HUB_CACHE) return env.HF_HUB_CACHE;
-  const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "huggingface");
-  return join(home, "hub");
-}
-
 /** Hub ids of the CLIP and BLIP models in a cache folder, going by their configuration. */
 function cachedModels(folder: string): string[] {
   if (!existsSync(folder)) return [];
@@ -64,11 +81,17 @@ function snapshots(model: string): string[] {
   return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
 }
 
+/** Whether a configuration in a snapshot, or in one of its folders, is that of a CLIP, SigLIP or BLIP. */
 function isClipOrBlip(snapshot: string): boolean {
-  try {
-    const { model_type: type } = JSON.parse(readFileSync(join(snapshot, "config.json"), "utf8"));
-    return type === "clip" || type === "blip";
-  } catch {
-    return false;
-  }
+  const files = readdirSync(snapshot, { recursive: true, encoding: "utf8" });
+  return files.some((file) => {
+    if (basename(file) === "open_clip_config.json") return true;
+    if (basename(file) !== "config.json") return false;
+    try {
+      const { model_type: type } = JSON.parse(readFileSync(join(snapshot, file), "utf8"));
+      return /^(clip|siglip2?|blip)(_|$)/.test(type);
+    } catch {
+      return false;
+    }
+  });
 }

@@ -8,13 +8,17 @@ export interface Run {
   command: string;
   /** Source of the model: the real path of a file or folder, else as it was given. */
   model: string;
-  /** Options that change the results. */
+  /** Options that change the results, with the revision and the folder of the model. */
   options: Record<string, unknown>;
 }
 
 /** Describes a run; options that were not given are left out. */
-export async function describeRun(command: string, model: string, options: object): Promise<Run> {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+export async function describeRun(
+  command: string,
+  { model, revision, subfolder }: { model: string; revision?: string; subfolder?: string },
+  options: object,
+): Promise<Run> {
+  const given = Object.entries({ revision, subfolder, ...options }).filter(([, value]) => value !== undefined);
   return { command, model: await realpath(model).catch(() => model), options: Object.fromEntries(given) };
 }
 

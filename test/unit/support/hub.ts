@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
+import { withoutHubVariables } from "./environment.js";
 
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
@@ -44,10 +44,8 @@ export async function startHub(t: TestContext, files: Map<string, Buffer>): Prom
     answer(request, response, behaviour, requests);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const cache = mkdtempSync(join(tmpdir(), "clip-blip-hub-"));
-  const names = ["HF_ENDPOINT", "HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE"];
-  const before = names.map((name) => process.env[name]);
-  for (const name of names) delete process.env[name];
+  const cache = join(withoutHubVariables(t), "hub");
+  mkdirSync(cache);
   process.env.HF_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   process.env.HF_HUB_CACHE = cache;
   const close = () =>
@@ -55,21 +53,14 @@ export async function startHub(t: TestContext, files: Map<string, Buffer>): Prom
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  t.onTestFinished(async () => {
-    for (const [index, name] of names.entries()) {
-      delete process.env[name];
-      if (before[index] !== undefined) process.env[name] = before[index];
-    }
-    rmSync(cache, { recursive: true, force: true });
-    await close();
-  });
+  t.onTestFinished(close);
   return { behaviour, cache, requests, authorizations, close };
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, behaviour: HubBehaviour, requests: string[]): void {
   const { pathname } = new URL(request.url!, "http://hub");
-  const json = (value: unknown, status = 200) => {
-    response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(value));
+  const json = (value: unknown, status = 200, headers = {}) => {
+    response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(value));
   };
   const refused = behaviour.status !== undefined || !pathname.includes("org/model/");
   if (pathname.startsWith("/api/models/org/model/revision/")) {
@@ -83,7 +74,7 @@ function answer(request: IncomingMessage, response: ServerResponse, behaviour: H
     const folder = tree[2] === undefined ? "" : `${decodeURIComponent(tree[2])}/`;
     requests.push(folder === "" ? "tree" : `tree ${folder}`);
     const entries = entriesOf(behaviour.files, folder);
-    if (entries.length === 0) json({ error: "Entry not found" }, 404);
+    if (entries.length === 0) json({ error: "Entry not found" }, 404, { "X-Error-Code": "EntryNotFound" });
     else json(entries);
     return;
   }
@@ -94,7 +85,11 @@ function answer(request: IncomingMessage, response: ServerResponse, behaviour: H
     json({ error: "Not found" }, behaviour.status ?? 404);
     return;
   }
-  requests.push(name);
+  requests.push(request.method === "HEAD" ? `head ${name}` : name);
+  if (behaviour.status !== undefined) {
+    response.writeHead(behaviour.status).end();
+    return;
+  }
   const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
   if (behaviour.beforeFile?.(name, response, start)) return;
   response.writeHead(start > 0 ? 206 : 200, { "Content-Length": bytes.length - start }).end(bytes.subarray(start));
