@@ -39,7 +39,7 @@ describe("in a vm context", () => {
     const files = texts("lib", /\.c?ts$/).filter(([name]) => !name.startsWith("server/page/"));
     const classes = /instanceof (\w*Error|Promise|Date|Map|Set|RegExp|Function|Object|DataView|\w*Array(Buffer)?)\b/g;
     const asking = files.flatMap(([name, text]) => [...text.matchAll(classes)].map(([found]) => `${name}: ${found}`));
-    const own = /instanceof (ClipBlip|Fetch|Service|Usage|Unfinished|Commander|HubApi)Error$/;
+    const own = /instanceof (ClipBlip|Fetch|Service|Usage|Unfinished|Commander)Error$/;
     assert.deepEqual(
       asking.filter((one) => !own.test(one)),
       [],
