@@ -67,8 +67,8 @@ export class FailureList {
     const name = "input" in failure ? failure.input : failure.text;
     const { message } = failure.error;
     // Most messages about a file begin with its name.
-    const isNamed = message.includes(brief(name)) || message.includes(quote(name));
-    this.#lines.push(`  ${isNamed ? "" : `${brief(name)}: `}${message}\n`);
+    const rest = message.startsWith(quote(name)) ? `The file${message.slice(quote(name).length)}` : message;
+    this.#lines.push(`  ${brief(name)}: ${rest}\n`);
   }
 
   /** "clip-blip: 3 <what>:", and a line for each failure. */

@@ -55,7 +55,7 @@ describe("search", () => {
       const { code, out, err } = await run(["search", folder, "a circle", "--top", "1"]);
       assert.equal(code, expected);
       assert.equal(out.split("\n").length, 2);
-      const sentence = "The file is not a picture in a supported format: JPEG, PNG, WebP, GIF, TIFF or AVIF.";
+      const sentence = "The file is not a picture in a supported format: JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP.";
       assert.equal(err, `clip-blip: 1 of the pictures cannot be read:\n  ${broken}: ${sentence}\n`);
     }
     writeFileSync(broken, "still no picture");

@@ -168,7 +168,8 @@ describe("a value of a megabyte leaves every message short", () => {
         [text],
       ]) {
         const { err } = await run(args);
-        assertShort(err.slice(0, err.indexOf("\n", 300) + 1 || undefined));
+        // A line has the name of the input and what is said of it.
+        assertShort(err, 2);
       }
       const meta = join(folder, "out.jsonl");
       await run(["caption", "a.png", "--out", meta, "--prompt", text]);
